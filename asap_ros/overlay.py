@@ -65,8 +65,8 @@ def caption(text: str, width: int, height: int = 24, ink: tuple = INK) -> np.nda
     strip = np.full((height, width, 3), PAPER, np.uint8)
     scale = height / 44.
     (text_width, text_height), _ = cv2.getTextSize(text, FONT, scale, 1)
-    if text_width > width - 12:
-        scale *= (width - 12) / text_width
+    if text_width > width - 24:
+        scale *= (width - 24) / text_width
         (_, text_height), _ = cv2.getTextSize(text, FONT, scale, 1)
     cv2.putText(strip, text, (6, (height + text_height) // 2), FONT, scale, ink, 1, cv2.LINE_AA)
     return strip
