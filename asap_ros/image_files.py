@@ -86,7 +86,7 @@ def _jpeg(data: bytes) -> ImageFile:
             file = ImageFile('jpeg', height, width, components == 1)
         if marker == _START_OF_SCAN:
             break
-        at += 2 + max(2, struct.unpack_from('>H', data, at + 2)[0])
+        at += 2 + struct.unpack_from('>H', data, at + 2)[0]
     if file is None:
         raise ImageError('JPEG without a frame header: its size is unknown')
     # Entropy-coded bytes never form this marker: 0xFF is followed by 0x00 there.

@@ -28,8 +28,8 @@ def chunk(name: bytes, content: bytes = b'') -> bytes:
     return struct.pack('>I', len(content)) + name + content + struct.pack('>I', checksum)
 
 
-def bare_png(height: int, width: int, bits: int = 8) -> bytes:
-    header = struct.pack('>IIBBBBB', width, height, bits, 2, 0, 0, 0)
+def bare_png(height: int, width: int, bits: int = 8, colour_type: int = 2) -> bytes:
+    header = struct.pack('>IIBBBBB', width, height, bits, colour_type, 0, 0, 0)
     return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) + chunk(b'IEND')
 
 
@@ -83,6 +83,19 @@ def test_the_end_of_a_thumbnail_is_not_the_end_of_the_picture():
     assert inspect(data) == ImageFile('jpeg', 64, 80, False)
     with pytest.raises(ImageError, match='no end-of-image'):
         inspect(data[:-len(data) // 8])
+
+
+@pytest.mark.parametrize('between', [b'\xff', b'\xff' * 5, b'\xff\x01', bytes(7), b'\xff\xd0'])
+def test_what_may_stand_between_the_segments_of_a_jpeg_is_passed_over(between):
+    data = FILES['jpeg']
+    at = data.index(b'\xff\xc0')
+    assert inspect(data[:at] + between + data[at:]) == inspect(data)
+
+
+@pytest.mark.parametrize('colour_type, grey', [(0, True), (2, False), (3, False), (4, True),
+                                               (6, False)])
+def test_a_png_is_grey_with_transparency_or_without(colour_type, grey):
+    assert inspect(bare_png(8, 8, colour_type=colour_type)).grey is grey
 
 
 def test_a_changed_bit_of_a_png_is_found_by_its_checksum():

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import struct
 import sys
+import zlib
 from array import array
 from pathlib import Path
 from types import ModuleType
@@ -364,6 +365,24 @@ def test_a_complete_file_with_rubbish_inside_is_refused():
     tables = data.index(b'\xff\xc4')
     with pytest.raises(ImageError, match='OpenCV cannot decode'):
         decode_compressed(corrupted(raw, data[:tables + 4] + b'\xee' * 40 + data[tables + 44:]))
+
+
+@pytest.mark.parametrize('decoded', [np.zeros((3, 4, 3), np.uint8), noise()[..., 0]])
+def test_a_decoder_that_disagrees_with_the_file_is_not_believed(decoded, monkeypatch):
+    raw = compressed('png', noise(), 'png')
+    monkeypatch.setattr(cv2, 'imdecode', lambda *_: decoded)
+    with pytest.raises(ImageError, match='states 40x24 pixels and decodes'):
+        decode_compressed(raw)
+
+
+def test_what_opencv_refuses_by_an_exception_is_an_image_error():
+    size = struct.pack('>II', 2**21, 8)  # within the pixels allowed, wider than OpenCV's limit
+    raw = compressed('png', noise(), 'png')
+    data = raw.data.tobytes()
+    header = b'IHDR' + size + data[24:29]
+    checksum = struct.pack('>I', zlib.crc32(header))
+    with pytest.raises(ImageError, match="format 'png': .*OpenCV cannot decode"):
+        decode_compressed(corrupted(raw, data[:12] + header + checksum + data[33:]))
 
 
 @settings(max_examples=300, deadline=None)
