@@ -45,7 +45,7 @@ find_python() {
 prepare() {
   local name=$1 version python=''
   shift
-  local -a pins=("$tools"/environment/{make.py,"$name".requirements.txt})
+  local -a pins=("$tools/environment/$name.requirements.txt")
   if [[ $name == ros ]]; then
     pins+=("$tools"/environment/ros_tree.{py,packages.txt,requirements.txt}
            "$tools"/ros2_launch/setup.py "$tools"/ros2_launch/asap_ros2_launch/*.py)

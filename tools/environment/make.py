@@ -232,9 +232,9 @@ def main(arguments: list[str]) -> int:
         say(f'the {name} environment could not be made: {error}')
         return 1
     except OSError as error:
-        say(f'the {name} environment could not be made in {prefix.parent}: {error.strerror or error}'
-            f' ({error.filename or prefix}); set ASAP_ROS_CACHE to a folder that can be written '
-            'to and has room, and run the same command again')
+        say(f'the {name} environment could not be made in {prefix.parent}: '
+            f'{error.strerror or error} ({error.filename or prefix}); set ASAP_ROS_CACHE to a '
+            'folder that can be written to and has room, and run the same command again')
         return 1
     say(f'the {name} environment is ready after {time.monotonic() - started:.0f} s')
     return 0
