@@ -6,25 +6,18 @@ import argparse
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import nn
 from tqdm import tqdm
 
+from asap_ros import preprocess
 from asap_ros.evaluation.metrics import ConfusionMatrix
 from asap_ros.network.layers import resize
 from asap_ros.network.pixels import normalise
 from asap_training import checkpoint, recipe
 from asap_training.arguments import add_data, fail, roots
 from asap_training.datasets import DataSet
-
-
-def resize_picture(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize uint8 RGB (H, W, 3) to ``size`` (height, width): by area when shrinking."""
-    shrink = image.shape[0] >= 2 * size[0] and image.shape[1] >= 2 * size[1]
-    return cv2.resize(
-        image, size[::-1], interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
 
 
 @torch.inference_mode()
@@ -36,7 +29,7 @@ def predict(
     The picture goes through the network at ``size`` (height, width); the scores, not the labels,
     are resized back.
     """
-    frame = torch.from_numpy(resize_picture(image, size)).unsqueeze(0).to(device)
+    frame = torch.from_numpy(preprocess.resize(image, size)).unsqueeze(0).to(device)
     scores = model(normalise(frame).contiguous(memory_format=torch.channels_last))
     return resize(scores, image.shape[:2]).argmax(1)[0].to(torch.uint8).cpu().numpy()
 
@@ -75,9 +68,9 @@ def main(arguments: list[str] | None = None) -> None:
             checkpoint.network(saved), data, len(labels), used.size, torch.device('cpu'))
     print(json.dumps({
         'data': data.name, 'frames': len(data.pairs), 'size': used.size,
-        'epoch': saved.facts['epoch'], 'miou': matrix.miou,
-        'pixel_accuracy': matrix.pixel_accuracy,
-        'per_class': dict(zip(labels.names, matrix.iou))}, indent=2))
+        'epoch': saved.facts['epoch'], 'miou': matrix.miou(),
+        'pixel_accuracy': matrix.pixel_accuracy(),
+        'per_class': dict(zip(labels.names, matrix.iou()))}, indent=2))
 
 
 if __name__ == '__main__':
