@@ -164,7 +164,8 @@ class Replay(Node):
                 return
             if time.monotonic() > deadline:
                 raise ReplayError(f'waited {self.given("startup_timeout"):g} s in vain for '
-                                  f'{get_state.srv_name.rpartition("/")[0]}: the {missing}')
+                                  f'{self.resolve_service_name(get_state.srv_name).rpartition("/")[0]}: '
+                                  f'the {missing}')
             self._tick(self._now_ns)
             self._spin(0.1)
 
@@ -193,13 +194,13 @@ class Replay(Node):
                 self._wait_until(due, message.time_ns)
             if self.stopped:
                 break
-            if not self._send(message):
-                continue
-            if message.topic is not drive.image:
+            if not self._send(message) or message.topic is not drive.image:
                 continue
             stamp = message.stamp_ns
             if lockstep:
                 self._wait_for(stamp)
+            if self.stopped:
+                break
             infer = self.ledger[stamp].timings.get('infer')
             progress.step(len(self.ledger), f'infer {infer:.0f} ms' if infer else '')
         if stamp is not None and not lockstep:
@@ -232,6 +233,8 @@ class Replay(Node):
                                      f'{self.given("result_timeout"):g} s')
                 return
             self._spin(0.05)
+        if not self.ledger[stamp].resolved:  # neither failed nor processed: ended before
+            self.ledger.take_back(stamp)
 
     def _wait_until(self, due: float, bag_ns: int) -> None:
         """Serve results until the moment ``due`` comes, /clock going on at the bag's pace."""

@@ -85,6 +85,10 @@ class Ledger:
                              'cannot be told apart')
         self._results[stamp_ns] = Result(now)
 
+    def take_back(self, stamp_ns: int) -> None:
+        """Forget a frame whose result nobody waits for any more."""
+        del self._results[stamp_ns]
+
     def take_mask(self, stamp_ns: int, mask: np.ndarray, now: float) -> None:
         """Note a mask, uint8 (h, w); masks of frames that were not sent are passed over."""
         result = self._results.get(stamp_ns)
