@@ -16,7 +16,7 @@ from diagnostic_updater import DiagnosticStatusWrapper
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -34,8 +34,7 @@ from asap_ros.newest import NewestWorker
 from asap_ros.pipeline import Perception, Pipeline
 from asap_ros.statistics import Counts, Latencies
 
-NEWEST = QoSProfile(**{**{p: getattr(qos_profile_sensor_data, p) for p in (
-    'history', 'reliability', 'durability')}, 'depth': 1})
+NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 """SensorDataQoS (REP-2003) with a queue of one: only the newest frame is worth processing."""
 RESULTS = QoSProfile(depth=5)
 LATCHED = QoSProfile(
@@ -91,8 +90,8 @@ class Segmenter(LifecycleNode):
         except (ModelError, EngineError, ValueError) as error:
             self.get_logger().error(f'not configured: {error}')
             return TransitionCallbackReturn.FAILURE
-        facts = self._pipeline.engine_facts()
-        self.get_logger().info(', '.join(f'{name} {value}' for name, value in facts.items()))
+        self.get_logger().info(', '.join(
+            f'{name} {value}' for name, value in self.engine_facts().items()))
         for name, kind in OUTPUTS.items():
             self._outputs[name] = self.create_lifecycle_publisher(kind, f'~/{name}', RESULTS)
         self._labels = self.create_lifecycle_publisher(LabelInfo, '~/label_info', LATCHED)
@@ -245,6 +244,10 @@ class Segmenter(LifecycleNode):
 
     # ---- helpers ---------------------------------------------------------------------------
 
+    def engine_facts(self) -> dict[str, str] | None:
+        """Return what runs the network, None while nothing is configured."""
+        return self._pipeline.engine_facts() if self._pipeline else None
+
     def _send(self, name: str, make: Callable) -> None:
         """Publish on ``~/name`` what ``make`` returns, if anybody listens."""
         if self._outputs[name].get_subscription_count():
@@ -280,7 +283,6 @@ class Segmenter(LifecycleNode):
 
     def _diagnose(self) -> None:
         """Publish the three statuses, once a second by the steady clock."""
-        facts = self._pipeline.engine_facts() if self._pipeline else None
         silence = time.monotonic() - self._last_received
         patience = self._value('silence')
         why = ''
@@ -297,7 +299,8 @@ class Segmenter(LifecycleNode):
             silence=silence, patience=patience, rate=len(self._last_answers) / 5.0,
             last_fault=self._fault, calibration_fault=self._calibration_fault)
         statuses = {
-            'engine': diagnostics.engine_status(DiagnosticStatusWrapper(), facts),
+            'engine': diagnostics.engine_status(
+                DiagnosticStatusWrapper(), self.engine_facts()),
             'frames': diagnostics.frame_status(
                 DiagnosticStatusWrapper(), frames, self._counts, why),
             'latency': diagnostics.latency_status(

@@ -114,12 +114,22 @@ def check_space(folder: Path, needed: int) -> None:
             'some space, or set ASAP_ROS_CACHE to a folder on a larger disk')
 
 
-def run(command: list[str | Path], log: Path, lock: int, temporary: Path) -> None:
+def ros_environment(prefix: Path) -> dict[str, str]:
+    """Return the variables under which the ROS packages in ``prefix`` find one another."""
+    libraries = sorted(prefix.glob('lib/python*/site-packages/ros_*.libs'))
+    return {
+        'PATH': f'{prefix}/bin:{os.environ["PATH"]}', 'AMENT_PREFIX_PATH': str(prefix),
+        'CMAKE_PREFIX_PATH': str(prefix), '_ROS_WHEELS_BOOTSTRAP_COMPLETE': '1',
+        'LD_LIBRARY_PATH': ':'.join(map(str, [prefix / 'lib', *libraries]))}
+
+
+def run(command: list[str | Path], log: Path, lock: int, temporary: Path,
+        variables: dict[str, str] | None = None) -> None:
     """Run a command with its output in ``log``; SetupError with one sentence where it fails."""
     environment = {key: value for key, value in os.environ.items()
                    if key not in ('PYTHONPATH', 'PYTHONHOME', 'LD_LIBRARY_PATH', 'PIP_TARGET',
                                   'PIP_PREFIX', 'PIP_USER', 'PIP_REQUIRE_VIRTUALENV')}
-    environment['TMPDIR'] = str(temporary)
+    environment |= {'TMPDIR': str(temporary)} | (variables or {})
     with log.open('a+') as sink:
         start = sink.seek(0, os.SEEK_END)
         code = subprocess.run([str(part) for part in command], stdout=sink, stderr=sink,
@@ -148,7 +158,23 @@ def write_scripts(prefix: Path, site_packages: Path) -> None:
                 script.chmod(0o755)
 
 
-def add_ros_tree(prefix: Path, temporary: Path, pip: Callable[..., None]) -> None:
+def build_interfaces(package: str, wheel: Path, prefix: Path, folder: Path,
+                     execute: Callable[..., None]) -> None:
+    """Build a message package from the wheel's .msg files and install it into the prefix."""
+    for tool in ('cmake', 'make', 'c++'):
+        if shutil.which(tool) is None:
+            raise SetupError(f'building messages needs {tool} and it is missing: '
+                             'apt install build-essential cmake')
+    depends = ros_tree.take_interfaces(wheel, package, folder)
+    shutil.copy(HERE / 'interfaces' / 'CMakeLists.txt', folder)
+    execute('cmake', '-S', folder, '-B', folder / 'build', f'-DCMAKE_INSTALL_PREFIX={prefix}',
+            f'-DPACKAGE={package}', f'-DDEPENDENCIES={";".join(depends)}',
+            f'-DPython3_EXECUTABLE={prefix}/bin/python', '-DBUILD_TESTING=OFF')
+    execute('cmake', '--build', folder / 'build', '--parallel', '2', '--target', 'install')
+
+
+def add_ros_tree(prefix: Path, temporary: Path, pip: Callable[..., None],
+                 execute: Callable[..., None]) -> None:
     """Add the ROS packages that are on no index of their own, and mend the prefix's CMake."""
     site_packages = Path(sysconfig.get_path(
         'purelib', 'venv', {'base': str(prefix), 'platbase': str(prefix)}))
@@ -160,10 +186,13 @@ def add_ros_tree(prefix: Path, temporary: Path, pip: Callable[..., None]) -> Non
         taken = ros_tree.take(wheel, packages, prefix,
                               str(site_packages.relative_to(prefix)))
         (prefix / 'taken.json').write_text(ros_tree.record(taken, wheel.name))
-        wheel.unlink()
         write_scripts(prefix, site_packages)
         ros_tree.mend(prefix, sysconfig.get_path('include'),
                       str(site_packages / 'numpy' / '_core' / 'include'))
+    for package in ros_tree.package_names((HERE / 'ros_interfaces.packages.txt').read_text()):
+        with step(f'building the messages of {package}'):
+            build_interfaces(package, wheel, prefix, temporary / package, execute)
+    wheel.unlink()
     with step('adding the command "ros2 launch"'):
         shutil.copytree(VERB, temporary / 'ros2_launch')
         pip('install', '--no-deps', '--no-build-isolation', temporary / 'ros2_launch')
@@ -192,12 +221,15 @@ def make(name: str, prefix: Path, lock: int) -> None:
     with step(f'creating the {name} environment in {prefix}'):
         temporary.mkdir(parents=True)
         run([sys.executable, '-m', 'venv', prefix], log, lock, temporary)
+    def execute(*command: str | Path) -> None:
+        run(list(command), log, lock, temporary, ros_environment(prefix))
+
     count = len(ros_tree.package_names(recipe.requirements.read_text()))
     with step(f'installing the {count} packages of {recipe.requirements.name}'):
         pip('install', *(['--no-deps'] if recipe.complete else []),
             '--requirement', recipe.requirements)
     if name == 'ros':
-        add_ros_tree(prefix, temporary, pip)
+        add_ros_tree(prefix, temporary, pip, execute)
     with step('checking that it works'):
         run([python, '-c', f'import {", ".join(recipe.imports)}'], log, lock, temporary)
     shutil.rmtree(temporary)

@@ -123,6 +123,25 @@ def record(taken: list[Taken], origin: str) -> str:
     return json.dumps({'origin': origin, 'packages': packages}, indent=2) + '\n'
 
 
+def take_interfaces(wheel: Path, package: str, folder: Path, distro: str = 'jazzy') -> list[str]:
+    """Unpack a package's package.xml, msg, srv and action files into ``folder``.
+
+    Returns the message packages that it depends on. Raises TreeError where it is not there.
+    """
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        share = f'{tree_root(names, distro, [package])}share/{package}/'
+        for name in names:
+            inside = name.removeprefix(share)
+            wanted = inside == 'package.xml' or re.match(r'(msg|srv|action)/\w+\.\1$', inside)
+            if name.startswith(share) and wanted:
+                (folder / inside).parent.mkdir(parents=True, exist_ok=True)
+                (folder / inside).write_bytes(archive.read(name))
+    depends = re.findall(r'<(?:build_)?depend>\s*(\w+_(?:msgs|interfaces))\s*<',
+                         (folder / 'package.xml').read_text())
+    return sorted(set(depends))
+
+
 def mended(cmake: str, python_include: str, numpy_include: str) -> str:
     """Return an exported CMake file with the build container's paths replaced by ours."""
     return BUILD_NUMPY.sub(numpy_include, BUILD_PYTHON.sub(python_include, cmake))
