@@ -47,8 +47,9 @@ prepare() {
   shift
   local -a pins=("$tools/environment/$name.requirements.txt")
   if [[ $name == ros ]]; then
-    pins+=("$tools"/environment/ros_{tree.py,tree.packages.txt,tree.requirements.txt,interfaces.packages.txt}
-           "$tools"/environment/interfaces/CMakeLists.txt
+    pins+=("$tools"/environment/{ros_interfaces.packages.txt,interfaces/CMakeLists.txt}
+           "$tools"/environment/{ros_packages,ros_tree}.py
+           "$tools"/environment/ros_tree.{packages,requirements}.txt
            "$tools"/ros2_launch/setup.py "$tools"/ros2_launch/asap_ros2_launch/*.py)
   fi
   prefix=$cache/$name-$(digest "${pins[@]}")
