@@ -150,7 +150,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
                         help='a rosbag2 folder, or its .mcap or .db3 file')
     parser.add_argument('--out', required=True, type=Path, metavar='DIR',
                         help='where the results go')
-    parser.add_argument('--model', default='mobilenet_v2',
+    parser.add_argument('--model', default='asap_mobilenet_v2_camvid',
                         help='a shipped model or the path of an ONNX file (%(default)s)')
     parser.add_argument('--engine', default='onnxruntime',
                         help='onnxruntime, tensorrt, or auto (%(default)s)')

@@ -21,16 +21,17 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import LabelInfo
 
-from asap_ros import images, labels, recorded
+from asap_ros import images, labels
 from asap_ros.evaluation import frames, report, topics
 from asap_ros.evaluation.bags import CAMERA_INFO, Bag, BagError, Message
 from asap_ros.evaluation.live import COUNTERS, Ledger, engine_facts, label_set_of
 from asap_ros.evaluation.progress import Progress
-from asap_ros.evaluation.report import Reference, Source
-from asap_ros.evaluation.session import Results, Session
+from asap_ros.evaluation.report import Reference
+from asap_ros.evaluation.session import Results
 from asap_ros.image_files import ImageError
 from asap_ros.labels import LabelSet
 from asap_ros.msg import StageTimings
+from asap_ros.scoring import Run, exit_code, score
 
 NAME = 'replay'
 PARAMETERS = (
@@ -47,7 +48,6 @@ PARAMETERS = (
 )
 """(name, default, description) of every parameter; all are read once, at the start."""
 
-STAGES = ('decode', 'preprocess', 'infer', 'road', 'publish', 'total', 'age')
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 # BEST_AVAILABLE (since Iron) takes what the publisher offers; before it, best effort takes both.
 RESULTS = QoSProfile(depth=10, reliability=getattr(
@@ -105,7 +105,10 @@ class Replay(Node):
             if self.stopped:
                 return None
             self._play(bag, drive)
-            return self._score(bag, drive, reference)
+            lockstep = self.given('lockstep')
+            run = Run(self.ledger, self.labels, self.engine, complete=not self.stopped,
+                      rate=None if lockstep else self.given('rate'))
+            return score(bag, drive, run, reference, Path(self.given('out')), self.warnings)
 
     def stop(self, number: int, _frame) -> None:
         """End the drive here (a signal handler); the same signal again ends the process."""
@@ -163,9 +166,9 @@ class Replay(Node):
             else:
                 return
             if time.monotonic() > deadline:
+                asked = self.resolve_service_name(get_state.srv_name).rpartition('/')[0]
                 raise ReplayError(f'waited {self.given("startup_timeout"):g} s in vain for '
-                                  f'{self.resolve_service_name(get_state.srv_name).rpartition("/")[0]}: '
-                                  f'the {missing}')
+                                  f'{asked}: the {missing}')
             self._tick(self._now_ns)
             self._spin(0.1)
 
@@ -254,42 +257,6 @@ class Replay(Node):
         """Serve one callback, or none within that time."""
         self._loop.spin_once(seconds)
 
-    def _score(self, bag: Bag, drive: topics.Drive, reference: Reference | None) -> Results:
-        """Compare what came back with the references, and write the results.
-
-        It is done after the drive so that it takes no time from the segmenter.
-        """
-        lockstep = self.given('lockstep')
-        sent = len(self.ledger)
-        whole = not self.stopped
-        unreadable: list[str] = []
-        progress = Progress('scoring', sent)
-        with Session(Path(self.given('out')), self.labels, reference, sent,
-                     frames.rate(bag, drive)) as session:
-            done = 0
-            for frame in frames.frames(bag, drive, unreadable):
-                if frame.stamp_ns not in self.ledger:
-                    continue
-                result = self.ledger[frame.stamp_ns]
-                try:
-                    rgb = recorded.rgb(recorded.picture(frame.image, (320, 640)))
-                except (BagError, ImageError) as error:
-                    self.warnings.append(f'frame at {frame.stamp_ns / 1e9:.3f} s: {error}')
-                    continue
-                truth = recorded.reference(frame, self.warnings)
-                session.add(rgb, result.mask, frame.stamp_ns, truth, result.timings)
-                done += 1
-                progress.step(done)
-            progress.end()
-            if bag.damage:
-                self.warnings.append(bag.damage)
-            recorded_frames = drive.image.count
-            counts = self.ledger.counts(
-                recorded_frames, recorded_frames - sent if whole else 0, lockstep)
-            source = Source(str(bag.path), drive.image.name, 'lockstep' if lockstep else 'paced',
-                            None if lockstep else self.given('rate'), bag.damage)
-            return session.finish(source, counts, self.engine, complete=whole)
-
     def _on_mask(self, message: Image) -> None:
         now = time.monotonic()
         try:
@@ -299,7 +266,7 @@ class Replay(Node):
 
     def _on_timings(self, message: StageTimings) -> None:
         self.ledger.take_timings(
-            _stamp_ns(message), {name: getattr(message, name) for name in STAGES},
+            _stamp_ns(message), {name: getattr(message, name) for name in report.STAGES},
             {name: getattr(message, name) for name in COUNTERS})
 
     def _on_labels(self, message: LabelInfo) -> None:
@@ -313,19 +280,6 @@ class Replay(Node):
 def _stamp_ns(message) -> int:
     """Return a header's stamp in nanoseconds."""
     return message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
-
-
-def exit_code(document: dict) -> int:
-    """Return 0 for a drive that was worked off, 1 for one that was not.
-
-    In lockstep every frame must have been processed; at the recorded pace frames may be dropped,
-    but none may fail.
-    """
-    counts = document['frames']
-    if not document['complete'] or counts['failed'] or not counts['processed']:
-        return 1
-    lockstep = document['source']['mode'] == 'lockstep'
-    return 1 if lockstep and counts['processed'] < counts['recorded'] else 0
 
 
 def main(arguments: list[str] | None = None) -> int:

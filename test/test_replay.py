@@ -9,6 +9,7 @@ from asap_ros import labels
 from asap_ros.evaluation.live import COUNTERS, Ledger, engine_facts, label_set_of
 from asap_ros.evaluation.progress import line
 from asap_ros.labels import LabelError
+from asap_ros.scoring import exit_code
 
 NAN = math.nan
 
@@ -142,3 +143,12 @@ def test_progress_in_words():
         'replay: 10/30 frames, infer 90 ms, 2.0 frames/s, ETA 10 s')
     assert line('replay', 30, 30, 5., '') == 'replay: 30/30 frames, 6.0 frames/s'
     assert line('replay', 0, 30, 5., '') == 'replay: 0/30 frames'
+
+
+@pytest.mark.parametrize('mode, complete, processed, failed, code', [
+    ('lockstep', True, 10, 0, 0), ('lockstep', True, 9, 0, 1), ('lockstep', True, 9, 1, 1),
+    ('lockstep', False, 10, 0, 1), ('paced', True, 3, 0, 0), ('paced', True, 9, 1, 1),
+    ('paced', True, 0, 0, 1)])
+def test_exit_code(mode, complete, processed, failed, code):
+    assert exit_code({'complete': complete, 'source': {'mode': mode}, 'frames': {
+        'recorded': 10, 'processed': processed, 'failed': failed}}) == code

@@ -36,8 +36,9 @@ def start(tmp_path):
         log = tmp_path / f'{len(started)}.log'
         with log.open('w') as output:
             process = subprocess.Popen(
-                [sys.executable, *map(str, command), *arguments], env={**os.environ, 'PYTHONUNBUFFERED': '1'},
-                stdout=output, stderr=subprocess.STDOUT, cwd=tmp_path)
+                [sys.executable, *map(str, command), *arguments],
+                env={**os.environ, 'PYTHONUNBUFFERED': '1'}, cwd=tmp_path,
+                stdout=output, stderr=subprocess.STDOUT)
         process.log = log
         started.append(process)
         return process
@@ -224,3 +225,16 @@ def test_classes_that_no_label_set_has(tmp_path, segmenter, replay):
 def test_what_cannot_be_played_is_said_at_once(tmp_path, replay, parameters, sentence):
     given = {'bag': tiny_bags.write(tmp_path / 'drive', frames=1), **parameters}
     assert sentence in ended(replay(**given), 2)
+
+
+@pytest.mark.parametrize('arguments, sentence', [
+    (['bag:=/nowhere'], 'no such bag: /nowhere'),
+    (['rate:=2.0'], "missing required argument 'bag'"),
+    (['bag:=BAG', 'model:=nonsense'], 'the segmenter could not be configured')])
+def test_a_launch_that_cannot_work_ends_at_once_and_fails(tmp_path, arguments, sentence):
+    bag = tiny_bags.write(tmp_path / 'drive', frames=1)
+    given = [a.replace('BAG', str(bag)) for a in arguments]
+    ended = subprocess.run(
+        ['ros2', 'launch', 'asap_ros', 'replay.launch.py', *given], cwd=tmp_path, timeout=100,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert ended.returncode == 1 and sentence in ended.stdout, ended.stdout
