@@ -11,8 +11,12 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from asap_ros import preprocess
+from asap_ros import overlay, preprocess
+from asap_ros.engine import model_file
+from asap_ros.engine.base import Engine
+from asap_ros.engine.choice import open_engine
 from asap_ros.evaluation.metrics import ConfusionMatrix
+from asap_ros.network.deployed import Deployed
 from asap_ros.network.layers import resize
 from asap_ros.network.pixels import normalise
 from asap_training import checkpoint, recipe
@@ -46,6 +50,32 @@ def score(
     return matrix
 
 
+def compare(
+        model: nn.Module, engine: Engine, data: DataSet, classes: int, size: tuple[int, int],
+) -> tuple[float, ConfusionMatrix]:
+    """Return how an exported network does beside the torch one it was made from.
+
+    First the share of pixels, at network resolution, on which both agree; then the confusion
+    matrix of the exported one, its masks brought to the pictures' resolution by nearest
+    neighbour as on the vehicle.
+    """
+    deployed, same, matrix = Deployed(model).eval(), [], ConfusionMatrix(classes)
+    for index in tqdm(range(len(data.pairs)), f'{data.name}, exported', leave=False):
+        image, truth = data.read(index)
+        frame = np.ascontiguousarray(preprocess.resize(image, size))[np.newaxis]
+        labels, _ = engine.infer(frame)
+        with torch.inference_mode():
+            same.append((deployed(torch.from_numpy(frame))[0].numpy() == labels).mean())
+        matrix.add(overlay.resize_mask(labels[0], truth.shape), truth)
+    return float(np.mean(same)), matrix
+
+
+def summary(matrix: ConfusionMatrix, names: tuple[str, ...]) -> dict:
+    """Return the scores of a confusion matrix as plain values."""
+    return {'miou': matrix.miou(), 'pixel_accuracy': matrix.pixel_accuracy(),
+            'per_class': dict(zip(names, matrix.iou()))}
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Score a checkpoint on one split of its recipe's validation data and print JSON."""
     parser = argparse.ArgumentParser(
@@ -55,6 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument('checkpoint', type=Path)
     add_data(parser)
     parser.add_argument('--split', default=None, help='default: the split that the recipe names')
+    parser.add_argument('--onnx', type=Path, help='also score this network, exported from it')
     options = parser.parse_args(arguments)
     with fail(parser):
         saved = checkpoint.load(options.checkpoint)
@@ -64,13 +95,15 @@ def main(arguments: list[str] | None = None) -> None:
         if options.split is not None:
             source = recipe.Source(source.data, source.layout, options.split)
         data = source.open(roots(options), labels)
-        matrix = score(
-            checkpoint.network(saved), data, len(labels), used.size, torch.device('cpu'))
-    print(json.dumps({
-        'data': data.name, 'frames': len(data.pairs), 'size': used.size,
-        'epoch': saved.facts['epoch'], 'miou': matrix.miou(),
-        'pixel_accuracy': matrix.pixel_accuracy(),
-        'per_class': dict(zip(labels.names, matrix.iou()))}, indent=2))
+        model = checkpoint.network(saved)
+        matrix = score(model, data, len(labels), used.size, torch.device('cpu'))
+        result = {'data': data.name, 'frames': len(data.pairs), 'size': used.size,
+                  'epoch': saved.facts['epoch'], **summary(matrix, labels.names)}
+        if options.onnx:
+            engine, _ = open_engine(model_file.read(options.onnx), provider='cpu')
+            agreement, exported = compare(model, engine, data, len(labels), used.size)
+            result['onnx'] = {'agreement': agreement, **summary(exported, labels.names)}
+    print(json.dumps(result, indent=2))
 
 
 if __name__ == '__main__':

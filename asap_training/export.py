@@ -29,6 +29,8 @@ from asap_training import checkpoint, golden, recipe
 from asap_training.arguments import fail
 
 OPSET = 18
+FEWEST_CLASSES = 3
+"""Least number of classes that the golden frame must show to prove anything."""
 SMALLEST_HALVED = 1024
 """Weights of fewer values stay float32: they decide much and weigh little."""
 
@@ -90,7 +92,7 @@ def export(model: Asap, labels: LabelSet, training: dict, path: Path) -> None:
     halve_weights(proto)
     frame = golden.frame()
     proof = Golden(frame, expected_mask(proto, frame))
-    if len(np.unique(proof.mask)) < 3:
+    if len(np.unique(proof.mask)) < FEWEST_CLASSES:
         raise ValueError(
             'the network sees fewer than 3 classes in the golden frame, which then proves '
             'nothing: is it trained?')
