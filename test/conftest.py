@@ -55,3 +55,10 @@ def asap_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f'no development data at {folder}; set ASAP_DATA to its folder')
     return folder
+
+
+@pytest.fixture(scope='session')
+def tiny_file(tmp_path_factory) -> Path:
+    """The network file of tiny_model.py, whose every answer is known."""
+    import tiny_model
+    return tiny_model.write(tmp_path_factory.mktemp('models') / 'tiny.onnx')
