@@ -134,7 +134,7 @@ def test_it():
     pass
 """
     counts, printed = run(tmp_path, text)
-    assert counts['error'] == 1, printed
+    assert counts == {'error': 1}, printed
     assert 'launch ended with return code 1' in printed
 
 

@@ -95,6 +95,23 @@ def test_too_small_a_disk_is_found_before_anything_is_made(tmp_path):
     make.check_space(tmp_path, 1)
 
 
+@pytest.mark.parametrize('lacking, said', [
+    ({'cmake'}, 'needs cmake, which this machine lacks: apt install'),
+    ({'cmake', 'c++'}, r'needs cmake and c\+\+, which'),
+    ('aarch64', 'not for aarch64: install ROS 2'),
+    ('headers', 'needs the headers of .*: apt install python3')])
+def test_what_building_messages_needs_is_named_before_anything_is_fetched(
+        monkeypatch, tmp_path, lacking, said):
+    monkeypatch.setattr(make.platform, 'machine', lambda: (
+        'aarch64' if lacking == 'aarch64' else 'x86_64'))
+    monkeypatch.setattr(make.shutil, 'which', lambda tool: None if tool in lacking else tool)
+    monkeypatch.setattr(make.sysconfig, 'get_path', lambda name: str(tmp_path))
+    if lacking != 'headers':
+        (tmp_path / 'Python.h').touch()
+    with pytest.raises(workshop.SetupError, match=said):
+        make.check_machine()
+
+
 def test_an_environment_counts_only_where_it_was_made(tmp_path):
     here = tmp_path / 'ros-1'
     (here / 'bin').mkdir(parents=True)
