@@ -7,15 +7,15 @@ import pytest
 
 pytest.importorskip('rclpy', reason='needs the ROS environment')
 
-from builtin_interfaces.msg import Time  # noqa: E402
-from hypothesis import given  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
-from sensor_msgs.msg import CameraInfo, RegionOfInterest  # noqa: E402
-from std_msgs.msg import Header  # noqa: E402
+from builtin_interfaces.msg import Time
+from hypothesis import given
+from hypothesis import strategies as st
+from sensor_msgs.msg import CameraInfo, RegionOfInterest
+from std_msgs.msg import Header
 
-from asap_ros import labels, messages  # noqa: E402
-from asap_ros.messages import CalibrationError  # noqa: E402
-from asap_ros.statistics import STAGES, Counts  # noqa: E402
+from asap_ros import labels, messages
+from asap_ros.messages import CalibrationError
+from asap_ros.statistics import STAGES, Counts
 
 HEADER = Header(stamp=Time(sec=12, nanosec=34), frame_id='camera_optical')
 

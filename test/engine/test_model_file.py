@@ -33,8 +33,9 @@ def test_what_was_written_is_read_back(tiny_file):
     assert found.training == {'recipe': 'none'}
     assert found.software == '0.1.0'
     assert len(found.sha256) == 64
-    np.testing.assert_array_equal(found.golden.frame, tiny_model.frame(seed=1))
-    np.testing.assert_array_equal(found.golden.mask, tiny_model.expected_mask(tiny_model.frame(seed=1)))
+    frame = tiny_model.frame(seed=1)
+    np.testing.assert_array_equal(found.golden.frame, frame)
+    np.testing.assert_array_equal(found.golden.mask, tiny_model.expected_mask(frame))
     assert found.golden.frame.flags.c_contiguous
 
 
