@@ -1,0 +1,206 @@
+"""Both edges of the road fitted at once, in pixels, by a clothoid and the camera's pitch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from asap_ros.road import clothoid
+from asap_ros.road.camera import Camera
+from asap_ros.road.clothoid import C0, K0, K1, PITCH, PSI, WIDTH
+from asap_ros.road.edges import FIXED, LEFT, RIGHT, Edges
+from asap_ros.road.noise import information
+
+ITERATIONS = 12
+HUBER = 2.5
+"""Residuals beyond this many sigmas pull with constant force."""
+
+REJECT = 5.0
+"""Residuals beyond this many sigmas are not this road's edge and do not count at all."""
+
+SIGMA_FLOOR = 0.29
+"""Pixels: an edge between pixels is not known better than by 1/sqrt(12) of one."""
+
+ROW_ERROR = 0.25
+"""Edges err along v by this share of what they err along u; one that runs along the rows is
+then the less certain of u by sqrt(1 + (ROW_ERROR du/dv)^2)."""
+
+CONVERGED = np.array([1e-4, 1e-5, 1e-7, 1e-9, 1e-4, 1e-6])
+"""Steps smaller than this in c0, psi, k0, k1, w and pitch end the iteration."""
+
+MAX_HEADING = 1.2
+"""Radians against the vehicle: beyond, a row of pixels no longer crosses the road once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Edge pixels to fit: ``u``, ``v``, ``side`` (+1 left, -1 right), (n,), nearest first."""
+
+    u: np.ndarray
+    v: np.ndarray
+    side: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """What is believed before looking: ``mean`` and ``sigma`` (6,) in the clothoid's order."""
+
+    mean: np.ndarray
+    sigma: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """The fitted road. ``parameters`` (6,) c0, psi, k0, k1, w, pitch; ``covariance`` (6, 6).
+
+    ``information`` (6, 6) is what the pixels alone say, without the prior. By point, (n,):
+    ``s`` arc length, ``residual`` pixels to the right of the model, ``weight`` 0 to 1 where 0
+    was rejected, ``jacobian`` (n, 6) pixels by parameter. ``sigma`` pixels, ``rho`` the
+    correlation from row to row.
+    """
+
+    points: Points
+    parameters: np.ndarray
+    covariance: np.ndarray
+    information: np.ndarray
+    s: np.ndarray
+    residual: np.ndarray
+    weight: np.ndarray
+    jacobian: np.ndarray
+    sigma: float
+    rho: float
+    converged: bool
+
+
+def default_prior(width: float, width_sigma: float, pitch_sigma: float) -> Prior:
+    """Return the prior of a road nothing is known of, widths in metres, pitch in radians."""
+    return Prior(mean=np.array([0.0, 0.0, 0.0, 0.0, width, 0.0]),
+                 sigma=np.array([10.0, 0.5, 0.05, 3e-4, width_sigma, pitch_sigma]))
+
+
+def edge_points(edges: Edges) -> Points:
+    """Return the edge pixels with something fixed beyond them, left ones first."""
+    left, right = edges.left_kind == FIXED, edges.right_kind == FIXED
+    return Points(u=np.concatenate([edges.left_u[left], edges.right_u[right]]),
+                  v=np.concatenate([edges.v[left], edges.v[right]]),
+                  side=np.concatenate([np.full(left.sum(), float(LEFT)),
+                                       np.full(right.sum(), float(RIGHT))]))
+
+
+def project_edge(camera: Camera, parameters: np.ndarray, s: np.ndarray, side) -> tuple:
+    """Return u, v, their derivatives by the six parameters (n, 6) and by s (n,)."""
+    curve = clothoid.evaluate(parameters, s, side)
+    c, n = np.cos(parameters[PITCH]), np.sin(parameters[PITCH])
+    dx, dy = curve.x - camera.translation[0], curve.y - camera.translation[1]
+    dz = -camera.translation[2]
+    # Into the pitched body: Ry(pitch) transposed; then into the optical frame.
+    body = np.stack([c * dx - n * dz, dy, n * dx + c * dz])
+    d_pitch = np.stack([-n * dx - c * dz, np.zeros_like(dy), c * dx - n * dz])
+    optical, optical_pitch = camera.rotation.T @ body, camera.rotation.T @ d_pitch
+    # Optical x, y, z by ground x and y.
+    by_x = camera.rotation.T @ np.array([c, 0.0, n])
+    by_y = camera.rotation.T @ np.array([0.0, 1.0, 0.0])
+    depth = np.maximum(optical[2], 0.1)
+    u, v = camera.fx * optical[0] / depth, camera.fy * optical[1] / depth
+    fx, fy = camera.fx / depth, camera.fy / depth
+    u_x, u_y = fx * by_x[0] - u * by_x[2] / depth, fx * by_y[0] - u * by_y[2] / depth
+    v_x, v_y = fy * by_x[1] - v * by_x[2] / depth, fy * by_y[1] - v * by_y[2] / depth
+    d_u, d_v = np.empty((len(s), 6)), np.empty((len(s), 6))
+    d_u[:, :PITCH] = u_x[:, None] * curve.d_x + u_y[:, None] * curve.d_y
+    d_v[:, :PITCH] = v_x[:, None] * curve.d_x + v_y[:, None] * curve.d_y
+    d_u[:, PITCH] = fx * optical_pitch[0] - u * optical_pitch[2] / depth
+    d_v[:, PITCH] = fy * optical_pitch[1] - v * optical_pitch[2] / depth
+    s_u, s_v = u_x * curve.s_x + u_y * curve.s_y, v_x * curve.s_x + v_y * curve.s_y
+    usable = (optical[2] > 0.1) & (np.abs(curve.heading) < MAX_HEADING) & (s_v < -1e-3)
+    return u + camera.cx, v + camera.cy, d_u, d_v, s_u, s_v, usable
+
+
+def linearise(camera: Camera, points: Points, parameters: np.ndarray, s: np.ndarray) -> tuple:
+    """Return residual, Jacobian, slope, weight mask and the next s of points at constant row.
+
+    The curve meets the row v at some s; one Newton step towards it is taken each time, and
+    derivatives are those of u at constant v. ``slope`` is du/dv of the edge.
+    """
+    u, v, d_u, d_v, s_u, s_v, usable = project_edge(camera, parameters, s, points.side)
+    slope = s_u / np.where(usable, s_v, -1.0)
+    off = points.v - v
+    residual = points.u - (u + slope * off)
+    jacobian = d_u - slope[:, None] * d_v
+    step = np.clip(off / np.where(usable, s_v, -1.0), -5.0, 5.0)
+    usable &= np.isfinite(residual) & np.isfinite(jacobian).all(axis=1)
+    residual = np.where(usable, residual, 0.0)
+    jacobian = np.where(usable[:, None], jacobian, 0.0)
+    return residual, jacobian, slope, usable, np.clip(s + np.where(usable, step, 0.0), -5, 300)
+
+
+def initial(camera: Camera, points: Points, prior: Prior) -> tuple[np.ndarray, np.ndarray]:
+    """Return a first guess of the six parameters, by parabolas on the ground, and of s."""
+    pitched = camera.pitched(prior.mean[PITCH])
+    x, y = pitched.ground(points.u, points.v)
+    height, f = camera.translation[2], camera.fx
+    ahead = np.maximum(x - camera.translation[0], 1.0)
+    good = np.isfinite(x) & np.isfinite(y)
+    x, y, ahead = (np.where(good, a, 1.0) for a in (x, y, ahead))
+    design = np.stack([np.ones_like(x), x, 0.5 * x * x, 0.5 * points.side], axis=1)
+    noise = ahead / f * np.sqrt(1 + (np.abs(y) / height) ** 2) * 1.0 + 0.02
+    mean, sigma = prior.mean[[C0, PSI, K0, WIDTH]], prior.sigma[[C0, PSI, K0, WIDTH]]
+    solution = mean
+    weight = good / noise ** 2
+    for _ in range(5):
+        normal = (design * weight[:, None]).T @ design + np.diag(sigma ** -2.0)
+        right = (design * weight[:, None]).T @ y + mean / sigma ** 2
+        solution = np.linalg.solve(normal, right)
+        pull = np.abs(y - design @ solution) / noise
+        weight = good / noise ** 2 / np.maximum(1.0, pull / HUBER)
+    parameters = prior.mean.copy()
+    parameters[[C0, PSI, K0, WIDTH]] = solution
+    return parameters, x
+
+
+def fit_road(camera: Camera, points: Points, prior: Prior) -> Fit | None:
+    """Return the maximum of the posterior over the six parameters, None for too few points.
+
+    Gauss-Newton on residuals of u at constant row, Huber's weights first and rejection of what
+    stays far away after, prior as ``prior``. The covariance counts the noise's correlation
+    from row to row (see ``noise.information``).
+    """
+    if len(points.u) < 8:
+        return None
+    parameters, s = initial(camera, points, prior)
+    precision = prior.sigma ** -2.0
+    reject, sigma, converged = np.inf, SIGMA_FLOOR, False
+    for iteration in range(ITERATIONS):
+        residual, jacobian, slope, usable, s = linearise(camera, points, parameters, s)
+        if usable.sum() < 8:
+            return None
+        across = usable / np.sqrt(1 + (ROW_ERROR * slope) ** 2)
+        scaled = np.abs(residual) * across
+        sigma = max(SIGMA_FLOOR, 1.4826 * float(np.median(scaled[usable])))
+        root = across / np.sqrt(np.maximum(1.0, scaled / (HUBER * sigma)))
+        root[scaled > reject * sigma] = 0.0
+        weighted = jacobian * (root / sigma)[:, None]
+        normal = weighted.T @ weighted + np.diag(precision)
+        gradient = (weighted.T @ (residual * root / sigma)
+                    + precision * (prior.mean - parameters))
+        step = np.linalg.solve(normal, gradient)
+        step *= min(1.0, 0.02 / max(abs(step[K0]), 1e-12), 0.02 / max(abs(step[PITCH]), 1e-12))
+        parameters = parameters + step
+        if (np.abs(step) < CONVERGED).all():
+            if reject == REJECT:
+                converged = True
+                break
+            reject = REJECT
+        elif iteration == 5:
+            reject = REJECT
+    residual, jacobian, slope, usable, s = linearise(camera, points, parameters, s)
+    across = usable / np.sqrt(1 + (ROW_ERROR * slope) ** 2)
+    scaled = residual * across
+    weight = np.where(np.abs(scaled) <= REJECT * sigma, across > 0, 0.0)
+    weight /= np.maximum(1.0, np.abs(scaled) / (HUBER * sigma))
+    data, sigma, rho = information(scaled, jacobian * across[:, None], weight, points.side,
+                                   SIGMA_FLOOR)
+    covariance = np.linalg.inv(data + np.diag(precision))
+    return Fit(points=points, parameters=parameters, covariance=covariance, information=data,
+               s=s, residual=scaled, weight=weight, jacobian=jacobian * across[:, None],
+               sigma=sigma, rho=rho, converged=converged)

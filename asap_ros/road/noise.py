@@ -1,0 +1,74 @@
+"""How much pixels that err together really say."""
+
+from __future__ import annotations
+
+import numpy as np
+
+MAX_RHO = 0.97
+_SOLVER_STEPS = 3
+
+
+def information(residual: np.ndarray, jacobian: np.ndarray, weight: np.ndarray,
+                side: np.ndarray, sigma_floor: float) -> tuple[np.ndarray, float, float]:
+    """Return the information matrix (6, 6) of a weighted fit, its sigma and correlation.
+
+    ``residual`` (n,) pixels, ``jacobian`` (n, 6), ``weight`` (n,), ``side`` (n,) +-1 with rows
+    in order. Neighbouring rows of one edge err alike, which is modelled as AR(1) with
+    R_ij = rho^|i-j|. With A = J'WJ the fit scatters by A^-1 (J'W R W J) A^-1 sigma^2. The
+    residuals show less scatter and less correlation than the noise, for the fitted parameters
+    follow it: both are solved for so that the residuals' expected moments, the fitted
+    parameters taken out, are the observed ones. That sigma is itself an estimate widens the
+    result as it widens a t distribution.
+    """
+    edges = [np.flatnonzero((weight > 0) & (side == value)) for value in (1.0, -1.0)]
+    distance = [np.abs(np.subtract.outer(i, i)) for i in (np.arange(len(e)) for e in edges)]
+    root = np.sqrt(weight)
+    r, j = residual * root, jacobian * root[:, None]
+    a = j.T @ j
+    unit = np.sqrt(np.maximum(np.diag(a), 1e-300))
+    j, a = j / unit, a / np.outer(unit, unit)
+    values, vectors = np.linalg.eigh(a)
+    seen = values > 1e-10
+    q = j @ (vectors[:, seen] / np.sqrt(values[seen]))
+    by_edge = [q[i] for i in edges]
+    power = float(r @ r)
+    count, pairs = sum(map(len, edges)), sum(max(0, len(i) - 1) for i in edges)
+    if count - q.shape[1] < 4 or pairs < 4 or power <= 0:
+        return a * np.outer(unit, unit) / sigma_floor ** 2, sigma_floor, 0.0
+    observed = sum(float(r[i[1:]] @ r[i[:-1]]) for i in edges) / power
+    rho = float(np.clip(observed, 0.0, MAX_RHO))
+    for _ in range(_SOLVER_STEPS):
+        expected_power, expected_lag = _moments(by_edge, distance, rho)
+        rho = float(np.clip(rho + observed - expected_lag / expected_power, 0.0, MAX_RHO))
+    expected_power, _ = _moments(by_edge, distance, rho)
+    variance = max(power / max(expected_power, 1e-9), sigma_floor ** 2)
+    freedom = max(count * (1 - rho) / (1 + rho) - q.shape[1], 4.0)
+    spread = variance * freedom / (freedom - 2)
+    scatter = spread * sum(j[i].T @ _correlate(j[i], d, rho) for i, d in zip(edges, distance))
+    # A (J'WRWJ)^-1 A, in the directions that the pixels see at all.
+    values, vectors = np.linalg.eigh(scatter)
+    seen = values > 1e-10 * values[-1]
+    half = (a @ vectors[:, seen]) / np.sqrt(values[seen])
+    return half @ half.T * np.outer(unit, unit), float(np.sqrt(variance)), rho
+
+
+def _correlate(columns: np.ndarray, distance: np.ndarray, rho: float) -> np.ndarray:
+    """Return R @ columns for R = rho^distance."""
+    return np.power(rho, np.arange(len(columns)))[distance] @ columns
+
+
+def _moments(q: list[np.ndarray], distance: list[np.ndarray],
+             rho: float) -> tuple[float, float]:
+    """Return the expected sums of r_i^2 and of r_i r_i+1 of residuals of AR(1) noise.
+
+    The noise has variance 1; ``q`` are an orthonormal basis of what the fit takes out, by edge.
+    """
+    correlated = [_correlate(columns, d, rho) for columns, d in zip(q, distance)]
+    inner = sum(columns.T @ c for columns, c in zip(q, correlated))
+    power, lag = -float(np.trace(inner)), 0.0
+    for columns, c in zip(q, correlated):
+        power += len(columns)
+        lag += rho * max(0, len(columns) - 1)
+        lag -= float((columns[1:] * c[:-1]).sum() + (columns[:-1] * c[1:]).sum())
+        lag += float(((columns[1:] @ inner) * columns[:-1]).sum())
+    return power, lag
