@@ -30,8 +30,14 @@ MIN_VIEW, SHORT = 3.0, 10.0
 MAX_LATERAL_SIGMA = 0.5
 """Metres: the view ends where the corridor is known less well across."""
 
+MAX_HEADING = 1.3
+"""Radians against the vehicle at which the view ends: the road turns out of the picture."""
+
 WIDTHS = (2.0, 40.0)
 """Metres: what is narrower or wider is no road but a mistake."""
+
+MAX_SCATTER = 0.02
+"""Share of the image's width by which edges may scatter about the road that is fitted."""
 
 TREND = 0.015
 """Metres of width a metre of road, at the expected pitch, above which the width is flagged."""
@@ -77,6 +83,9 @@ def support(fit: Fit | None, edges: Edges, space: FreeSpace, options: RoadOption
         if _leaves(fit.s[mine], fit.weight[mine]):
             status |= Status.INTERSECTION
     if not reliable or inlier.sum() < 0.5 * len(inlier):
+        return Support(fit.s[inlier], status | Status.INTERSECTION, False)
+    if (status & Status.ONE_SIDED and status & Status.INTERSECTION
+            or fit.sigma > MAX_SCATTER * space.camera.width):
         return Support(fit.s[inlier], status | Status.INTERSECTION, False)
     away = abs(fit.parameters[PITCH] - pitch)
     if away > 2 * options.pitch_prior_sigma:
@@ -157,7 +166,8 @@ def describe(parameters: np.ndarray, covariance: np.ndarray, bearing: Support,
     limits = [end]
     if len(bearing.s):
         limits.append(_seen_to(bearing.s))
-    far = np.flatnonzero((across > MAX_LATERAL_SIGMA) | (np.abs(curve.heading) > 1.3))
+    unsure = (across > MAX_LATERAL_SIGMA) | (np.abs(curve.heading) > MAX_HEADING)
+    far = np.flatnonzero(unsure & (s >= start))
     if len(far):
         limits.append(s[max(far[0] - 1, 0)])
     stop = min(limits)

@@ -12,22 +12,32 @@ from asap_ros.road.clothoid import C0, K0, K1, PITCH, PSI, WIDTH
 from asap_ros.road.edges import FIXED, LEFT, RIGHT, Edges
 from asap_ros.road.noise import information
 
-ITERATIONS = 12
+ITERATIONS = 14
+MIN_POINTS = 8
 HUBER = 2.5
 """Residuals beyond this many sigmas pull with constant force."""
 
-REJECT = 5.0
-"""Residuals beyond this many sigmas are not this road's edge and do not count at all."""
+REJECT = 6.0
+"""Residuals beyond this many sigmas are not this road's edge and do not count at all (Tukey)."""
+
+SETTLE = 5
+"""Iterations with Huber's weights before what lies far away is let go."""
 
 SIGMA_FLOOR = 0.29
 """Pixels: an edge between pixels is not known better than by 1/sqrt(12) of one."""
 
 ROW_ERROR = 0.25
-"""Edges err along v by this share of what they err along u; one that runs along the rows is
-then the less certain of u by sqrt(1 + (ROW_ERROR du/dv)^2)."""
+"""What edges err by along v, as a share of what they err by along u: an edge that runs along
+the rows is then the less certain of u, by sqrt(1 + (ROW_ERROR du/dv)^2)."""
 
-CONVERGED = np.array([1e-4, 1e-5, 1e-7, 1e-9, 1e-4, 1e-6])
-"""Steps smaller than this in c0, psi, k0, k1, w and pitch end the iteration."""
+CONVERGED = 1e-5
+"""Square of a step in sigmas of the solution (uncorrelated noise) that ends the iteration."""
+
+ADRIFT = 0.05
+"""Square of a last step in sigmas of the solution above which the fit has not converged."""
+
+MAX_STEP = np.array([5.0, 0.3, 0.02, 1e-3, 5.0, 0.02])
+"""What one iteration may change the parameters by at most."""
 
 MAX_HEADING = 1.2
 """Radians against the vehicle: beyond, a row of pixels no longer crosses the road once."""
@@ -56,8 +66,9 @@ class Fit:
 
     ``information`` (6, 6) is what the pixels alone say, without the prior. By point, (n,):
     ``s`` arc length, ``residual`` pixels to the right of the model, ``weight`` 0 to 1 where 0
-    was rejected, ``jacobian`` (n, 6) pixels by parameter. ``sigma`` pixels, ``rho`` the
-    correlation from row to row.
+    was rejected, ``jacobian`` (n, 6) pixels by parameter; the last two are divided by how much less
+    certain a slanted edge is (ROW_ERROR). ``sigma`` pixels, ``rho`` the correlation
+    from row to row.
     """
 
     points: Points
@@ -161,46 +172,47 @@ def initial(camera: Camera, points: Points, prior: Prior) -> tuple[np.ndarray, n
 def fit_road(camera: Camera, points: Points, prior: Prior) -> Fit | None:
     """Return the maximum of the posterior over the six parameters, None for too few points.
 
-    Gauss-Newton on residuals of u at constant row, Huber's weights first and rejection of what
-    stays far away after, prior as ``prior``. The covariance counts the noise's correlation
-    from row to row (see ``noise.information``).
+    Gauss-Newton on residuals of u at constant row, ``prior`` included: with Huber's weights
+    until settled, then with Tukey's at the scatter found. The covariance counts the noise's
+    correlation from row to row (see ``noise.information``).
     """
-    if len(points.u) < 8:
+    if len(points.u) < MIN_POINTS:
         return None
     parameters, s = initial(camera, points, prior)
     precision = prior.sigma ** -2.0
-    reject, sigma, converged = np.inf, SIGMA_FLOOR, False
+    settled = False
     for iteration in range(ITERATIONS):
         residual, jacobian, slope, usable, s = linearise(camera, points, parameters, s)
-        if usable.sum() < 8:
+        if np.count_nonzero(usable) < MIN_POINTS:
             return None
-        across = usable / np.sqrt(1 + (ROW_ERROR * slope) ** 2)
-        scaled = np.abs(residual) * across
-        sigma = max(SIGMA_FLOOR, 1.4826 * float(np.median(scaled[usable])))
-        root = across / np.sqrt(np.maximum(1.0, scaled / (HUBER * sigma)))
-        root[scaled > reject * sigma] = 0.0
-        weighted = jacobian * (root / sigma)[:, None]
-        normal = weighted.T @ weighted + np.diag(precision)
-        gradient = (weighted.T @ (residual * root / sigma)
-                    + precision * (prior.mean - parameters))
-        step = np.linalg.solve(normal, gradient)
-        step *= min(1.0, 0.02 / max(abs(step[K0]), 1e-12), 0.02 / max(abs(step[PITCH]), 1e-12))
-        parameters = parameters + step
-        if (np.abs(step) < CONVERGED).all():
-            if reject == REJECT:
-                converged = True
-                break
-            reject = REJECT
-        elif iteration == 5:
-            reject = REJECT
+        if not settled:
+            factor = np.sqrt(1 + np.square(ROW_ERROR * slope))
+            spread = float(np.median(np.abs(residual / factor)[usable]))
+            sigma = max(SIGMA_FLOOR, 1.4826 * spread)
+        weight = _weights(residual / (sigma * factor), usable, settled)
+        each = (weight / (sigma * factor) ** 2)[:, None] * jacobian
+        gradient = each.T @ residual + precision * (prior.mean - parameters)
+        step = np.linalg.solve(each.T @ jacobian + np.diag(precision), gradient)
+        parameters = parameters + step * min(1.0, *(MAX_STEP / np.maximum(np.abs(step), 1e-12)))
+        small = float(step @ gradient) < CONVERGED
+        if settled and small:
+            break
+        settled = settled or small or iteration + 1 >= SETTLE
     residual, jacobian, slope, usable, s = linearise(camera, points, parameters, s)
-    across = usable / np.sqrt(1 + (ROW_ERROR * slope) ** 2)
-    scaled = residual * across
-    weight = np.where(np.abs(scaled) <= REJECT * sigma, across > 0, 0.0)
-    weight /= np.maximum(1.0, np.abs(scaled) / (HUBER * sigma))
-    data, sigma, rho = information(scaled, jacobian * across[:, None], weight, points.side,
-                                   SIGMA_FLOOR)
-    covariance = np.linalg.inv(data + np.diag(precision))
+    residual, jacobian = residual / factor, jacobian / factor[:, None]
+    weight = _weights(residual / sigma, usable, True)
+    data, sigma, rho = information(residual, jacobian, weight > 0, points.side, SIGMA_FLOOR)
+    posterior = data + np.diag(precision)
+    covariance = np.linalg.inv(posterior)
+    converged = float(step @ posterior @ step) < ADRIFT
     return Fit(points=points, parameters=parameters, covariance=covariance, information=data,
-               s=s, residual=scaled, weight=weight, jacobian=jacobian * across[:, None],
-               sigma=sigma, rho=rho, converged=converged)
+               s=s, residual=residual, weight=weight, jacobian=jacobian, sigma=sigma, rho=rho,
+               converged=converged)
+
+
+def _weights(pull: np.ndarray, usable: np.ndarray, settled: bool) -> np.ndarray:
+    """Return the weights 0 to 1 of residuals in sigmas: Huber's, or Tukey's once settled."""
+    size = np.abs(pull)
+    weight = np.square(np.maximum(0.0, 1 - np.square(pull / REJECT))) if settled else (
+        1 / np.maximum(1.0, size / HUBER))
+    return np.where(usable, weight, 0.0)

@@ -8,22 +8,21 @@ MAX_RHO = 0.97
 _SOLVER_STEPS = 3
 
 
-def information(residual: np.ndarray, jacobian: np.ndarray, weight: np.ndarray,
+def information(residual: np.ndarray, jacobian: np.ndarray, used: np.ndarray,
                 side: np.ndarray, sigma_floor: float) -> tuple[np.ndarray, float, float]:
-    """Return the information matrix (6, 6) of a weighted fit, its sigma and correlation.
+    """Return the information matrix (6, 6) of a fit, its sigma and correlation.
 
-    ``residual`` (n,) pixels, ``jacobian`` (n, 6), ``weight`` (n,), ``side`` (n,) +-1 with rows
+    ``residual`` (n,) pixels, ``jacobian`` (n, 6), ``used`` bool (n,), ``side`` (n,) +-1 with rows
     in order. Neighbouring rows of one edge err alike, which is modelled as AR(1) with
-    R_ij = rho^|i-j|. With A = J'WJ the fit scatters by A^-1 (J'W R W J) A^-1 sigma^2. The
+    R_ij = rho^|i-j|. With A = J'J the fit scatters by A^-1 (J'RJ) A^-1 sigma^2. The
     residuals show less scatter and less correlation than the noise, for the fitted parameters
     follow it: both are solved for so that the residuals' expected moments, the fitted
     parameters taken out, are the observed ones. That sigma is itself an estimate widens the
     result as it widens a t distribution.
     """
-    edges = [np.flatnonzero((weight > 0) & (side == value)) for value in (1.0, -1.0)]
+    edges = [np.flatnonzero(used & (side == value)) for value in (1.0, -1.0)]
     distance = [np.abs(np.subtract.outer(i, i)) for i in (np.arange(len(e)) for e in edges)]
-    root = np.sqrt(weight)
-    r, j = residual * root, jacobian * root[:, None]
+    r, j = residual * used, jacobian * used[:, None]
     a = j.T @ j
     unit = np.sqrt(np.maximum(np.diag(a), 1e-300))
     j, a = j / unit, a / np.outer(unit, unit)
@@ -45,7 +44,7 @@ def information(residual: np.ndarray, jacobian: np.ndarray, weight: np.ndarray,
     freedom = max(count * (1 - rho) / (1 + rho) - q.shape[1], 4.0)
     spread = variance * freedom / (freedom - 2)
     scatter = spread * sum(j[i].T @ _correlate(j[i], d, rho) for i, d in zip(edges, distance))
-    # A (J'WRWJ)^-1 A, in the directions that the pixels see at all.
+    # A (J'RJ)^-1 A, in the directions that the pixels see at all.
     values, vectors = np.linalg.eigh(scatter)
     seen = values > 1e-10 * values[-1]
     half = (a @ vectors[:, seen]) / np.sqrt(values[seen])
