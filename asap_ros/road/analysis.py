@@ -9,6 +9,7 @@ import numpy as np
 from asap_ros.labels import LabelSet
 from asap_ros.road import grids
 from asap_ros.road.camera import Camera
+from asap_ros.road.clothoid import PITCH, WIDTH
 from asap_ros.road.corridor import Support, describe, support
 from asap_ros.road.edges import Edges, find_edges
 from asap_ros.road.fit import Fit, default_prior, edge_points, fit_road
@@ -39,10 +40,10 @@ class Road:
 class RoadModel:
     """Free space and corridor of a stream of frames; keeps the tracker and a camera's tables."""
 
-    def __init__(self, labels: LabelSet, options: RoadOptions = RoadOptions()):
-        """Start without a road; ``labels`` says what the masks' classes are."""
+    def __init__(self, labels: LabelSet, options: RoadOptions | None = None):
+        """Start without a road; ``labels`` says what masks' classes are, None is the defaults."""
         self.labels = labels
-        self.options = options
+        self.options = options if options is not None else RoadOptions()
         self.tracker = Tracker()
         self._hood: tuple[tuple[int, int], np.ndarray] | None = None
         self._grid: grids.GridTable | None = None
@@ -67,9 +68,9 @@ class RoadModel:
         edges = find_edges(space, mask, self.labels, options)
         prior = default_prior(options.width_prior, options.width_prior_sigma,
                               options.pitch_prior_sigma)
-        prior.mean[5] = self.tracker.mount_pitch
+        prior.mean[PITCH] = self.tracker.mount_pitch
         if self.tracker.width is not None:
-            prior.mean[4], prior.sigma[4] = self.tracker.width, TRACKED_WIDTH_SIGMA
+            prior.mean[WIDTH], prior.sigma[WIDTH] = self.tracker.width, TRACKED_WIDTH_SIGMA
         fit = fit_road(camera, edge_points(edges), prior)
         bearing = support(fit, edges, space, options, self.tracker.mount_pitch,
                           self.tracker.bounce)

@@ -9,7 +9,7 @@ import numpy as np
 from asap_ros.labels import IGNORED, LabelSet, Role
 from asap_ros.road import clothoid
 from asap_ros.road.clothoid import C0, K0, K1, PITCH, PSI, WIDTH
-from asap_ros.road.edges import FIXED, LEFT, OCCLUDED, RIGHT, Edges
+from asap_ros.road.edges import LEFT, OCCLUDED, RIGHT, Edges
 from asap_ros.road.fit import Fit
 from asap_ros.road.free_space import FreeSpace
 from asap_ros.road.geometry import NO_BLOCKER, Reference, RoadGeometry, Status, invalid

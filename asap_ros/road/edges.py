@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,14 +75,16 @@ def find_edges(space: FreeSpace, mask: np.ndarray, labels: LabelSet,
 
 def _runs(free: np.ndarray, rows: np.ndarray) -> list[tuple[list[int], list[int]]]:
     """Return for each row the first and the last column of its runs of free pixels."""
-    picked = np.zeros((len(rows), free.shape[1] + 2), np.int8)
-    picked[:, 1:-1] = free[rows]
-    change = np.diff(picked, axis=1)
-    row_of, first = np.nonzero(change == 1)
-    last = np.nonzero(change == -1)[1] - 1
+    width = free.shape[1]
+    padded = np.zeros((len(rows), width + 2), np.uint8)
+    padded[:, 1:-1] = free[rows]
+    # Every row begins and ends outside, so changes are a first and a last column by turns.
+    change = np.flatnonzero(padded[:, 1:] != padded[:, :-1])
+    row_of, first = np.divmod(change[0::2], width + 1)
+    last = change[1::2] % (width + 1) - 1
     cuts = np.searchsorted(row_of, np.arange(len(rows) + 1)).tolist()
     first, last = first.tolist(), last.tolist()
-    return [(first[a:b], last[a:b]) for a, b in zip(cuts, cuts[1:])]
+    return [(first[a:b], last[a:b]) for a, b in itertools.pairwise(cuts)]
 
 
 def _span_before(space: FreeSpace, options: RoadOptions) -> tuple[int, int]:

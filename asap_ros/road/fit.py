@@ -8,7 +8,7 @@ import numpy as np
 
 from asap_ros.road import clothoid
 from asap_ros.road.camera import Camera
-from asap_ros.road.clothoid import C0, K0, K1, PITCH, PSI, WIDTH
+from asap_ros.road.clothoid import C0, K0, PITCH, PSI, WIDTH
 from asap_ros.road.edges import FIXED, LEFT, RIGHT, Edges
 from asap_ros.road.noise import information
 

@@ -80,45 +80,55 @@ def find_free_space(mask: np.ndarray, confidence: np.ndarray | None, camera: Cam
     ``confidence`` uint8 (H, W) or None; ``hood`` as ``hood_rows`` returns it.
     """
     height, width = mask.shape
-    horizon = camera.horizon(np.arange(width))
-    top = int(np.clip(np.floor(horizon.min()), 0, height - 1))
-    below = mask[top:]
-    if confidence is not None and options.min_confidence > 0:
-        below = np.where(confidence[top:] < options.min_confidence, np.uint8(IGNORED), below)
-    road = drivable(np.ascontiguousarray(below), labels)
-    if hood.min() < height - 1:
-        road[np.arange(top, height)[:, None] > hood] = 0
-    # Columns as rows, bottom first: what follows walks up columns in contiguous memory.
-    classes = np.ascontiguousarray(cv2.transpose(below)[:, ::-1])
-    rows = height - top
-    lowest = np.clip(height - 1 - hood, 0, rows)
-    known = classes != IGNORED
-    step = np.arange(rows)
-    known &= step >= lowest[:, None]
-    start = np.where(known.any(axis=1), known.argmax(axis=1), rows)
-    free = _fill(road, start, camera, options, top)
-    reached = np.ascontiguousarray(cv2.transpose(free)[:, ::-1])
-    blocked = (reached == 0) & (step >= start[:, None])
-    contact = np.where(blocked.any(axis=1), blocked.argmax(axis=1), rows)
     columns = np.arange(width)
-    blocker = classes[columns, np.minimum(contact, rows - 1)]
+    horizon = camera.horizon(columns)
+    top = int(np.clip(np.floor(horizon.min()), 0, height - 1))
+    bottom = int(np.clip(hood.max() + 1, top + 1, height))
+    below = mask[top:bottom]
+    if confidence is not None and options.min_confidence > 0:
+        unsure = confidence[top:bottom] < options.min_confidence
+        below = np.where(unsure, np.uint8(IGNORED), below)
+    road = drivable(np.ascontiguousarray(below), labels)
+    if hood.min() < bottom - 1:
+        road[np.arange(top, bottom)[:, None] > hood] = 0
+    # Columns as rows, lowest pixel first: what follows walks up columns in contiguous memory.
+    classes = np.ascontiguousarray(cv2.transpose(below)[:, ::-1])
+    start = _first_from(classes != IGNORED, np.clip(bottom - 1 - hood, 0, bottom - top))
+    free = _fill(road, start, camera, options, top)
+    blocked = np.ascontiguousarray(cv2.transpose(free)[:, ::-1]) == 0
+    contact = _first_from(blocked, start)
+    last = bottom - top - 1
+    blocker = classes[columns, np.minimum(contact, last)]
     # A drivable speck that was removed is not what blocks: ask the pixels above it.
     is_drivable = labels.is_role(Role.DRIVABLE)
     for above in (1, 2, 3):
-        higher = classes[columns, np.minimum(contact + above, rows - 1)]
+        higher = classes[columns, np.minimum(contact + above, last)]
         blocker = np.where(is_drivable[blocker], higher, blocker)
-    return _locate(camera, options, horizon, confidence, top,
-                   np.vstack([np.zeros((top, width), np.uint8), free]),
-                   height - 1 - start, np.where(contact < rows, height - 1 - contact, -1), blocker)
+    whole = np.zeros((height, width), np.uint8)
+    whole[top:bottom] = free
+    return _locate(camera, options, horizon, confidence, top, whole, bottom - 1 - start,
+                   np.where(contact <= last, bottom - 1 - contact, -1), blocker)
+
+
+def _first_from(flags: np.ndarray, begin: np.ndarray) -> np.ndarray:
+    """Return for each row of flags (rows, n) the first true one at or after ``begin``, else n.
+
+    ``flags`` is changed.
+    """
+    count = flags.shape[1]
+    inside = begin[begin < count]
+    reach = int(inside.max()) if len(inside) else 0
+    flags[:, :reach] &= np.arange(reach) >= begin[:, None]
+    return np.where(flags.any(axis=1) & (begin < count), flags.argmax(axis=1), count)
 
 
 def _fill(road: np.ndarray, start: np.ndarray, camera: Camera, options: RoadOptions,
           top: int) -> np.ndarray:
     """Return what of ``road`` is joined to the ground just before the vehicle, uint8 0/1."""
-    rows, width = road.shape
+    rows = len(road)
     columns = np.flatnonzero(start < rows)
     seeds = rows - 1 - start[columns]
-    x, y = camera.ground(columns, seeds + top)
+    _, y = camera.ground(columns, seeds + top)
     ahead = np.abs(y) <= 0.5 * options.vehicle_width
     reached = road.copy()
     for u, v in zip(columns[ahead].tolist(), seeds[ahead].tolist()):

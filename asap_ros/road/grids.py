@@ -111,7 +111,8 @@ class GridTable:
 
 def grid_table(camera: Camera, options: RoadOptions) -> GridTable:
     """Return the table of ``occupancy_grid`` for a camera."""
-    count, step = int(round(options.grid_size / options.grid_resolution)), options.grid_resolution
+    step = options.grid_resolution
+    count = round(options.grid_size / step)
     origin = (-options.grid_behind, -0.5 * count * step)
     x = origin[0] + step * (np.arange(count) + 0.5)
     y = origin[1] + step * (np.arange(count) + 0.5)
