@@ -1,0 +1,166 @@
+"""An evaluation to look at: a video of frame, classes and errors, and a sheet of its frames."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from asap_ros import overlay
+from asap_ros.labels import LabelSet
+from asap_ros.preprocess import resize
+
+PANEL_WIDTH = 640
+SHEET_WIDTH = 1280
+SHEET_COLUMNS = 4
+SHEET_TILES = 24
+OPACITY = 0.5
+EXTRA = (('differs from the reference', overlay.WRONG),)
+FORMATS = (('VP80', '.webm'), ('mp4v', '.mp4'))
+"""Encoders in the order they are tried. VP8 in WebM plays in every browser. OpenCV from pip has
+no H.264 encoder, its VP9 takes four times as long, and no browser plays MPEG-4 Part 2."""
+
+
+class PictureError(RuntimeError):
+    """A video or sheet that cannot be written; the text says where and why."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One frame to be shown.
+
+    ``rgb`` is uint8 (H, W, 3); ``mask`` and ``reference`` are uint8 masks of one label set, of
+    any size, the mask None where there was no result and the reference where there is none;
+    ``title`` is one line about the frame.
+    """
+
+    rgb: np.ndarray
+    mask: np.ndarray | None
+    reference: np.ndarray | None
+    title: str
+
+
+class Video:
+    """The side-by-side video: camera, classes and, where there are references, the errors.
+
+    Written beside its final place and moved there by ``close``.
+    """
+
+    def __init__(self, folder: Path, labels: LabelSet, fps: float, errors: bool):
+        """Prepare a video of ``fps`` frames a second; nothing is written before the first."""
+        self._folder = folder
+        self._labels = labels
+        self._fps = min(max(fps, 1.), 60.)
+        self._errors = errors
+        self._writer: cv2.VideoWriter | None = None
+        self._partial: Path | None = None
+        self._size: tuple[int, int] | None = None
+
+    def add(self, shot: Shot) -> None:
+        """Append one frame; PictureError where no encoder works."""
+        picture = side_by_side(shot, self._labels, self._errors)
+        if not self._writer:
+            self._size = picture.shape[1], picture.shape[0]
+            self._writer, self._partial = _open_writer(self._folder, self._fps, self._size)
+        if (picture.shape[1], picture.shape[0]) != self._size:  # a camera that changed its shape
+            picture = cv2.resize(picture, self._size, interpolation=cv2.INTER_AREA)
+        self._writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+
+    def close(self) -> Path | None:
+        """Finish the file and return its path, None where there was no frame."""
+        if not self._writer:
+            return None
+        self._writer.release()
+        self._writer = None
+        final = self._folder / f'overlay{self._partial.suffix}'
+        os.replace(self._partial, final)
+        return final
+
+    def discard(self) -> None:
+        """Drop what was written so far; after ``close`` this does nothing."""
+        if self._writer:
+            self._writer.release()
+            self._writer = None
+            self._partial.unlink(missing_ok=True)
+
+
+class ContactSheet:
+    """A grid of evenly chosen frames with their classes, readable at SHEET_WIDTH pixels."""
+
+    def __init__(self, labels: LabelSet, total: int):
+        """Choose the frames to show of ``total`` that are expected."""
+        self._labels = labels
+        self._chosen = set(np.linspace(0, max(total - 1, 0), min(total, SHEET_TILES))
+                           .round().astype(int).tolist())
+        self._tiles: list[np.ndarray] = []
+
+    def add(self, index: int, shot: Shot) -> None:
+        """Take in frame number ``index`` where it is one of those to show."""
+        if index in self._chosen:
+            width = SHEET_WIDTH // SHEET_COLUMNS - 4
+            picture = _classes(_fitted(shot.rgb, width), shot.mask, self._labels)
+            tile = np.vstack([picture, overlay.caption(shot.title, width, 26)])
+            self._tiles.append(cv2.copyMakeBorder(
+                tile, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=overlay.PAPER))
+
+    def write(self, path: Path, lines: list[str]) -> Path | None:
+        """Write the sheet as PNG with ``lines`` above it; None where there was no frame."""
+        if not self._tiles:
+            return None
+        height = max(tile.shape[0] for tile in self._tiles)
+        rows = []
+        for first in range(0, len(self._tiles), SHEET_COLUMNS):
+            row = np.full((height, SHEET_WIDTH, 3), overlay.PAPER, np.uint8)
+            for column, tile in enumerate(self._tiles[first:first + SHEET_COLUMNS]):
+                x = column * tile.shape[1]
+                row[:tile.shape[0], x:x + tile.shape[1]] = tile
+            rows.append(row)
+        head = [overlay.caption(line, SHEET_WIDTH, 30) for line in lines]
+        sheet = np.vstack([*head, *rows, overlay.legend(self._labels, SHEET_WIDTH)])
+        partial = path.with_name(f'.{path.stem}.partial{path.suffix}')
+        if not cv2.imwrite(str(partial), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)):
+            raise PictureError(f'cannot write the contact sheet to {path}')
+        os.replace(partial, path)
+        return path
+
+
+def side_by_side(shot: Shot, labels: LabelSet, errors: bool) -> np.ndarray:
+    """Return one frame of the video, uint8 (h, w, 3) RGB with even sides."""
+    rgb = _fitted(shot.rgb, PANEL_WIDTH)
+    panels = [('camera', rgb), ('classes', _classes(rgb, shot.mask, labels))]
+    if errors:
+        comparable = shot.mask is not None and shot.reference is not None
+        panels.append(('against the reference', overlay.errors(rgb, shot.mask, shot.reference))
+                      if comparable else ('no comparison', rgb // 4))
+    row = np.hstack([
+        np.vstack([overlay.caption(name, PANEL_WIDTH, 28), picture]) for name, picture in panels])
+    width = row.shape[1]
+    below = [overlay.caption(shot.title, width, 32),
+             overlay.legend(labels, width, EXTRA if errors else (), 32)]
+    picture = np.vstack([row, *below])
+    return picture[:picture.shape[0] // 2 * 2]
+
+
+def _classes(rgb: np.ndarray, mask: np.ndarray | None, labels: LabelSet) -> np.ndarray:
+    """Return the tinted frame, or the frame darkened where there is no mask."""
+    return rgb // 4 if mask is None else overlay.blend(rgb, mask, labels, OPACITY)
+
+
+def _fitted(rgb: np.ndarray, width: int) -> np.ndarray:
+    """Return the frame at a width, its shape kept."""
+    return resize(rgb, (max(2, round(rgb.shape[0] * width / rgb.shape[1])), width))
+
+
+def _open_writer(folder: Path, fps: float,
+                 size: tuple[int, int]) -> tuple[cv2.VideoWriter, Path]:
+    """Return an open writer of the first format that works here, and its file."""
+    for code, suffix in FORMATS:
+        path = folder / f'.overlay.partial{suffix}'
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*code), fps, size)
+        if writer.isOpened():
+            return writer, path
+    tried = ', '.join(f'{code} in {suffix}' for code, suffix in FORMATS)
+    raise PictureError(f'OpenCV here cannot write a video to {folder}; tried {tried}')

@@ -1,0 +1,36 @@
+"""The small layers that every part of the network is made of."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class ConvNorm(nn.Sequential):
+    """Convolution without bias, then batch norm: (N, C, H, W) -> (N, out, H/stride, W/stride)."""
+
+    def __init__(self, channels: int, out: int, kernel: int = 1, stride: int = 1):
+        super().__init__(
+            nn.Conv2d(channels, out, kernel, stride, kernel // 2, bias=False),
+            nn.BatchNorm2d(out))
+
+
+class ConvBlock(nn.Sequential):
+    """The paper's Conv Block: 3x3 convolution, batch norm, ReLU; (N, C, H, W) -> (N, out, H, W)."""
+
+    def __init__(self, channels: int, out: int):
+        super().__init__(*ConvNorm(channels, out, 3), nn.ReLU(inplace=True))
+
+
+class AuxiliaryHead(nn.Sequential):
+    """Class scores from one pyramid level while training: (N, C, h, w) -> (N, K, h, w)."""
+
+    def __init__(self, channels: int, classes: int):
+        super().__init__(ConvBlock(channels, channels), nn.Conv2d(channels, classes, 1))
+
+
+def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bilinear, pixel areas aligned (not corners): (N, C, h, w) -> (N, C, *size)."""
+    if x.shape[-2:] == tuple(size):
+        return x
+    return functional.interpolate(x, size=size, mode='bilinear', align_corners=False)

@@ -1,0 +1,69 @@
+"""The training loss: OHEM cross-entropy on the main and the two auxiliary heads (eq. 5)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from asap_ros.labels import IGNORED
+from asap_ros.network.asap import Scores
+from asap_ros.network.layers import resize
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Settings that the paper leaves open, with the values usual for OHEM on road scenes.
+
+    ``alpha``, ``beta``: weights of the auxiliary losses on P3 and P4 (eq. 5).
+    ``threshold``: a pixel is hard while the probability of its class is below this.
+    ``keep``: the least share of valid pixels that counts, hard or not.
+    """
+
+    alpha: float = 0.4
+    beta: float = 0.4
+    threshold: float = 0.7
+    keep: float = 0.0625
+
+
+def ohem_cross_entropy(
+        scores: Tensor, target: Tensor, weight: Tensor | None, config: LossConfig) -> Tensor:
+    """Mean cross-entropy over the hard pixels (online hard example mining).
+
+    ``scores``: (N, K, H, W); ``target``: int64 (N, H, W), 255 ignored; ``weight``: (K,) or None.
+    Returns a scalar; zero, with a gradient of zero, where nothing is labelled.
+    """
+    plain = functional.cross_entropy(scores, target, ignore_index=IGNORED, reduction='none')
+    valid = target != IGNORED
+    losses = plain[valid]
+    if losses.numel() == 0:
+        return scores.sum() * 0.0
+    hard = losses > -math.log(config.threshold)
+    least = max(1, int(config.keep * losses.numel()))
+    if hard.sum() < least:
+        chosen = losses.topk(least).indices
+    else:
+        chosen = hard.nonzero().squeeze(1)
+    losses = losses[chosen]
+    if weight is None:
+        return losses.mean()
+    weights = weight[target[valid][chosen]]
+    return (losses * weights).sum() / weights.sum()
+
+
+def total_loss(
+        scores: Scores, target: Tensor, weight: Tensor | None, config: LossConfig) -> Tensor:
+    """L = L_pred + alpha L_aux1 + beta L_aux2, every head's scores resized to the target."""
+    shares = (1.0, config.alpha, config.beta)
+    return sum(
+        share * ohem_cross_entropy(resize(s.float(), target.shape[-2:]), target, weight, config)
+        for share, s in zip(shares, scores) if share)
+
+
+def class_weights(frequency: Tensor, exponent: float) -> Tensor:
+    """Return (K,) weights (median frequency / frequency) ** exponent; 0 weighs all alike."""
+    seen = frequency.clamp_min(1e-6)
+    return (seen.median() / seen) ** exponent if exponent else torch.ones_like(seen)

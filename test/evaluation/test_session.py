@@ -1,0 +1,153 @@
+"""A session turns frames and masks into a report, a video and a contact sheet."""
+
+import json
+
+import cv2
+import jsonschema
+import numpy as np
+import pytest
+import tiny_bags
+
+from asap_ros import labels, overlay
+from asap_ros.evaluation import frames, report, topics
+from asap_ros.evaluation.bags import Bag
+from asap_ros.evaluation.report import FrameCounts, Reference, Source
+from asap_ros.evaluation.session import Session
+from asap_ros.labels import LabelError
+
+CAMVID = labels.load('camvid')
+CITYSCAPES = labels.load('cityscapes')
+REFERENCE = Reference('/reference/mask', CITYSCAPES, 'hand labels')
+SOURCE = Source('drive', '/camera/image_raw', 'offline')
+SIZE = (96, 192)
+
+
+def road_and_sky(size):
+    mask = np.full(size, CAMVID.id_of('sky'), np.uint8)
+    mask[size[0] // 2:] = CAMVID.id_of('road')
+    return mask
+
+
+def run(folder, count=5, with_reference=True, missing=(), finish=True):
+    reference = tiny_bags.reference_mask(0, SIZE) if with_reference else None
+    with Session(folder, CAMVID, REFERENCE if with_reference else None, count, 10.) as session:
+        shares = [
+            session.add(tiny_bags.picture(k, SIZE),
+                        None if k in missing else road_and_sky((48, 96)), k * 100_000_000,
+                        reference, {'infer': 10. + k}) for k in range(count)]
+        if not finish:
+            raise KeyboardInterrupt
+        counts = FrameCounts(count, count, count, count - len(missing), failed=len(missing))
+        return shares, session.finish(SOURCE, counts)
+
+
+def video_frames(path):
+    capture = cv2.VideoCapture(str(path))
+    found = []
+    while True:
+        ok, frame = capture.read()
+        if not ok:
+            return found
+        found.append(frame)
+
+
+def test_the_three_files_and_their_content(tmp_path):
+    shares, results = run(tmp_path / 'out')
+    assert shares == [1.] * 5
+    assert sorted(p.name for p in (tmp_path / 'out').iterdir()) == sorted(
+        p.name for p in results.files)
+    document = json.loads(results.report.read_text())
+    jsonschema.validate(document, report.schema())
+    assert document == results.document
+    assert document['segmentation']['miou'] == document['segmentation']['drivable_iou'] == 1
+    assert document['latency_ms']['infer']['p50'] == 12
+    video = video_frames(results.video)
+    assert len(video) == 5 and video[0].shape[1] == 3 * 640
+    sheet = cv2.imread(str(results.sheet))
+    assert sheet.shape[1] == 1280
+
+
+def test_the_video_shows_camera_classes_and_errors(tmp_path):
+    _, results = run(tmp_path)
+    frame = video_frames(results.video)[0][..., ::-1].astype(int)
+    rgb = tiny_bags.picture(0, SIZE)
+    low = 28 + 320 * 3 // 4
+    camera, classes, errors = (frame[low, x + 320] for x in (0, 640, 1280))
+    assert np.abs(camera - rgb[SIZE[0] * 3 // 4, SIZE[1] // 2]).max() < 20
+    tinted = overlay.blend(rgb, road_and_sky(SIZE), CAMVID, 0.5)
+    assert np.abs(classes - tinted[SIZE[0] * 3 // 4, SIZE[1] // 2]).max() < 20
+    assert np.ptp(errors) < 20  # grey: nothing differs
+
+
+def test_masks_are_compared_on_the_grid_of_the_reference(tmp_path):
+    coarse = np.array([[CAMVID.id_of('sky')], [CAMVID.id_of('road')]], np.uint8)
+    with Session(tmp_path, CAMVID, REFERENCE, 1, 10.) as session:
+        share = session.add(tiny_bags.picture(0), coarse, 0, tiny_bags.reference_mask(0))
+    assert share == 1
+
+
+def test_without_references_nothing_is_scored_but_all_is_shown(tmp_path):
+    shares, results = run(tmp_path, with_reference=False)
+    assert shares == [None] * 5
+    scores = results.document['segmentation']
+    assert scores['frames_compared'] == 0 and scores['miou'] is None
+    assert video_frames(results.video)[0].shape[1] == 2 * 640
+
+
+def test_a_frame_without_a_result_is_shown_and_not_scored(tmp_path):
+    shares, results = run(tmp_path, missing=(2,))
+    assert shares == [1., 1., None, 1., 1.]
+    assert results.document['segmentation']['frames_compared'] == 4
+    assert len(video_frames(results.video)) == 5
+
+
+def test_leaving_early_leaves_no_half_file(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, finish=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_without_frames_writes_its_report_alone(tmp_path):
+    _, results = run(tmp_path, count=0)
+    assert [p.name for p in results.files] == ['report.json']
+    assert results.document['latency_ms']['infer']['p50'] is None
+
+
+def test_a_long_run_gives_a_sheet_of_even_choice(tmp_path):
+    _, short = run(tmp_path / 'short', 24)
+    _, long = run(tmp_path / 'long', 60)
+    assert cv2.imread(str(short.sheet)).shape == cv2.imread(str(long.sheet)).shape
+
+
+def test_label_sets_without_a_mapping_are_refused(tmp_path):
+    other = Reference('/masks', labels.load('idd_lite'), 'predictions')
+    with pytest.raises(LabelError, match='no mapping from label set idd_lite to camvid'):
+        Session(tmp_path, CAMVID, other, 1, 10.)
+
+
+def test_frames_come_beside_their_references(tmp_path):
+    with Bag(tiny_bags.write(tmp_path / 'drive')) as bag:
+        found = list(frames.frames(bag, topics.find(bag), []))
+        assert frames.rate(bag, topics.find(bag)) == pytest.approx(20)
+    assert len(found) == 6
+    assert all(f.reference.stamp_ns == f.stamp_ns == f.image.stamp_ns for f in found)
+
+
+def test_references_may_be_fewer_than_frames(tmp_path):
+    sparse = ('/reference/mask/compressed', tiny_bags.COMPRESSED,
+              lambda k: tiny_bags.png_mask(2 * (k // 2)))
+    with Bag(tiny_bags.write(tmp_path / 'drive', [tiny_bags.RAW, sparse], 40)) as bag:
+        found = list(frames.frames(bag, topics.find(bag), []))
+    assert [f.reference is not None for f in found] == [True, False] * 20
+
+
+def test_a_frame_that_cannot_be_read_is_named_and_passed_over(tmp_path):
+    with Bag(tiny_bags.write(tmp_path / 'drive', [tiny_bags.RAW], 3)) as bag:
+        drive = topics.find(bag)
+        whole = list(bag.messages(drive.image))
+        whole[1] = type(whole[1])(drive.image, whole[1].time_ns, whole[1].cdr[:9])
+        bag.messages = lambda *_: iter(whole)
+        unreadable = []
+        found = list(frames.frames(bag, drive, unreadable))
+    assert [f.stamp_ns for f in found] == [whole[0].stamp_ns, whole[2].stamp_ns]
+    assert len(unreadable) == 1 and '/camera/image_raw' in unreadable[0]
