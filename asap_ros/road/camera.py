@@ -100,6 +100,11 @@ class Camera:
             raise CameraError(f'a mask of {self.width}x{self.height} pixels has no camera')
         check_pose(self.rotation, self.translation)
 
+    @property
+    def pitch(self) -> float:
+        """The optical axis against the ground plane, radians, positive nose down."""
+        return float(-np.arcsin(np.clip(self.rotation[2, 2], -1.0, 1.0)))
+
     def pitched(self, angle: float) -> Camera:
         """Return this camera with its nose ``angle`` radians further down, at its place."""
         return replace(self, rotation=rotation_y(angle) @ self.rotation)

@@ -82,3 +82,17 @@ def parallel(curvature_of_centre, offset: float) -> np.ndarray:
     """Return the curvature of the curve that runs ``offset`` metres to the left of a centre."""
     k = np.asarray(curvature_of_centre, float)
     return k / (1 - k * offset)
+
+
+def foot(parameters: np.ndarray) -> tuple[float, float]:
+    """Return the arc length at which the centre passes the origin, and the origin's offset.
+
+    The offset is the origin's distance to the left of the centre, metres.
+    """
+    s = np.zeros(1)
+    for _ in range(4):
+        curve = evaluate(parameters, s)
+        s = s - (curve.x * np.cos(curve.heading) + curve.y * np.sin(curve.heading))
+    curve = evaluate(parameters, s)
+    offset = curve.x * np.sin(curve.heading) - curve.y * np.cos(curve.heading)
+    return float(s[0]), float(offset[0])

@@ -8,6 +8,7 @@ import numpy as np
 
 from asap_ros.labels import IGNORED, LabelSet, Role
 from asap_ros.road import clothoid
+from asap_ros.road.camera import Camera
 from asap_ros.road.clothoid import C0, K0, K1, PITCH, PSI, WIDTH
 from asap_ros.road.edges import LEFT, OCCLUDED, RIGHT, Edges
 from asap_ros.road.fit import Fit
@@ -151,40 +152,34 @@ def describe(parameters: np.ndarray, covariance: np.ndarray, bearing: Support,
     ``bearing.s`` says how far edges were seen; where it is empty (coasting) only the free
     space and the sigmas limit the view.
     """
-    status, reference = bearing.status, options.reference
-    sigma = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    if status & Status.ONE_SIDED and sigma[WIDTH] > MAX_LATERAL_SIGMA:
+    camera, status, reference = space.camera, bearing.status, options.reference
+    if status & Status.ONE_SIDED and covariance[WIDTH, WIDTH] > MAX_LATERAL_SIGMA ** 2:
         reference = Reference.EGO_PARALLEL
-    offset = 0.0
+    seen_to = _seen_to(bearing.s) if len(bearing.s) else np.inf
     if reference == Reference.EGO_PARALLEL:
-        offset = -parameters[C0] * np.cos(parameters[PSI])
+        parameters, covariance, seen_to = through_vehicle(parameters, covariance, seen_to)
     s = np.arange(0.0, options.range_max + STEP / 2, STEP)
-    curve = clothoid.evaluate(np.r_[parameters[:4], 2.0], s, offset)
-    across = _lateral_sigma(curve, covariance, reference)
-    start, end, blocker, confident = _view(
-        s, curve, parameters[PITCH], space, mask, confidence, labels, options)
-    limits = [end]
-    if len(bearing.s):
-        limits.append(_seen_to(bearing.s))
-    unsure = (across > MAX_LATERAL_SIGMA) | (np.abs(curve.heading) > MAX_HEADING)
-    far = np.flatnonzero(unsure & (s >= start))
-    if len(far):
-        limits.append(s[max(far[0] - 1, 0)])
-    stop = min(limits)
-    if stop < end:
-        blocker = NO_BLOCKER
-    if not np.isfinite(start) or stop - start < MIN_VIEW:
+    curve = clothoid.evaluate(parameters, s)
+    view = _view(s, curve, camera.pitched(parameters[PITCH]), space, mask, confidence, labels,
+                 options)
+    unsure = ((_lateral_sigma(curve, covariance) > MAX_LATERAL_SIGMA)
+              | (np.abs(curve.heading) > MAX_HEADING)) & (s >= view.start)
+    known_to = s[max(int(np.argmax(unsure)) - 1, 0)] if unsure.any() else np.inf
+    end = float(min(view.end, seen_to, known_to))
+    if not end - view.start >= MIN_VIEW:
         return invalid(status | Status.SHORT_VIEW)
-    if stop - start < SHORT:
+    if end - view.start < SHORT:
         status |= Status.SHORT_VIEW
-    if confident < LOW_CONFIDENCE:
+    if view.confidence < LOW_CONFIDENCE:
         status |= Status.LOW_CONFIDENCE
-    at = np.unique(np.r_[np.arange(start, stop, SPACING), stop])
-    curve = clothoid.evaluate(np.r_[parameters[:4], 2.0], at, offset)
-    bend = clothoid.curvature(parameters, at)
-    # Arc length along the reference curve, which is shorter on the inside of a bend.
-    along = at - offset * (curve.heading - parameters[PSI])
-    shift = float(np.interp(stop, at, along)) - stop
+    at = np.unique(np.r_[np.arange(view.start, end, SPACING), end])
+    curve = clothoid.evaluate(parameters, at)
+    sigma = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    blocker, distance, distance_sigma = NO_BLOCKER, float('nan'), float('nan')
+    if end == view.end and view.blocker != NO_BLOCKER:
+        blocker, distance = view.blocker, end
+        distance_sigma = float(camera.range_sigma(
+            curve.x[-1], curve.y[-1], options.row_sigma, sigma[PITCH], options.height_sigma))
     return RoadGeometry(
         valid=True, status=status, reference=reference,
         lateral_offset=float(parameters[C0]), lateral_offset_sigma=float(sigma[C0]),
@@ -192,23 +187,41 @@ def describe(parameters: np.ndarray, covariance: np.ndarray, bearing: Support,
         curvature=float(parameters[K0]), curvature_sigma=float(sigma[K0]),
         curvature_rate=float(parameters[K1]), curvature_rate_sigma=float(sigma[K1]),
         width=float(parameters[WIDTH]), width_sigma=float(sigma[WIDTH]),
-        pitch=float(parameters[PITCH]), pitch_sigma=float(sigma[PITCH]),
-        covariance=covariance, s=along, curvature_at_s=clothoid.parallel(bend, offset),
-        curvature_sigma_at_s=clothoid.curvature_sigma(covariance, at),
-        lateral_sigma_at_s=_lateral_sigma(curve, covariance, reference),
+        pitch=camera.pitch + float(parameters[PITCH]), pitch_sigma=float(sigma[PITCH]),
+        covariance=covariance, s=at, curvature_at_s=clothoid.curvature(parameters, at),
+        curvature_at_s_sigma=clothoid.curvature_sigma(covariance, at),
+        lateral_at_s_sigma=_lateral_sigma(curve, covariance),
         path=np.stack([curve.x, curve.y, curve.heading], axis=1),
-        view_start=float(along[0]), view_end=float(along[-1]), blocker_class=int(blocker),
-        blocker_distance=stop + shift if blocker != NO_BLOCKER else float('nan'))
+        view_start=view.start, view_end=end, blocker_class=blocker,
+        blocker_distance=distance, blocker_distance_sigma=distance_sigma)
 
 
-def _lateral_sigma(curve: clothoid.Curve, covariance: np.ndarray,
-                   reference: Reference) -> np.ndarray:
-    """Return the sigma across the reference curve; through the vehicle its offset is known."""
+def through_vehicle(parameters: np.ndarray, covariance: np.ndarray,
+                    seen_to: float) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return the parallel of a centre through the vehicle, its covariance and ``seen_to`` on it.
+
+    A parallel bends by k / (1 - k d); where it starts is known, so that its offset has no
+    sigma.
+    """
+    start, offset = clothoid.foot(parameters)
+    bend = float(clothoid.curvature(parameters, start))
+    shrink = 1 - bend * offset
+    heading = parameters[PSI] + start * (parameters[K0] + 0.5 * parameters[K1] * start)
+    moved = parameters.copy()
+    moved[[C0, PSI, K0, K1]] = 0.0, heading, bend / shrink, parameters[K1] / shrink ** 3
+    scale = np.diag([0.0, 1.0, shrink ** -2, shrink ** -3, 1.0, 1.0])
+    if np.isfinite(seen_to):
+        turned = (parameters[PSI] + seen_to * (parameters[K0] + 0.5 * parameters[K1] * seen_to)
+                  - heading)
+        seen_to = seen_to - start - offset * turned
+    return moved, scale @ covariance @ scale, seen_to
+
+
+def _lateral_sigma(curve: clothoid.Curve, covariance: np.ndarray) -> np.ndarray:
+    """Return the sigma across the curve at each of its points, metres."""
     across = (np.cos(curve.heading)[:, None] * curve.d_y
-              - np.sin(curve.heading)[:, None] * curve.d_x)[:, :WIDTH]
-    if reference == Reference.EGO_PARALLEL:
-        across[:, C0] = 0.0
-    variance = np.einsum('ni,ij,nj->n', across, covariance[:WIDTH, :WIDTH], across)
+              - np.sin(curve.heading)[:, None] * curve.d_x)
+    variance = np.einsum('ni,ij,nj->n', across, covariance[:PITCH, :PITCH], across)
     return np.sqrt(np.maximum(variance, 0.0))
 
 
@@ -219,43 +232,52 @@ def _seen_to(s: np.ndarray) -> float:
     return float(ordered[gap[0]] if len(gap) else ordered[-1])
 
 
-def _view(s: np.ndarray, curve: clothoid.Curve, pitch: float, space: FreeSpace,
-          mask: np.ndarray, confidence: np.ndarray | None, labels: LabelSet,
-          options: RoadOptions) -> tuple[float, float, int, float]:
-    """Return where the swath begins and ends to be seen and free, and what ends it.
+@dataclass(frozen=True)
+class View:
+    """The stretch of a swath, in metres of arc length, that is seen and free.
 
-    The class is 255 where it is the image or what is unlabelled that ends it; the last value
-    is the mean confidence along the middle of the swath, 1 where none is given.
+    ``blocker`` is the class that ends it, 255 where it is the image's border or what is
+    unlabelled; ``confidence`` (0 to 1) the mean along its middle, 1 where none is given.
+    ``start`` is NaN where there is no such stretch.
     """
-    camera = space.camera.pitched(pitch)
+
+    start: float
+    end: float
+    blocker: int
+    confidence: float
+
+
+NO_VIEW = View(float('nan'), float('nan'), NO_BLOCKER, 1.0)
+
+
+def _view(s: np.ndarray, curve: clothoid.Curve, camera: Camera, space: FreeSpace,
+          mask: np.ndarray, confidence: np.ndarray | None, labels: LabelSet,
+          options: RoadOptions) -> View:
+    """Return how far a swath as wide as the vehicle is seen to be free along a curve."""
     sideways = 0.5 * options.vehicle_width * np.array([0.0, -0.5, 0.5, -1.0, 1.0])
     u, v = camera.project(curve.x[:, None] - sideways * np.sin(curve.heading)[:, None],
                           curve.y[:, None] + sideways * np.cos(curve.heading)[:, None])
-    inside = (u > -0.5) & (u < camera.width - 0.5) & (v > -0.5) & np.isfinite(v)
-    column = np.where(inside, np.rint(np.where(inside, u, 0)), 0).astype(int)
-    below = v > space.start[column] + 0.5
-    row = np.clip(np.rint(np.where(inside & ~below, v, 0)), 0, camera.height - 1).astype(int)
-    free = space.free[row, column] == 1
-    seen = inside & ~below
-    blocked = seen & ~free
-    if not seen[:, 0].any():
-        return float('nan'), 0.0, NO_BLOCKER, 1.0
-    first = int(np.argmax(seen[:, 0]))
+    with np.errstate(invalid='ignore'):
+        inside = (u > -0.5) & (u < camera.width - 0.5) & (v > -0.5) & (v < camera.height - 0.5)
+    column = np.rint(np.where(inside, u, 0)).astype(int)
+    row = np.rint(np.where(inside, v, 0)).astype(int)
+    seen = inside & (row <= space.start[column])
+    blocked = seen & (space.free[row, column] == 0)
     usable = seen[:, 0] & ~blocked.any(axis=1)
+    first = int(np.argmax(seen[:, 0]))
     if not usable[first]:
-        return float('nan'), 0.0, NO_BLOCKER, 1.0
-    over = ~usable[first:]
-    count = int(np.argmax(over)) if over.any() else len(over)
-    last = first + count - 1
+        return NO_VIEW
+    ends = ~usable[first:]
+    last = first + (int(np.argmax(ends)) if ends.any() else len(ends)) - 1
     blocker = NO_BLOCKER
     if last + 1 < len(s) and blocked[last + 1].any():
         hit = int(np.argmax(blocked[last + 1]))
         blocker = _class_at(mask, space, row[last + 1, hit], column[last + 1, hit], labels)
-    confident = 1.0
+    belief = 1.0
     if confidence is not None:
-        confident = float(confidence[row[first:last + 1, 0],
-                                     column[first:last + 1, 0]].mean()) / 255
-    return float(s[first]), float(s[last]), blocker, confident
+        middle = confidence[row[first:last + 1, 0], column[first:last + 1, 0]]
+        belief = float(middle.mean()) / 255
+    return View(float(s[first]), float(s[last]), blocker, belief)
 
 
 def _class_at(mask: np.ndarray, space: FreeSpace, row: int, column: int,

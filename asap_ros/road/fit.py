@@ -66,9 +66,9 @@ class Fit:
 
     ``information`` (6, 6) is what the pixels alone say, without the prior. By point, (n,):
     ``s`` arc length, ``residual`` pixels to the right of the model, ``weight`` 0 to 1 where 0
-    was rejected, ``jacobian`` (n, 6) pixels by parameter; the last two are divided by how much less
-    certain a slanted edge is (ROW_ERROR). ``sigma`` pixels, ``rho`` the correlation
-    from row to row.
+    was rejected, ``jacobian`` (n, 6) pixels by parameter; residual and jacobian are divided by
+    how much less certain a slanted edge is (ROW_ERROR). ``sigma`` pixels, ``rho`` the
+    correlation from row to row.
     """
 
     points: Points

@@ -28,7 +28,11 @@ class Status(IntFlag):
 
 
 class Reference(IntEnum):
-    """Which curve ``path``, ``s``, ``curvature_at_s`` and the view belong to."""
+    """Which curve a RoadGeometry describes.
+
+    ROAD_CENTRE is the middle between the edges; EGO_PARALLEL runs through the vehicle, parallel
+    to the edge that is seen.
+    """
 
     ROAD_CENTRE = 0
     EGO_PARALLEL = 1
@@ -47,19 +51,20 @@ class RoadGeometry:
     """The corridor of one frame in base_link: metres, radians, 1/m; to the left is positive.
 
     While ``valid`` is false every number below ``reference`` is NaN, the arrays are empty and
-    ``blocker_class`` is 255; otherwise all are finite, but ``blocker_distance`` is NaN where
-    ``blocker_class`` is 255.
+    ``blocker_class`` is 255; otherwise all are finite, but ``blocker_distance`` and its sigma are
+    NaN where ``blocker_class`` is 255.
 
-    ``lateral_offset``: where the road's centre passes base_link's y axis (x = 0); positive
-    when the centre is to the left of the vehicle. ``heading``: the road's direction there
-    against the vehicle's x axis, positive when the road points to the left. ``curvature`` and
-    ``curvature_rate``: of the centre at s = 0, and its change per metre. ``pitch``: what was
-    found on top of the calibrated pose, positive nose down. ``covariance`` (6, 6) is in the
-    order lateral_offset, heading, curvature, curvature_rate, width, pitch; the ``*_sigma`` are
-    the roots of its diagonal. All of these describe the road's centre whatever ``reference``.
+    All of it describes the ``reference`` curve. ``lateral_offset``: its y at x = 0, positive
+    where it passes to the left of base_link; 0 by definition when EGO_PARALLEL. ``heading``:
+    its direction there against the vehicle's x axis, positive when it points to the left.
+    ``curvature`` and ``curvature_rate``: at s = 0, and the change per metre. ``width``: between
+    the road's edges. ``pitch``: of the camera against the ground, positive nose down; less
+    ``Camera.pitch`` it is what was found on top of the calibrated pose. ``covariance`` (6, 6)
+    is in the order lateral_offset, heading, curvature, curvature_rate, width, pitch; the
+    ``*_sigma`` are the roots of its diagonal.
 
-    Along the reference curve, by arc length s from x = 0: ``s``, ``curvature_at_s``,
-    ``curvature_sigma_at_s``, ``lateral_sigma_at_s`` (n,) and ``path`` (n, 3) of x, y, heading.
+    Along the reference by arc length s from x = 0: ``s``, ``curvature_at_s``,
+    ``curvature_at_s_sigma``, ``lateral_at_s_sigma`` (n,) and ``path`` (n, 3) of x, y, heading.
     They cover ``view_start`` to ``view_end``, where the corridor is seen to be free.
     ``blocker_class`` is the class met at arc length ``blocker_distance`` at the end of it.
     """
@@ -82,13 +87,14 @@ class RoadGeometry:
     covariance: np.ndarray = field(default_factory=lambda: np.full((6, 6), np.nan))
     s: np.ndarray = field(default_factory=lambda: np.empty(0))
     curvature_at_s: np.ndarray = field(default_factory=lambda: np.empty(0))
-    curvature_sigma_at_s: np.ndarray = field(default_factory=lambda: np.empty(0))
-    lateral_sigma_at_s: np.ndarray = field(default_factory=lambda: np.empty(0))
+    curvature_at_s_sigma: np.ndarray = field(default_factory=lambda: np.empty(0))
+    lateral_at_s_sigma: np.ndarray = field(default_factory=lambda: np.empty(0))
     path: np.ndarray = field(default_factory=lambda: np.empty((0, 3)))
     view_start: float = field(default_factory=_nan)
     view_end: float = field(default_factory=_nan)
     blocker_class: int = NO_BLOCKER
     blocker_distance: float = field(default_factory=_nan)
+    blocker_distance_sigma: float = field(default_factory=_nan)
 
 
 def invalid(status: Status) -> RoadGeometry:
