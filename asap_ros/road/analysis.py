@@ -10,12 +10,13 @@ from asap_ros.labels import LabelSet
 from asap_ros.road import grids
 from asap_ros.road.camera import Camera
 from asap_ros.road.clothoid import PITCH, WIDTH
-from asap_ros.road.corridor import Support, describe, support
+from asap_ros.road.corridor import describe
 from asap_ros.road.edges import Edges, find_edges
 from asap_ros.road.fit import Fit, default_prior, edge_points, fit_road
 from asap_ros.road.free_space import FreeSpace, find_free_space, hood_rows
 from asap_ros.road.geometry import RoadGeometry, Status, invalid
 from asap_ros.road.options import RoadOptions
+from asap_ros.road.support import Support, support
 from asap_ros.road.tracker import Motion, Tracker
 
 TRACKED_WIDTH_SIGMA = 1.5
@@ -74,7 +75,8 @@ class RoadModel:
         fit = fit_road(camera, edge_points(edges), prior)
         bearing = support(fit, edges, space, options, self.tracker.mount_pitch,
                           self.tracker.bounce)
-        track = self.tracker.step(time, motion, fit if bearing.reliable else None)
+        track = self.tracker.step(time, motion, fit if bearing.reliable else None,
+                                  bool(bearing.status & Status.WIDTH_JUMP))
         if track is None:
             return Road(invalid(bearing.status), mask, space, edges, fit)
         if track.coasting:

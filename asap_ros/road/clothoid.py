@@ -15,7 +15,7 @@ import numpy as np
 C0, PSI, K0, K1, WIDTH, PITCH = range(6)
 """Order of the parameters wherever a vector of six or a 6x6 covariance is passed."""
 
-_NODES, _WEIGHTS = (0.5 * a for a in np.polynomial.legendre.leggauss(8))
+_NODES, _WEIGHTS = (0.5 * a for a in np.polynomial.legendre.leggauss(6))
 _NODES = _NODES + 0.5
 _MOMENTS = _WEIGHTS[:, None] * _NODES[:, None] ** np.arange(3)
 
@@ -41,7 +41,7 @@ def evaluate(parameters: np.ndarray, s: np.ndarray, side=0.0) -> Curve:
     """Return points of the curve that runs side * w/2 to the left of the centre.
 
     ``parameters`` (5 or more) as C0 to WIDTH; ``s`` (n,) metres, may be negative; ``side``
-    a number or (n,): +1 the left edge, -1 the right one, 0 the centre. Eight-point Gauss
+    a number or (n,): +1 the left edge, -1 the right one, 0 the centre. Six-point Gauss
     quadrature over [0, s]: exact to 1e-9 m while the heading turns by less than a radian.
     """
     c0, psi, k0, k1, width = parameters[:5]

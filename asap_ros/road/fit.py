@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,8 +30,9 @@ ROW_ERROR = 0.25
 """What edges err by along v, as a share of what they err by along u: an edge that runs along
 the rows is then the less certain of u, by sqrt(1 + (ROW_ERROR du/dv)^2)."""
 
-CONVERGED = 1e-5
-"""Square of a step in sigmas of the solution (uncorrelated noise) that ends the iteration."""
+SETTLED, CONVERGED = 0.1, 1e-5
+"""Squares of a step in sigmas of the solution (uncorrelated noise): below the first, Huber's
+weights have done their part; below the second, the iteration ends."""
 
 ADRIFT = 0.05
 """Square of a last step in sigmas of the solution above which the fit has not converged."""
@@ -194,10 +195,10 @@ def fit_road(camera: Camera, points: Points, prior: Prior) -> Fit | None:
         gradient = each.T @ residual + precision * (prior.mean - parameters)
         step = np.linalg.solve(each.T @ jacobian + np.diag(precision), gradient)
         parameters = parameters + step * min(1.0, *(MAX_STEP / np.maximum(np.abs(step), 1e-12)))
-        small = float(step @ gradient) < CONVERGED
-        if settled and small:
+        moved = float(step @ gradient)
+        if settled and moved < CONVERGED:
             break
-        settled = settled or small or iteration + 1 >= SETTLE
+        settled = settled or moved < SETTLED or iteration + 1 >= SETTLE
     residual, jacobian, slope, usable, s = linearise(camera, points, parameters, s)
     residual, jacobian = residual / factor, jacobian / factor[:, None]
     weight = _weights(residual / sigma, usable, True)
@@ -216,3 +217,22 @@ def _weights(pull: np.ndarray, usable: np.ndarray, settled: bool) -> np.ndarray:
     weight = np.square(np.maximum(0.0, 1 - np.square(pull / REJECT))) if settled else (
         1 / np.maximum(1.0, size / HUBER))
     return np.where(usable, weight, 0.0)
+
+
+def doubt_pitch(fit: Fit, expected: float) -> Fit:
+    """Return a fit whose sigmas span that its pitch is right and that ``expected`` is.
+
+    A road that widens looks like a parallel one under another pitch. Where the two cannot be
+    told apart the difference between them is added to the covariance: what the other
+    parameters would be at the expected pitch, were the width free to grow.
+    """
+    used = fit.weight > 0
+    j, s = fit.jacobian[used], fit.s[used]
+    off = expected - fit.parameters[PITCH]
+    others = np.column_stack([j[:, :PITCH], j[:, WIDTH] * s])
+    unit = np.sqrt(np.square(others).sum(axis=0)) + 1e-300
+    solution, *_ = np.linalg.lstsq(others / unit, -off * j[:, PITCH], rcond=1e-6)
+    shift = np.append((solution / unit)[:PITCH], off)
+    pull = fit.information @ shift
+    return replace(fit, covariance=fit.covariance + np.outer(shift, shift),
+                   information=fit.information - np.outer(pull, pull) / (1 + shift @ pull))

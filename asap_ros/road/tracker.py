@@ -8,7 +8,7 @@ import numpy as np
 
 from asap_ros.road import clothoid
 from asap_ros.road.clothoid import C0, K0, K1, PITCH, PSI, WIDTH
-from asap_ros.road.fit import Fit
+from asap_ros.road.fit import Fit, doubt_pitch
 
 GATE = 16.81
 """Chi-square of 6 degrees of freedom at 99 %: fits further off than that are not believed."""
@@ -110,11 +110,13 @@ class Tracker:
         """The tracked width in metres, None without a road."""
         return None if self._parameters is None else float(self._parameters[WIDTH])
 
-    def step(self, time: float, motion: Motion | None, fit: Fit | None) -> Track | None:
+    def step(self, time: float, motion: Motion | None, fit: Fit | None,
+             doubtful: bool = False) -> Track | None:
         """Return the road at ``time``, None where none is known.
 
         ``fit`` is this frame's own, None where it has no reliable one; ``motion`` since the
-        last call, None where unknown. Time that goes backwards or leaps resets the filter.
+        last call, None where unknown; ``doubtful`` where the fit's pitch may be a widening road.
+        Time that goes backwards or leaps resets the filter.
         """
         elapsed = 0.0 if self._time is None else time - self._time
         if elapsed < 0 or elapsed > MAX_GAP:
@@ -123,7 +125,8 @@ class Tracker:
         self._time = time
         if self._parameters is not None:
             self._predict(elapsed, motion)
-        if fit is not None and self._believe(fit):
+        if fit is not None and self._believe(
+                doubt_pitch(fit, self.mount_pitch) if doubtful else fit):
             self._learn_pitch(fit, elapsed)
             self._seen = time
             self._refused = 0
