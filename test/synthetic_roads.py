@@ -88,9 +88,10 @@ class Truth:
         """Return x and y of the centre at arc length s."""
         s = np.asarray(s, float)
         k0, k1, psi = self.curvature, self.rate, self.heading
-        if k1 == 0 and k0 == 0:
+        # Fresnel integrals lose their digits as the spiral nears a circle, that as it nears a line.
+        if abs(k1) < 1e-8 and abs(k0) < 1e-9:
             return s * np.cos(psi), self.offset + s * np.sin(psi)
-        if k1 == 0:
+        if abs(k1) < 1e-8:
             return ((np.sin(psi + k0 * s) - np.sin(psi)) / k0,
                     self.offset + (np.cos(psi) - np.cos(psi + k0 * s)) / k0)
         root, start = np.sqrt(abs(k1) / np.pi), k0 / k1
@@ -118,6 +119,8 @@ class Truth:
         x, y = self.edge(s, side)
         u, v = mount.pixels(x, y, -0.5 * crest * x * x)
         u, v = u[np.isfinite(v)], v[np.isfinite(v)]
+        if len(v) < 2:
+            return np.full(mount.height, np.nan)
         rising = np.diff(v) < 0
         end = len(v) if rising.all() else int(np.argmin(rising)) + 1
         return np.interp(np.arange(mount.height), v[:end][::-1], u[:end][::-1],

@@ -12,7 +12,15 @@ from asap_ros.road.camera import Camera
 from asap_ros.road.clothoid import PITCH, WIDTH
 from asap_ros.road.corridor import describe
 from asap_ros.road.edges import Edges, find_edges
-from asap_ros.road.fit import Fit, default_prior, edge_points, fit_road
+from asap_ros.road.fit import (
+    MIN_POINTS,
+    Fit,
+    Points,
+    Prior,
+    default_prior,
+    edge_points,
+    fit_road,
+)
 from asap_ros.road.free_space import FreeSpace, find_free_space, hood_rows
 from asap_ros.road.geometry import RoadGeometry, Status, invalid
 from asap_ros.road.options import RoadOptions
@@ -21,6 +29,10 @@ from asap_ros.road.tracker import Motion, Tracker
 
 TRACKED_WIDTH_SIGMA = 1.5
 """Metres about the tracked width within which a single frame's width is expected."""
+
+LONE_PITCH_SIGMA = 0.005
+"""Radians that the pitch is expected to swing by where only one edge is seen, which says
+nothing of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,12 +79,8 @@ class RoadModel:
         space = find_free_space(mask, confidence, camera, self.labels, options,
                                 self._hood_of(mask.shape))
         edges = find_edges(space, mask, self.labels, options)
-        prior = default_prior(options.width_prior, options.width_prior_sigma,
-                              options.pitch_prior_sigma)
-        prior.mean[PITCH] = self.tracker.mount_pitch
-        if self.tracker.width is not None:
-            prior.mean[WIDTH], prior.sigma[WIDTH] = self.tracker.width, TRACKED_WIDTH_SIGMA
-        fit = fit_road(camera, edge_points(edges), prior)
+        points = edge_points(edges)
+        fit = fit_road(camera, points, self._prior(points))
         bearing = support(fit, edges, space, options, self.tracker.mount_pitch,
                           self.tracker.bounce)
         track = self.tracker.step(time, motion, fit if bearing.reliable else None,
@@ -84,6 +92,18 @@ class RoadModel:
         geometry = describe(track.parameters, track.covariance, bearing, space, mask, confidence,
                             self.labels, options)
         return Road(geometry, mask, space, edges, fit)
+
+    def _prior(self, points: Points) -> Prior:
+        """Return what is believed of this frame's road before its edges are fitted."""
+        options, tracker = self.options, self.tracker
+        prior = default_prior(options.width_prior, options.width_prior_sigma,
+                              options.pitch_prior_sigma)
+        prior.mean[PITCH] = tracker.mount_pitch
+        if abs(points.side.sum()) > len(points.side) - MIN_POINTS:
+            prior.sigma[PITCH] = min(options.pitch_prior_sigma, LONE_PITCH_SIGMA)
+        if tracker.width is not None:
+            prior.mean[WIDTH], prior.sigma[WIDTH] = tracker.width, TRACKED_WIDTH_SIGMA
+        return prior
 
     def scan(self, road: Road, origin: tuple[float, float] | None = None) -> grids.Scan | None:
         """Return the polar scan of a frame, None where its camera is unknown."""

@@ -120,8 +120,8 @@ class Camera:
         """Return x and y (metres, base_link) where pixels meet the ground; NaN where never."""
         ray = self.rays(u, v)
         down = -ray[..., 2]
-        with np.errstate(divide='ignore', invalid='ignore'):
-            t = np.where(down > HORIZON_EPS, self.translation[2] / down, np.nan)
+        t = np.where(down > HORIZON_EPS,
+                     self.translation[2] / np.maximum(down, HORIZON_EPS), np.nan)
         return self.translation[0] + t * ray[..., 0], self.translation[1] + t * ray[..., 1]
 
     def project(self, x, y, z=0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -129,8 +129,7 @@ class Camera:
         x, y, z = np.broadcast_arrays(*(np.asarray(a, float) for a in (x, y, z)))
         optical = (np.stack([x, y, z], axis=-1) - self.translation) @ self.rotation
         depth = optical[..., 2]
-        with np.errstate(divide='ignore', invalid='ignore'):
-            scale = np.where(depth > HORIZON_EPS, 1.0 / depth, np.nan)
+        scale = np.where(depth > HORIZON_EPS, 1.0 / np.maximum(depth, HORIZON_EPS), np.nan)
         return (self.cx + self.fx * optical[..., 0] * scale,
                 self.cy + self.fy * optical[..., 1] * scale)
 

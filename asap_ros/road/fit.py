@@ -34,11 +34,17 @@ SETTLED, CONVERGED = 0.1, 1e-5
 """Squares of a step in sigmas of the solution (uncorrelated noise): below the first, Huber's
 weights have done their part; below the second, the iteration ends."""
 
+REVERSAL = -0.3
+"""Share of the last step that a step must undo to be shortened."""
+
 ADRIFT = 0.05
 """Square of a last step in sigmas of the solution above which the fit has not converged."""
 
 MAX_STEP = np.array([5.0, 0.3, 0.02, 1e-3, 5.0, 0.02])
 """What one iteration may change the parameters by at most."""
+
+MAX_SHIFT = 10.0
+"""Metres by which one iteration may move a point along the edge."""
 
 MAX_HEADING = 1.2
 """Radians against the vehicle: beyond, a row of pixels no longer crosses the road once."""
@@ -129,21 +135,27 @@ def project_edge(camera: Camera, parameters: np.ndarray, s: np.ndarray, side) ->
 
 
 def linearise(camera: Camera, points: Points, parameters: np.ndarray, s: np.ndarray) -> tuple:
-    """Return residual, Jacobian, slope, weight mask and the next s of points at constant row.
+    """Return residual, Jacobian, slope, which points are usable, and how s will have to move.
 
-    The curve meets the row v at some s; one Newton step towards it is taken each time, and
-    derivatives are those of u at constant v. ``slope`` is du/dv of the edge.
+    The curve meets a point's row v at some arc length near s. Residual (n,) and Jacobian (n, 6)
+    are those of u at constant v; ``slope`` (n,) is du/dv of the edge. The row is met at
+    s + shift + along @ step after a step of the parameters, shift (n,), along (n, 6).
     """
     u, v, d_u, d_v, s_u, s_v, usable = project_edge(camera, parameters, s, points.side)
-    slope = s_u / np.where(usable, s_v, -1.0)
-    off = points.v - v
+    s_v = np.where(usable, s_v, -1.0)
+    slope, off = s_u / s_v, points.v - v
     residual = points.u - (u + slope * off)
     jacobian = d_u - slope[:, None] * d_v
-    step = np.clip(off / np.where(usable, s_v, -1.0), -5.0, 5.0)
     usable &= np.isfinite(residual) & np.isfinite(jacobian).all(axis=1)
     residual = np.where(usable, residual, 0.0)
     jacobian = np.where(usable[:, None], jacobian, 0.0)
-    return residual, jacobian, slope, usable, np.clip(s + np.where(usable, step, 0.0), -5, 300)
+    shift, along = np.where(usable, off / s_v, 0.0), d_v * np.where(usable, -1 / s_v, 0.0)[:, None]
+    return residual, jacobian, slope, usable, shift, along
+
+
+def _moved(s: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """Return arc lengths after a change that is kept from leaping, metres."""
+    return np.clip(s + np.clip(change, -MAX_SHIFT, MAX_SHIFT), -5.0, 300.0)
 
 
 def initial(camera: Camera, points: Points, prior: Prior) -> tuple[np.ndarray, np.ndarray]:
@@ -181,9 +193,10 @@ def fit_road(camera: Camera, points: Points, prior: Prior) -> Fit | None:
         return None
     parameters, s = initial(camera, points, prior)
     precision = prior.sigma ** -2.0
-    settled = False
+    settled, damping, last = False, 1.0, np.zeros(6)
     for iteration in range(ITERATIONS):
-        residual, jacobian, slope, usable, s = linearise(camera, points, parameters, s)
+        residual, jacobian, slope, usable, shift, along = linearise(
+            camera, points, parameters, s)
         if np.count_nonzero(usable) < MIN_POINTS:
             return None
         if not settled:
@@ -193,13 +206,20 @@ def fit_road(camera: Camera, points: Points, prior: Prior) -> Fit | None:
         weight = _weights(residual / (sigma * factor), usable, settled)
         each = (weight / (sigma * factor) ** 2)[:, None] * jacobian
         gradient = each.T @ residual + precision * (prior.mean - parameters)
-        step = np.linalg.solve(each.T @ jacobian + np.diag(precision), gradient)
-        parameters = parameters + step * min(1.0, *(MAX_STEP / np.maximum(np.abs(step), 1e-12)))
+        normal = each.T @ jacobian + np.diag(precision)
+        step = np.linalg.solve(normal, gradient)
+        # One edge alone leaves a bent valley between pitch and heading; steps to and fro across
+        # it are shortened.
+        back = step @ normal @ last < REVERSAL * (last @ normal @ last)
+        damping = 0.5 * damping if back else min(1.0, 2 * damping)
+        step, last = damping * step, step
+        step *= min(1.0, *(MAX_STEP / np.maximum(np.abs(step), 1e-12)))
+        parameters, s = parameters + step, _moved(s, shift + along @ step)
         moved = float(step @ gradient)
         if settled and moved < CONVERGED:
             break
         settled = settled or moved < SETTLED or iteration + 1 >= SETTLE
-    residual, jacobian, slope, usable, s = linearise(camera, points, parameters, s)
+    residual, jacobian, _, usable, shift, _ = linearise(camera, points, parameters, s)
     residual, jacobian = residual / factor, jacobian / factor[:, None]
     weight = _weights(residual / sigma, usable, True)
     data, sigma, rho = information(residual, jacobian, weight > 0, points.side, SIGMA_FLOOR)
@@ -207,7 +227,7 @@ def fit_road(camera: Camera, points: Points, prior: Prior) -> Fit | None:
     covariance = np.linalg.inv(posterior)
     converged = float(step @ posterior @ step) < ADRIFT
     return Fit(points=points, parameters=parameters, covariance=covariance, information=data,
-               s=s, residual=residual, weight=weight, jacobian=jacobian, sigma=sigma, rho=rho,
+               s=_moved(s, shift), residual=residual, weight=weight, jacobian=jacobian, sigma=sigma, rho=rho,
                converged=converged)
 
 

@@ -107,10 +107,12 @@ def test_bands_hold_what_they_claim(curvatures, widths, sigma):
 
 def test_one_edge_is_enough_for_curvature_but_not_for_the_width():
     rng, off, edges = np.random.default_rng(0), [], []
+    prior = default_prior(7.0, 3.0, 0.005)
     for _ in range(40):
         points = edge_points(Truth(curvature=0.005), sigma=1.0, rng=rng)
         left = points.side > 0
-        found = fit_road(CAMERA, Points(points.u[left], points.v[left], points.side[left]), PRIOR)
+        found = fit_road(CAMERA, Points(points.u[left], points.v[left], points.side[left]), prior)
+        assert found.converged
         off.append(found.parameters[K0] + 20 * found.parameters[K1] - 0.005)
         edges.append(found.parameters[C0] + found.parameters[WIDTH] / 2 - 3.8)
         assert found.covariance[WIDTH, WIDTH] > 2.5 ** 2
@@ -135,7 +137,7 @@ def test_jacobian_is_that_of_the_residual():
     def residual(p):
         at = s
         for _ in range(12):
-            at = linearise(CAMERA, points, p, at)[-1]
+            at = at + np.clip(linearise(CAMERA, points, p, at)[4], -5, 5)
         return linearise(CAMERA, points, p, at)
 
     exact = residual(parameters)
@@ -146,6 +148,19 @@ def test_jacobian_is_that_of_the_residual():
         slope = -(residual(above)[0] - residual(below)[0]) / (2 * step)
         np.testing.assert_allclose(exact[1][:, i], slope,
                                    atol=1e-4 * (1 + np.abs(slope).max()))
+
+
+def test_arc_lengths_follow_a_step_of_the_parameters():
+    points = edge_points(Truth(curvature=0.005))
+    before = np.array([0.2, 0.03, 0.004, 1e-4, 6.8, 0.004])
+    step = np.array([0.01, 1e-3, 1e-4, 1e-6, 0.01, 2e-4])
+    s = np.full(len(points.u), 15.0)
+    for _ in range(12):
+        s = s + np.clip(linearise(CAMERA, points, before, s)[4], -5, 5)
+    along = linearise(CAMERA, points, before, s)[5]
+    left = [np.abs(linearise(CAMERA, points, before + step, at)[4]).max()
+            for at in (s, s + along @ step)]
+    assert left[1] < 0.1 * left[0]
 
 
 def test_mirrored_points_give_the_mirrored_road():
