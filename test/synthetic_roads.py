@@ -14,7 +14,7 @@ from scipy.special import fresnel
 
 from asap_ros import labels as label_sets
 from asap_ros.road.camera import Camera, pose_from_mounting
-from asap_ros.road.fit import Points
+from asap_ros.road.edge_model import Points
 
 LABELS = label_sets.load('cityscapes')
 ROAD, SIDEWALK, BUILDING, SKY, CAR, PERSON = (
@@ -88,7 +88,7 @@ class Truth:
         """Return x and y of the centre at arc length s."""
         s = np.asarray(s, float)
         k0, k1, psi = self.curvature, self.rate, self.heading
-        # Fresnel integrals lose their digits as the spiral nears a circle, that as it nears a line.
+        # Fresnel integrals lose their digits as the spiral nears a circle, and that a line.
         if abs(k1) < 1e-8 and abs(k0) < 1e-9:
             return s * np.cos(psi), self.offset + s * np.sin(psi)
         if abs(k1) < 1e-8:
@@ -113,11 +113,11 @@ class Truth:
     def crossings(self, mount: Mount, side: float, crest: float = 0.0) -> np.ndarray:
         """Return the column at which an edge crosses each image row, NaN where it does not.
 
-        The ground falls away by x^2 crest / 2.
+        The ground falls away along the road by s^2 crest / 2.
         """
         s = np.linspace(-3.0, 110.0, 6000)
         x, y = self.edge(s, side)
-        u, v = mount.pixels(x, y, -0.5 * crest * x * x)
+        u, v = mount.pixels(x, y, -0.5 * crest * s * s)
         u, v = u[np.isfinite(v)], v[np.isfinite(v)]
         if len(v) < 2:
             return np.full(mount.height, np.nan)

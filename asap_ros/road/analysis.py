@@ -11,15 +11,15 @@ from asap_ros.road import grids
 from asap_ros.road.camera import Camera
 from asap_ros.road.clothoid import PITCH, WIDTH
 from asap_ros.road.corridor import describe
+from asap_ros.road.edge_model import Points, edge_points
 from asap_ros.road.edges import Edges, find_edges
 from asap_ros.road.fit import (
     MIN_POINTS,
     Fit,
-    Points,
     Prior,
     default_prior,
-    edge_points,
     fit_road,
+    is_bent,
 )
 from asap_ros.road.free_space import FreeSpace, find_free_space, hood_rows
 from asap_ros.road.geometry import RoadGeometry, Status, invalid
@@ -29,6 +29,9 @@ from asap_ros.road.tracker import Motion, Tracker
 
 TRACKED_WIDTH_SIGMA = 1.5
 """Metres about the tracked width within which a single frame's width is expected."""
+
+CREST_SIGMA = 1e-3
+"""1/m: crests and dips of roads have radii of a kilometre and more, of streets less."""
 
 LONE_PITCH_SIGMA = 0.005
 """Radians that the pitch is expected to swing by where only one edge is seen, which says
@@ -80,7 +83,10 @@ class RoadModel:
                                 self._hood_of(mask.shape))
         edges = find_edges(space, mask, self.labels, options)
         points = edge_points(edges)
-        fit = fit_road(camera, points, self._prior(points))
+        prior = self._prior(points)
+        fit = fit_road(camera, points, prior)
+        if fit is not None and is_bent(fit):
+            fit = fit_road(camera, points, prior, CREST_SIGMA, start=fit)
         bearing = support(fit, edges, space, options, self.tracker.mount_pitch,
                           self.tracker.bounce)
         track = self.tracker.step(time, motion, fit if bearing.reliable else None,

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-C0, PSI, K0, K1, WIDTH, PITCH = range(6)
-"""Order of the parameters wherever a vector of six or a 6x6 covariance is passed."""
+C0, PSI, K0, K1, WIDTH, PITCH, CREST = range(7)
+"""Order of the parameters wherever a vector of six or a 6x6 covariance is passed; within the
+fit the vertical curvature of the ground follows them."""
 
 _NODES, _WEIGHTS = (0.5 * a for a in np.polynomial.legendre.leggauss(6))
 _NODES = _NODES + 0.5

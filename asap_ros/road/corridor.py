@@ -53,8 +53,9 @@ def describe(parameters: np.ndarray, covariance: np.ndarray, bearing: Support,
         parameters, covariance, seen_to = through_vehicle(parameters, covariance, seen_to)
     s = np.arange(0.0, options.range_max + STEP / 2, STEP)
     curve = clothoid.evaluate(parameters, s)
-    view = _view(s, curve, camera.pitched(parameters[PITCH]), space, mask, confidence, labels,
-                 options)
+    fall = -0.5 * bearing.crest * s * s
+    view = _view(s, curve, fall, camera.pitched(parameters[PITCH]), space, mask, confidence,
+                 labels, options)
     unsure = ((_lateral_sigma(curve, covariance) > MAX_LATERAL_SIGMA)
               | (np.abs(curve.heading) > MAX_HEADING)) & (s >= view.start)
     known_to = s[max(int(np.argmax(unsure)) - 1, 0)] if unsure.any() else np.inf
@@ -143,13 +144,17 @@ class View:
 NO_VIEW = View(float('nan'), float('nan'), NO_BLOCKER, 1.0)
 
 
-def _view(s: np.ndarray, curve: clothoid.Curve, camera: Camera, space: FreeSpace,
+def _view(s: np.ndarray, curve: clothoid.Curve, z: np.ndarray, camera: Camera, space: FreeSpace,
           mask: np.ndarray, confidence: np.ndarray | None, labels: LabelSet,
           options: RoadOptions) -> View:
-    """Return how far a swath as wide as the vehicle is seen to be free along a curve."""
+    """Return how far a swath as wide as the vehicle is seen to be free along a curve.
+
+    ``z`` (n,) is the ground's height along it, metres.
+    """
     sideways = 0.5 * options.vehicle_width * np.array([0.0, -0.5, 0.5, -1.0, 1.0])
     u, v = camera.project(curve.x[:, None] - sideways * np.sin(curve.heading)[:, None],
-                          curve.y[:, None] + sideways * np.cos(curve.heading)[:, None])
+                          curve.y[:, None] + sideways * np.cos(curve.heading)[:, None],
+                          z[:, None])
     with np.errstate(invalid='ignore'):
         inside = (u > -0.5) & (u < camera.width - 0.5) & (v > -0.5) & (v < camera.height - 0.5)
     column = np.rint(np.where(inside, u, 0)).astype(int)

@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from asap_ros.road import clothoid
 from asap_ros.road.camera import Camera
-from asap_ros.road.clothoid import C0, K0, PITCH, PSI, WIDTH
-from asap_ros.road.edges import FIXED, LEFT, RIGHT, Edges
-from asap_ros.road.noise import information
+from asap_ros.road.clothoid import C0, CREST, K0, PITCH, PSI, WIDTH
+from asap_ros.road.edge_model import Points, linearise
+from asap_ros.road.noise import MAX_RHO, information
 
 ITERATIONS = 14
 MIN_POINTS = 8
@@ -40,23 +39,15 @@ REVERSAL = -0.3
 ADRIFT = 0.05
 """Square of a last step in sigmas of the solution above which the fit has not converged."""
 
-MAX_STEP = np.array([5.0, 0.3, 0.02, 1e-3, 5.0, 0.02])
+MAX_STEP = np.array([5.0, 0.3, 0.02, 1e-3, 5.0, 0.02, 2e-3])
 """What one iteration may change the parameters by at most."""
+
+BENT_F, MIN_CREST = 15.0, 2e-4
+"""How much better a bent ground must explain the residuals, as an F ratio (chance reaches 15
+once in a thousand), and the least curvature, 1/m, that it must have."""
 
 MAX_SHIFT = 10.0
 """Metres by which one iteration may move a point along the edge."""
-
-MAX_HEADING = 1.2
-"""Radians against the vehicle: beyond, a row of pixels no longer crosses the road once."""
-
-
-@dataclass(frozen=True, eq=False)
-class Points:
-    """Edge pixels to fit: ``u``, ``v``, ``side`` (+1 left, -1 right), (n,), nearest first."""
-
-    u: np.ndarray
-    v: np.ndarray
-    side: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,15 +62,17 @@ class Prior:
 class Fit:
     """The fitted road. ``parameters`` (6,) c0, psi, k0, k1, w, pitch; ``covariance`` (6, 6).
 
-    ``information`` (6, 6) is what the pixels alone say, without the prior. By point, (n,):
-    ``s`` arc length, ``residual`` pixels to the right of the model, ``weight`` 0 to 1 where 0
-    was rejected, ``jacobian`` (n, 6) pixels by parameter; residual and jacobian are divided by
-    how much less certain a slanted edge is (ROW_ERROR). ``sigma`` pixels, ``rho`` the
-    correlation from row to row.
+    ``crest`` in 1/m, by which the ground falls away as crest s^2 / 2, is 0 unless it was asked
+    for; the covariance counts that it was. ``information`` (6, 6) is what the pixels alone say,
+    without the prior. By point, (n,): ``s`` arc length, ``residual`` pixels to the right of the
+    model, ``weight`` 0 to 1 where 0 was rejected, ``jacobian`` (n, 7) pixels by parameter, the
+    crest last; residual and jacobian are divided by how much less certain a slanted edge is
+    (ROW_ERROR). ``sigma`` pixels, ``rho`` the correlation from row to row.
     """
 
     points: Points
     parameters: np.ndarray
+    crest: float
     covariance: np.ndarray
     information: np.ndarray
     s: np.ndarray
@@ -95,62 +88,6 @@ def default_prior(width: float, width_sigma: float, pitch_sigma: float) -> Prior
     """Return the prior of a road nothing is known of, widths in metres, pitch in radians."""
     return Prior(mean=np.array([0.0, 0.0, 0.0, 0.0, width, 0.0]),
                  sigma=np.array([10.0, 0.5, 0.05, 3e-4, width_sigma, pitch_sigma]))
-
-
-def edge_points(edges: Edges) -> Points:
-    """Return the edge pixels with something fixed beyond them, left ones first."""
-    left, right = edges.left_kind == FIXED, edges.right_kind == FIXED
-    return Points(u=np.concatenate([edges.left_u[left], edges.right_u[right]]),
-                  v=np.concatenate([edges.v[left], edges.v[right]]),
-                  side=np.concatenate([np.full(left.sum(), float(LEFT)),
-                                       np.full(right.sum(), float(RIGHT))]))
-
-
-def project_edge(camera: Camera, parameters: np.ndarray, s: np.ndarray, side) -> tuple:
-    """Return u, v, their derivatives by the six parameters (n, 6) and by s (n,)."""
-    curve = clothoid.evaluate(parameters, s, side)
-    c, n = np.cos(parameters[PITCH]), np.sin(parameters[PITCH])
-    dx, dy = curve.x - camera.translation[0], curve.y - camera.translation[1]
-    dz = -camera.translation[2]
-    # Into the pitched body: Ry(pitch) transposed; then into the optical frame.
-    body = np.stack([c * dx - n * dz, dy, n * dx + c * dz])
-    d_pitch = np.stack([-n * dx - c * dz, np.zeros_like(dy), c * dx - n * dz])
-    optical, optical_pitch = camera.rotation.T @ body, camera.rotation.T @ d_pitch
-    # Optical x, y, z by ground x and y.
-    by_x = camera.rotation.T @ np.array([c, 0.0, n])
-    by_y = camera.rotation.T @ np.array([0.0, 1.0, 0.0])
-    depth = np.maximum(optical[2], 0.1)
-    u, v = camera.fx * optical[0] / depth, camera.fy * optical[1] / depth
-    fx, fy = camera.fx / depth, camera.fy / depth
-    u_x, u_y = fx * by_x[0] - u * by_x[2] / depth, fx * by_y[0] - u * by_y[2] / depth
-    v_x, v_y = fy * by_x[1] - v * by_x[2] / depth, fy * by_y[1] - v * by_y[2] / depth
-    d_u, d_v = np.empty((len(s), 6)), np.empty((len(s), 6))
-    d_u[:, :PITCH] = u_x[:, None] * curve.d_x + u_y[:, None] * curve.d_y
-    d_v[:, :PITCH] = v_x[:, None] * curve.d_x + v_y[:, None] * curve.d_y
-    d_u[:, PITCH] = fx * optical_pitch[0] - u * optical_pitch[2] / depth
-    d_v[:, PITCH] = fy * optical_pitch[1] - v * optical_pitch[2] / depth
-    s_u, s_v = u_x * curve.s_x + u_y * curve.s_y, v_x * curve.s_x + v_y * curve.s_y
-    usable = (optical[2] > 0.1) & (np.abs(curve.heading) < MAX_HEADING) & (s_v < -1e-3)
-    return u + camera.cx, v + camera.cy, d_u, d_v, s_u, s_v, usable
-
-
-def linearise(camera: Camera, points: Points, parameters: np.ndarray, s: np.ndarray) -> tuple:
-    """Return residual, Jacobian, slope, which points are usable, and how s will have to move.
-
-    The curve meets a point's row v at some arc length near s. Residual (n,) and Jacobian (n, 6)
-    are those of u at constant v; ``slope`` (n,) is du/dv of the edge. The row is met at
-    s + shift + along @ step after a step of the parameters, shift (n,), along (n, 6).
-    """
-    u, v, d_u, d_v, s_u, s_v, usable = project_edge(camera, parameters, s, points.side)
-    s_v = np.where(usable, s_v, -1.0)
-    slope, off = s_u / s_v, points.v - v
-    residual = points.u - (u + slope * off)
-    jacobian = d_u - slope[:, None] * d_v
-    usable &= np.isfinite(residual) & np.isfinite(jacobian).all(axis=1)
-    residual = np.where(usable, residual, 0.0)
-    jacobian = np.where(usable[:, None], jacobian, 0.0)
-    shift, along = np.where(usable, off / s_v, 0.0), d_v * np.where(usable, -1 / s_v, 0.0)[:, None]
-    return residual, jacobian, slope, usable, shift, along
 
 
 def _moved(s: np.ndarray, change: np.ndarray) -> np.ndarray:
@@ -182,18 +119,27 @@ def initial(camera: Camera, points: Points, prior: Prior) -> tuple[np.ndarray, n
     return parameters, x
 
 
-def fit_road(camera: Camera, points: Points, prior: Prior) -> Fit | None:
-    """Return the maximum of the posterior over the six parameters, None for too few points.
+def fit_road(camera: Camera, points: Points, prior: Prior, crest_sigma: float = 0.0,
+             start: Fit | None = None) -> Fit | None:
+    """Return the maximum of the posterior over the road's parameters, None for too few points.
 
     Gauss-Newton on residuals of u at constant row, ``prior`` included: with Huber's weights
     until settled, then with Tukey's at the scatter found. The covariance counts the noise's
-    correlation from row to row (see ``noise.information``).
+    correlation from row to row (see ``noise.information``). The ground is flat unless
+    ``crest_sigma`` (1/m) says how much it may bend; ``start`` is an earlier fit of the same
+    points to begin at.
     """
     if len(points.u) < MIN_POINTS:
         return None
-    parameters, s = initial(camera, points, prior)
-    precision = prior.sigma ** -2.0
-    settled, damping, last = False, 1.0, np.zeros(6)
+    count = CREST + 1 if crest_sigma > 0 else CREST
+    if start is None:
+        known, s = initial(camera, points, prior)
+        parameters = np.append(known, 0.0)
+    else:
+        parameters, s = np.append(start.parameters, start.crest), start.s
+    mean = np.append(prior.mean, 0.0)[:count]
+    precision = np.append(prior.sigma, crest_sigma)[:count] ** -2.0
+    settled, damping, last = False, 1.0, np.zeros(count)
     for iteration in range(ITERATIONS):
         residual, jacobian, slope, usable, shift, along = linearise(
             camera, points, parameters, s)
@@ -204,17 +150,19 @@ def fit_road(camera: Camera, points: Points, prior: Prior) -> Fit | None:
             spread = float(np.median(np.abs(residual / factor)[usable]))
             sigma = max(SIGMA_FLOOR, 1.4826 * spread)
         weight = _weights(residual / (sigma * factor), usable, settled)
-        each = (weight / (sigma * factor) ** 2)[:, None] * jacobian
-        gradient = each.T @ residual + precision * (prior.mean - parameters)
-        normal = each.T @ jacobian + np.diag(precision)
+        free = jacobian[:, :count]
+        each = (weight / (sigma * factor) ** 2)[:, None] * free
+        gradient = each.T @ residual + precision * (mean - parameters[:count])
+        normal = each.T @ free + np.diag(precision)
         step = np.linalg.solve(normal, gradient)
         # One edge alone leaves a bent valley between pitch and heading; steps to and fro across
         # it are shortened.
         back = step @ normal @ last < REVERSAL * (last @ normal @ last)
         damping = 0.5 * damping if back else min(1.0, 2 * damping)
         step, last = damping * step, step
-        step *= min(1.0, *(MAX_STEP / np.maximum(np.abs(step), 1e-12)))
-        parameters, s = parameters + step, _moved(s, shift + along @ step)
+        step *= min(1.0, *(MAX_STEP[:count] / np.maximum(np.abs(step), 1e-12)))
+        parameters[:count] += step
+        s = _moved(s, shift + along[:, :count] @ step)
         moved = float(step @ gradient)
         if settled and moved < CONVERGED:
             break
@@ -222,13 +170,36 @@ def fit_road(camera: Camera, points: Points, prior: Prior) -> Fit | None:
     residual, jacobian, _, usable, shift, _ = linearise(camera, points, parameters, s)
     residual, jacobian = residual / factor, jacobian / factor[:, None]
     weight = _weights(residual / sigma, usable, True)
-    data, sigma, rho = information(residual, jacobian, weight > 0, points.side, SIGMA_FLOOR)
-    posterior = data + np.diag(precision)
-    covariance = np.linalg.inv(posterior)
-    converged = float(step @ posterior @ step) < ADRIFT
-    return Fit(points=points, parameters=parameters, covariance=covariance, information=data,
-               s=_moved(s, shift), residual=residual, weight=weight, jacobian=jacobian, sigma=sigma, rho=rho,
-               converged=converged)
+    data, sigma, rho = information(residual, jacobian[:, :count], weight > 0, points.side,
+                                   SIGMA_FLOOR)
+    converged = float(step @ (data + np.diag(precision)) @ step) < ADRIFT
+    if count > CREST:
+        # What the six keep of the information when the crest is anyone's guess within its prior.
+        across = data[:CREST, CREST]
+        data = (data[:CREST, :CREST]
+                - np.outer(across, across) / (data[CREST, CREST] + precision[CREST]))
+    covariance = np.linalg.inv(data + np.diag(precision[:CREST]))
+    return Fit(points=points, parameters=parameters[:CREST], crest=float(parameters[CREST]),
+               covariance=covariance, information=data, s=_moved(s, shift), residual=residual,
+               weight=weight, jacobian=jacobian, sigma=sigma, rho=rho, converged=converged)
+
+
+def is_bent(fit: Fit) -> bool:
+    """Return whether a fit on flat ground leaves residuals that a crest or a dip explains."""
+    used = fit.weight > 0
+    jacobian, residual = fit.jacobian[used], fit.residual[used]
+    basis, _ = np.linalg.qr(jacobian[:, :CREST])
+    bend = jacobian[:, CREST] - basis @ (basis.T @ jacobian[:, CREST])
+    left = residual - basis @ (basis.T @ residual)
+    power, along = float(bend @ bend), float(bend @ left)
+    if not abs(along) > MIN_CREST * power:
+        return False
+    # What a crest leaves unexplained tells how many independent residuals there are.
+    rest = left - along / power * bend
+    remaining = max(float(rest @ rest), len(rest) * SIGMA_FLOOR ** 2)
+    rho = np.clip(float(rest[1:] @ rest[:-1]) / remaining, 0.0, MAX_RHO)
+    freedom = len(rest) * (1 - rho) / (1 + rho) - CREST - 1
+    return along ** 2 / power / remaining * freedom > BENT_F
 
 
 def _weights(pull: np.ndarray, usable: np.ndarray, settled: bool) -> np.ndarray:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from asap_ros.road.clothoid import PITCH, WIDTH
+from asap_ros.road.edge_model import project_edge
 from asap_ros.road.edges import ABSENT, FIXED, LEFT, OCCLUDED, RIGHT, Edges
-from asap_ros.road.fit import Fit, project_edge
+from asap_ros.road.fit import Fit
 from asap_ros.road.free_space import FreeSpace
 from asap_ros.road.geometry import Status
 from asap_ros.road.options import RoadOptions
@@ -25,20 +26,22 @@ TREND = 0.015
 BORDER = 0.02
 """Share of the image's width from its sides within which an edge may go out of view."""
 
-BENT = 0.05
-"""Share of the width by which the edges may bow against each other on flat ground."""
-
 HIDDEN_SHARE = 0.3
 """Share of an edge's length that may be hidden before the edge counts as occluded."""
 
 
 @dataclass(frozen=True, eq=False)
 class Support:
-    """What of a fit bears the result: ``s`` (n,) arc lengths of edge pixels that count."""
+    """What of a fit bears the result.
+
+    ``s`` (n,) arc lengths of edge pixels that count; ``crest`` 1/m, by which the ground falls
+    away as crest s^2 / 2; ``reliable`` whether the fit may be used at all.
+    """
 
     s: np.ndarray
     status: Status
     reliable: bool
+    crest: float = 0.0
 
 
 def support(fit: Fit | None, edges: Edges, space: FreeSpace, options: RoadOptions,
@@ -78,9 +81,9 @@ def support(fit: Fit | None, edges: Edges, space: FreeSpace, options: RoadOption
     known = 3 * np.sqrt(fit.covariance[PITCH, PITCH])
     if not status & Status.ONE_SIDED and away > max(TREND / slope, known, 2.5 * bounce):
         status |= Status.WIDTH_JUMP
-    if not status & Status.ONE_SIDED and _bows(fit):
+    if fit.crest != 0:
         status |= Status.NOT_FLAT
-    return Support(fit.s[inlier], status, reliable)
+    return Support(fit.s[inlier], status, reliable, fit.crest)
 
 
 def _occlusion(edges: Edges, space: FreeSpace) -> Status:
@@ -115,7 +118,8 @@ def _opens(fit: Fit, edges: Edges, space: FreeSpace, side: int) -> bool:
     if not len(rows):
         return False
     s = np.arange(0.0, fit.s.max() + 5.0, 1.0)
-    u, v, _, _, _, _, usable = project_edge(space.camera, fit.parameters, s, float(side))
+    u, v, _, _, _, _, usable = project_edge(
+        space.camera, np.append(fit.parameters, fit.crest), s, float(side))
     if usable.sum() < 2:
         return False
     u, v, s = u[usable][::-1], v[usable][::-1], s[usable][::-1]
@@ -126,21 +130,3 @@ def _opens(fit: Fit, edges: Edges, space: FreeSpace, side: int) -> bool:
         inside = (column > margin) & (column < space.camera.width - margin)
     inside[inside] &= rows[inside] <= space.start[np.rint(column[inside]).astype(int)]
     return bool(inside.any() and np.ptp(at[inside]) >= 3.0)
-
-
-def _bows(fit: Fit) -> bool:
-    """Return whether the edges bow against each other, as on a crest or in a dip."""
-    inlier = fit.weight > 0
-    root = np.sqrt(fit.weight[inlier])
-    s = fit.s[inlier]
-    j = fit.jacobian[inlier] * root[:, None]
-    extra = j[:, WIDTH] * s * s
-    solution, *_ = np.linalg.lstsq(j, extra, rcond=1e-8)
-    extra = extra - j @ solution
-    power = float(extra @ extra)
-    if power <= 1e-9 * float((j[:, WIDTH] * s * s) @ (j[:, WIDTH] * s * s)):
-        return False
-    bow = float(extra @ (fit.residual[inlier] * root)) / power
-    sigma = fit.sigma * np.sqrt((1 + fit.rho) / (1 - fit.rho) / power)
-    swing = abs(bow) * np.ptp(s) ** 2 / 8
-    return swing > BENT * fit.parameters[WIDTH] and abs(bow) > 4 * sigma

@@ -132,11 +132,19 @@ def test_a_widening_road_is_flagged_and_bounded(curvature, limit):
     assert not steady.status & Status.WIDTH_JUMP
 
 
-@pytest.mark.parametrize('crest', [1 / 400, -1 / 400])
-def test_a_crest_or_dip_is_flagged(crest):
-    found = geometry_of(render(Truth(), crest=crest))
-    assert found.status & (Status.NOT_FLAT | Status.INTERSECTION)
-    assert not geometry_of(render(Truth())).status & Status.NOT_FLAT
+@pytest.mark.parametrize('crest', [1 / 400, -1 / 400, 1 / 1600, -1 / 1600])
+def test_a_crest_or_dip_is_flagged_and_followed(crest):
+    found = geometry_of(render(Truth(curvature=0.005), crest=crest))
+    assert found.valid and found.status & Status.NOT_FLAT
+    assert abs(at(found, 20) - 0.005) < 5e-4
+    assert abs(found.width - 7) < 0.2
+
+
+def test_flat_ground_is_not_flagged():
+    rng = np.random.default_rng(6)
+    flags = [geometry_of(render(Truth(curvature=0.004), sigma=1.0, rng=rng)).status
+             for _ in range(30)]
+    assert sum(bool(f & Status.NOT_FLAT) for f in flags) <= 1
 
 
 def test_a_side_road_is_flagged():

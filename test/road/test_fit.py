@@ -6,7 +6,8 @@ from synthetic_roads import MOUNT, Truth, edge_points
 
 from asap_ros.road import clothoid
 from asap_ros.road.clothoid import C0, K0, K1, PITCH, PSI, WIDTH
-from asap_ros.road.fit import Points, default_prior, fit_road, linearise
+from asap_ros.road.edge_model import Points
+from asap_ros.road.fit import default_prior, doubt_pitch, fit_road, is_bent
 
 PRIOR = default_prior(7.0, 3.0, 0.0175)
 CAMERA = MOUNT.camera()
@@ -130,39 +131,6 @@ def test_a_side_road_does_not_bend_the_road():
     assert abs(errors(truth, found, at=20)) < 0.5e-3
 
 
-def test_jacobian_is_that_of_the_residual():
-    points = edge_points(Truth(curvature=0.005, rate=1e-4))
-    parameters, s = np.array([0.2, 0.03, 0.004, 1e-4, 6.8, 0.004]), np.full(len(points.u), 15.0)
-
-    def residual(p):
-        at = s
-        for _ in range(12):
-            at = at + np.clip(linearise(CAMERA, points, p, at)[4], -5, 5)
-        return linearise(CAMERA, points, p, at)
-
-    exact = residual(parameters)
-    for i, step in enumerate([1e-4, 1e-6, 1e-7, 1e-9, 1e-4, 1e-7]):
-        above, below = parameters.copy(), parameters.copy()
-        above[i] += step
-        below[i] -= step
-        slope = -(residual(above)[0] - residual(below)[0]) / (2 * step)
-        np.testing.assert_allclose(exact[1][:, i], slope,
-                                   atol=1e-4 * (1 + np.abs(slope).max()))
-
-
-def test_arc_lengths_follow_a_step_of_the_parameters():
-    points = edge_points(Truth(curvature=0.005))
-    before = np.array([0.2, 0.03, 0.004, 1e-4, 6.8, 0.004])
-    step = np.array([0.01, 1e-3, 1e-4, 1e-6, 0.01, 2e-4])
-    s = np.full(len(points.u), 15.0)
-    for _ in range(12):
-        s = s + np.clip(linearise(CAMERA, points, before, s)[4], -5, 5)
-    along = linearise(CAMERA, points, before, s)[5]
-    left = [np.abs(linearise(CAMERA, points, before + step, at)[4]).max()
-            for at in (s, s + along @ step)]
-    assert left[1] < 0.1 * left[0]
-
-
 def test_mirrored_points_give_the_mirrored_road():
     truth = Truth(offset=0.4, heading=0.03, curvature=0.006, rate=1e-4)
     points = edge_points(truth, sigma=1.0, rng=np.random.default_rng(2))
@@ -177,3 +145,47 @@ def test_mirrored_points_give_the_mirrored_road():
 def test_too_few_points_are_no_road():
     points = edge_points(Truth())
     assert fit_road(CAMERA, Points(points.u[:7], points.v[:7], points.side[:7]), PRIOR) is None
+
+
+@pytest.mark.parametrize('crest', [1 / 400, -1 / 400, 1 / 1600, -1 / 1600])
+@pytest.mark.parametrize('curvature', [0.0, 0.005])
+def test_a_bent_ground_is_seen_and_fitted(crest, curvature):
+    truth = Truth(curvature=curvature)
+    points = edge_points(truth, crest=crest)
+    flat = fit_road(CAMERA, points, PRIOR)
+    assert is_bent(flat)
+    bent = fit_road(CAMERA, points, PRIOR, crest_sigma=1e-3, start=flat)
+    assert bent.converged and bent.crest == pytest.approx(crest, rel=0.1)
+    assert abs(errors(truth, bent, at=20)) < 3e-4
+    assert abs(errors(truth, bent, at=20)) < 0.1 * abs(errors(truth, flat, at=20)) + 1e-5
+
+
+def test_bands_hold_on_a_bent_ground():
+    pulls, rng = [], np.random.default_rng(11)
+    for i in range(200):
+        truth = Truth(curvature=[0.0, 0.005, -0.01][i % 3], width=[3.5, 7.0][i % 2])
+        points = edge_points(truth, crest=1 / 1000, sigma=1.0, rng=rng)
+        found = fit_road(CAMERA, points, PRIOR, crest_sigma=1e-3,
+                         start=fit_road(CAMERA, points, PRIOR))
+        pulls.append([abs(errors(truth, found, at))
+                      / clothoid.curvature_sigma(found.covariance, at) for at in (10.0, 20.0)])
+    assert np.all((np.array(pulls) < 1).mean(axis=0) > 0.58)
+    assert np.all((np.array(pulls) < 1.96).mean(axis=0) > 0.88)
+
+
+def test_noise_is_not_taken_for_a_bent_ground():
+    bent = [is_bent(f) for _, f in roads(300, [0, 0.005, -0.01], [3.5, 7.0], sigma=1.0)]
+    assert np.mean(bent) < 0.02
+
+
+def test_a_doubted_pitch_widens_the_bands_to_the_other_reading():
+    truth = Truth(curvature=0.005, widening=0.02)
+    fit_ = fit(truth)
+    doubted = doubt_pitch(fit_, 0.0)
+    for at in (10, 20, 30):
+        assert abs(errors(truth, fit_, at)) < 2 * clothoid.curvature_sigma(doubted.covariance, at)
+    assert abs(errors(truth, fit_, 20)) > 3 * clothoid.curvature_sigma(fit_.covariance, 20)
+    # The data's information falls by as much as the covariance grows.
+    prior = np.diag(PRIOR.sigma ** -2.0)
+    np.testing.assert_allclose(np.diag(np.linalg.inv(doubted.information + prior)),
+                               np.diag(doubted.covariance), rtol=0.1)
