@@ -171,7 +171,7 @@ def fit_road(camera: Camera, points: Points, prior: Prior, crest_sigma: float = 
     residual, jacobian = residual / factor, jacobian / factor[:, None]
     weight = _weights(residual / sigma, usable, True)
     data, sigma, rho = information(residual, jacobian[:, :count], weight > 0, points.side,
-                                   SIGMA_FLOOR)
+                                   points.v, SIGMA_FLOOR)
     converged = float(step @ (data + np.diag(precision)) @ step) < ADRIFT
     if count > CREST:
         # What the six keep of the information when the crest is anyone's guess within its prior.

@@ -11,7 +11,7 @@ def line_fits(rho, draws, count=120):
     """Return slopes fitted to AR(1) noise on two edges, the claimed sigmas, and the last rho."""
     rng = np.random.default_rng(5)
     t = np.tile(np.linspace(-1, 1, count), 2)
-    side = np.repeat([1.0, -1.0], count)
+    side, row = np.repeat([1.0, -1.0], count), np.tile(np.arange(count), 2)
     design = np.stack([np.ones_like(t), t, side, side * t, t * t, t ** 3], axis=1)
     solver = np.linalg.pinv(design)
     found, claimed, rhos, sigmas = [], [], [], []
@@ -19,7 +19,7 @@ def line_fits(rho, draws, count=120):
         noise = 1.5 * np.concatenate([autoregressive(count, rho, rng) for _ in range(2)])
         solution = solver @ noise
         data, sigma, estimate = information(noise - design @ solution, design,
-                                            np.ones(len(t), bool), side, 0.1)
+                                            np.ones(len(t), bool), side, row, 0.1)
         found.append(solution)
         claimed.append(np.diag(np.linalg.inv(data)))
         rhos.append(estimate)
@@ -48,7 +48,8 @@ def test_one_edge_says_nothing_of_what_it_does_not_see():
     design = np.zeros((60, 6))
     design[:, 0], design[:, 1], design[:, 4] = 1.0, t, 0.5
     noise = np.random.default_rng(0).normal(size=60)
-    data, _, _ = information(noise, design, np.ones(60, bool), np.ones(60), 0.1)
+    data, _, _ = information(noise, design, np.ones(60, bool), np.ones(60),
+                             np.arange(60), 0.1)
     unseen = np.array([0.5, 0, 0, 0, -1.0, 0])
     assert unseen @ data @ unseen == pytest.approx(0, abs=1e-6 * data[0, 0])
     assert data[0, 0] > 1
@@ -56,5 +57,5 @@ def test_one_edge_says_nothing_of_what_it_does_not_see():
 
 def test_too_few_points_fall_back_on_the_floor():
     data, sigma, rho = information(np.zeros(4), np.ones((4, 6)), np.ones(4, bool),
-                                   np.ones(4), 0.5)
+                                   np.ones(4), np.arange(4), 0.5)
     assert sigma == 0.5 and rho == 0.0 and np.isfinite(data).all()
