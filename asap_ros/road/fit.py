@@ -19,7 +19,7 @@ HUBER = 2.5
 REJECT = 6.0
 """Residuals beyond this many sigmas are not this road's edge and do not count at all (Tukey)."""
 
-SETTLE = 5
+SETTLE = 4
 """Iterations with Huber's weights before what lies far away is let go."""
 
 SIGMA_FLOOR = 0.29
@@ -29,7 +29,7 @@ ROW_ERROR = 0.25
 """What edges err by along v, as a share of what they err by along u: an edge that runs along
 the rows is then the less certain of u, by sqrt(1 + (ROW_ERROR du/dv)^2)."""
 
-SETTLED, CONVERGED = 0.1, 1e-5
+SETTLED, CONVERGED = 0.5, 1e-4
 """Squares of a step in sigmas of the solution (uncorrelated noise): below the first, Huber's
 weights have done their part; below the second, the iteration ends."""
 
