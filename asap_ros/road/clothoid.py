@@ -18,6 +18,7 @@ fit the vertical curvature of the ground follows them."""
 
 _NODES, _WEIGHTS = (0.5 * a for a in np.polynomial.legendre.leggauss(6))
 _NODES = _NODES + 0.5
+_TURNS = np.array([[1.0], [1.0], [0.5]])
 _MOMENTS = _WEIGHTS[:, None] * _NODES[:, None] ** np.arange(3)
 
 
@@ -25,7 +26,7 @@ _MOMENTS = _WEIGHTS[:, None] * _NODES[:, None] ** np.arange(3)
 class Curve:
     """Points at arc length s: all arrays (n,); ``heading`` in radians.
 
-    ``d_x`` and ``d_y`` are (n, 5): derivatives by c0, psi, k0, k1 and w, at constant s.
+    ``d_x`` and ``d_y`` are (5, n): derivatives by c0, psi, k0, k1 and w, at constant s.
     ``s_x`` and ``s_y`` are derivatives by s.
     """
 
@@ -48,23 +49,23 @@ def evaluate(parameters: np.ndarray, s: np.ndarray, side=0.0) -> Curve:
     c0, psi, k0, k1, width = parameters[:5]
     t = s[:, None] * _NODES
     theta = psi + t * (k0 + 0.5 * k1 * t)
-    powers = s[:, None] ** np.arange(1, 4)
-    # Integrals of (1, s, s^2) times the cosine and the sine, (n, 3) each.
-    cosine = (np.cos(theta) @ _MOMENTS) * powers
-    sine = (np.sin(theta) @ _MOMENTS) * powers
+    powers = np.stack([s, s * s, s * s * s])
+    # Integrals of (1, s, s^2) times the cosine and the sine, (3, n) each.
+    cosine = (_MOMENTS.T @ np.cos(theta).T) * powers
+    sine = (_MOMENTS.T @ np.sin(theta).T) * powers
     heading = psi + s * (k0 + 0.5 * k1 * s)
     c, n = np.cos(heading), np.sin(heading)
-    half = 0.5 * width * side * np.ones_like(s)
-    turn = np.stack([np.ones_like(s), s, 0.5 * s * s], axis=1)
-    scale = np.array([1.0, 1.0, 0.5])
-    d_x, d_y = np.empty((len(s), 5)), np.empty((len(s), 5))
-    d_x[:, C0], d_y[:, C0] = 0.0, 1.0
-    d_x[:, PSI:WIDTH] = -sine * scale - (half * c)[:, None] * turn
-    d_y[:, PSI:WIDTH] = cosine * scale - (half * n)[:, None] * turn
-    d_x[:, WIDTH], d_y[:, WIDTH] = -0.5 * side * n, 0.5 * side * c
-    bend = half * (k0 + k1 * s)
-    return Curve(x=cosine[:, 0] - half * n, y=c0 + sine[:, 0] + half * c, heading=heading,
-                 d_x=d_x, d_y=d_y, s_x=c * (1 - bend), s_y=n * (1 - bend))
+    half = 0.5 * width * side
+    across_x, across_y = half * c, half * n
+    turn = np.stack([np.ones_like(s), s, 0.5 * powers[1]])
+    d_x, d_y = np.empty((5, len(s))), np.empty((5, len(s)))
+    d_x[C0], d_y[C0] = 0.0, 1.0
+    d_x[PSI:WIDTH] = -_TURNS * sine - across_x * turn
+    d_y[PSI:WIDTH] = _TURNS * cosine - across_y * turn
+    d_x[WIDTH], d_y[WIDTH] = -0.5 * side * n, 0.5 * side * c
+    bend = 1 - half * (k0 + k1 * s)
+    return Curve(x=cosine[0] - across_y, y=c0 + sine[0] + across_x, heading=heading,
+                 d_x=d_x, d_y=d_y, s_x=c * bend, s_y=n * bend)
 
 
 def curvature(parameters: np.ndarray, s) -> np.ndarray:

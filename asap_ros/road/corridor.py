@@ -113,9 +113,8 @@ def through_vehicle(parameters: np.ndarray, covariance: np.ndarray,
 
 def _lateral_sigma(curve: clothoid.Curve, covariance: np.ndarray) -> np.ndarray:
     """Return the sigma across the curve at each of its points, metres."""
-    across = (np.cos(curve.heading)[:, None] * curve.d_y
-              - np.sin(curve.heading)[:, None] * curve.d_x)
-    variance = np.einsum('ni,ij,nj->n', across, covariance[:PITCH, :PITCH], across)
+    across = np.cos(curve.heading) * curve.d_y - np.sin(curve.heading) * curve.d_x
+    variance = (across * (covariance[:PITCH, :PITCH] @ across)).sum(axis=0)
     return np.sqrt(np.maximum(variance, 0.0))
 
 

@@ -34,7 +34,7 @@ def edge_points(edges: Edges) -> Points:
 
 
 def project_edge(camera: Camera, parameters: np.ndarray, s: np.ndarray, side) -> tuple:
-    """Return u, v, their derivatives by the seven parameters (n, 7) and by s, and usability.
+    """Return u, v, their derivatives by the seven parameters (7, n) and by s, and usability.
 
     ``parameters`` are the clothoid's six and the ground's crest, by which the ground falls away
     as crest s^2 / 2. The pitch turns the camera where it is, on top of its pose.
@@ -52,17 +52,15 @@ def project_edge(camera: Camera, parameters: np.ndarray, s: np.ndarray, side) ->
     fx, fy = camera.fx / depth, camera.fy / depth
     u, v = fx * optical[0], fy * optical[1]
     # Derivatives of u and v by the point's x, y and z.
-    by_u = [fx * turn[0, i] - u / depth * turn[2, i] for i in range(3)]
-    by_v = [fy * turn[1, i] - v / depth * turn[2, i] for i in range(3)]
-    d_u, d_v = np.empty((len(s), 7)), np.empty((len(s), 7))
-    d_u[:, :PITCH] = by_u[0][:, None] * curve.d_x + by_u[1][:, None] * curve.d_y
-    d_v[:, :PITCH] = by_v[0][:, None] * curve.d_x + by_v[1][:, None] * curve.d_y
-    d_u[:, PITCH] = fx * optical_pitch[0] - u / depth * optical_pitch[2]
-    d_v[:, PITCH] = fy * optical_pitch[1] - v / depth * optical_pitch[2]
-    d_u[:, CREST], d_v[:, CREST] = -0.5 * s * s * by_u[2], -0.5 * s * s * by_v[2]
-    fall = -parameters[CREST] * s
-    s_u = by_u[0] * curve.s_x + by_u[1] * curve.s_y + by_u[2] * fall
-    s_v = by_v[0] * curve.s_x + by_v[1] * curve.s_y + by_v[2] * fall
+    by_u = (fx * turn[0, :, None] - u / depth * turn[2, :, None])
+    by_v = (fy * turn[1, :, None] - v / depth * turn[2, :, None])
+    by_s = np.stack([curve.s_x, curve.s_y, -parameters[CREST] * s])
+    d_u, d_v = np.empty((7, len(s))), np.empty((7, len(s)))
+    for d, by, f, row, w in ((d_u, by_u, fx, 0, u), (d_v, by_v, fy, 1, v)):
+        d[:PITCH] = by[0] * curve.d_x + by[1] * curve.d_y
+        d[PITCH] = f * optical_pitch[row] - w / depth * optical_pitch[2]
+        d[CREST] = -0.5 * s * s * by[2]
+    s_u, s_v = (by_u * by_s).sum(axis=0), (by_v * by_s).sum(axis=0)
     usable = (optical[2] > 0.1) & (np.abs(curve.heading) < MAX_HEADING) & (s_v < -1e-3)
     return u + camera.cx, v + camera.cy, d_u, d_v, s_u, s_v, usable
 
@@ -70,17 +68,18 @@ def project_edge(camera: Camera, parameters: np.ndarray, s: np.ndarray, side) ->
 def linearise(camera: Camera, points: Points, parameters: np.ndarray, s: np.ndarray) -> tuple:
     """Return residual, Jacobian, slope, which points are usable, and how s will have to move.
 
-    The curve meets a point's row v at some arc length near s. Residual (n,) and Jacobian (n, 7)
+    The curve meets a point's row v at some arc length near s. Residual (n,) and Jacobian (7, n)
     are those of u at constant v; ``slope`` (n,) is du/dv of the edge. The row is met at
-    s + shift + along @ step after a step of the parameters, shift (n,), along (n, 7).
+    s + shift + step @ along after a step of the parameters, shift (n,), along (7, n).
     """
     u, v, d_u, d_v, s_u, s_v, usable = project_edge(camera, parameters, s, points.side)
     s_v = np.where(usable, s_v, -1.0)
     slope, off = s_u / s_v, points.v - v
     residual = points.u - (u + slope * off)
-    jacobian = d_u - slope[:, None] * d_v
-    usable &= np.isfinite(residual) & np.isfinite(jacobian).all(axis=1)
-    residual = np.where(usable, residual, 0.0)
-    jacobian = np.where(usable[:, None], jacobian, 0.0)
-    shift, along = np.where(usable, off / s_v, 0.0), d_v * np.where(usable, -1 / s_v, 0.0)[:, None]
-    return residual, jacobian, slope, usable, shift, along
+    jacobian = d_u - slope * d_v
+    usable &= np.isfinite(residual) & np.isfinite(jacobian.sum(axis=0))
+    if not usable.all():
+        residual = np.where(usable, residual, 0.0)
+        jacobian = np.where(usable, jacobian, 0.0)
+    inverse = usable / s_v
+    return residual, jacobian, slope, usable, off * inverse, -d_v * inverse

@@ -150,10 +150,10 @@ def fit_road(camera: Camera, points: Points, prior: Prior, crest_sigma: float = 
             spread = float(np.median(np.abs(residual / factor)[usable]))
             sigma = max(SIGMA_FLOOR, 1.4826 * spread)
         weight = _weights(residual / (sigma * factor), usable, settled)
-        free = jacobian[:, :count]
-        each = (weight / (sigma * factor) ** 2)[:, None] * free
-        gradient = each.T @ residual + precision * (mean - parameters[:count])
-        normal = each.T @ free + np.diag(precision)
+        free = jacobian[:count]
+        each = weight / (sigma * factor) ** 2 * free
+        gradient = each @ residual + precision * (mean - parameters[:count])
+        normal = each @ free.T + np.diag(precision)
         step = np.linalg.solve(normal, gradient)
         # One edge alone leaves a bent valley between pitch and heading; steps to and fro across
         # it are shortened.
@@ -162,13 +162,13 @@ def fit_road(camera: Camera, points: Points, prior: Prior, crest_sigma: float = 
         step, last = damping * step, step
         step *= min(1.0, *(MAX_STEP[:count] / np.maximum(np.abs(step), 1e-12)))
         parameters[:count] += step
-        s = _moved(s, shift + along[:, :count] @ step)
+        s = _moved(s, shift + step @ along[:count])
         moved = float(step @ gradient)
         if settled and moved < CONVERGED:
             break
         settled = settled or moved < SETTLED or iteration + 1 >= SETTLE
     residual, jacobian, _, usable, shift, _ = linearise(camera, points, parameters, s)
-    residual, jacobian = residual / factor, jacobian / factor[:, None]
+    residual, jacobian = residual / factor, (jacobian / factor).T
     weight = _weights(residual / sigma, usable, True)
     data, sigma, rho = information(residual, jacobian[:, :count], weight > 0, points.side,
                                    points.v, SIGMA_FLOOR)
