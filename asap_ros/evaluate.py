@@ -19,6 +19,8 @@ from asap_ros.evaluation.session import Results, Session
 from asap_ros.evaluation.topics import Drive
 from asap_ros.image_files import ImageError
 from asap_ros.labels import LabelSet
+from asap_ros.pipeline import Pipeline
+from asap_ros.preprocess import Picture
 
 EXAMPLES = """examples:
   evaluate drives/monday --out out/monday
@@ -34,12 +36,14 @@ EXAMPLES = """examples:
 class Network:
     """What is evaluated: its label set, its engine's facts, and a call for one frame.
 
-    ``run`` takes rgb uint8 (H, W, 3) and returns a mask uint8 (h, w) and stages in ms.
+    ``size`` is the network resolution (height, width); ``run`` takes a picture and returns a
+    mask uint8 (h, w) and the stages in ms.
     """
 
     labels: LabelSet
     facts: dict[str, str]
-    run: Callable[[np.ndarray], tuple[np.ndarray, dict[str, float]]]
+    size: tuple[int, int]
+    run: Callable[[Picture], tuple[np.ndarray, dict[str, float]]]
 
 
 def reference_of(drive: Drive, label_set: str) -> Reference | None:
@@ -68,13 +72,13 @@ def evaluate(bag: Bag, drive: Drive, network: Network, reference: Reference | No
         try:
             for frame in bar:
                 try:
-                    rgb = recorded.rgb(frame.image)
+                    picture = recorded.picture(frame.image, network.size)
                 except (BagError, ImageError) as error:
                     unreadable.append(str(error))
                     continue
                 truth = recorded.reference(frame, damaged)
-                mask, timings = network.run(rgb)
-                session.add(rgb, mask, frame.stamp_ns, truth, timings)
+                mask, timings = network.run(picture)
+                session.add(recorded.rgb(picture), mask, frame.stamp_ns, truth, timings)
                 processed += 1
         except KeyboardInterrupt:
             complete = False
@@ -128,15 +132,13 @@ def folders(bags: list[Path], out: Path) -> list[Path]:
 
 def open_network(model: str, engine: str, size: tuple[int, int], threads: int) -> Network:
     """Return the network behind the pipeline that the node uses."""
-    from asap_ros.pipeline import Pipeline
-
     pipeline = Pipeline.open(model, engine=engine, size=size, threads=threads)
 
-    def run(rgb: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
-        result = pipeline.run(rgb)
-        return result.mask, result.timings_ms
+    def run(picture: Picture) -> tuple[np.ndarray, dict[str, float]]:
+        seen = pipeline.run(picture)
+        return seen.mask, seen.timings
 
-    return Network(pipeline.labels, pipeline.engine.facts, run)
+    return Network(pipeline.labels, pipeline.engine_facts(), size, run)
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -148,7 +150,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
                         help='a rosbag2 folder, or its .mcap or .db3 file')
     parser.add_argument('--out', required=True, type=Path, metavar='DIR',
                         help='where the results go')
-    parser.add_argument('--model', default='mobilenet_v2',
+    parser.add_argument('--model', default='asap_mobilenet_v2_camvid',
                         help='a shipped model or the path of an ONNX file (%(default)s)')
     parser.add_argument('--engine', default='onnxruntime',
                         help='onnxruntime, tensorrt, or auto (%(default)s)')

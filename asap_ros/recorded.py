@@ -11,22 +11,32 @@ from asap_ros.image_files import ImageError
 from asap_ros.preprocess import Layout, Picture, to_rgb_at
 
 
-def rgb(message: Message) -> np.ndarray:
-    """Return a recorded camera frame, uint8 (H, W, 3) RGB; ImageError or BagError if damaged."""
-    picture = _picture(message)
-    return to_rgb_at(picture.pixels, picture.layout, (picture.height, picture.width))
+def picture(message: Message, at_least: tuple[int, int] | None = None) -> Picture:
+    """Return the picture in a recorded image message, raw or compressed.
+
+    ``at_least`` is (height, width) as for ``images.decode_compressed``. Raises ImageError or
+    BagError where it is damaged.
+    """
+    if message.topic.compressed:
+        return images.decode_compressed(message.value, at_least)
+    return images.decode(message.value)
+
+
+def rgb(picture: Picture) -> np.ndarray:
+    """Return the pixels of a picture as RGB, uint8 (H, W, 3)."""
+    return to_rgb_at(picture.pixels, picture.layout, picture.pixels.shape[:2])
 
 
 def mask(message: Message) -> np.ndarray:
     """Return a recorded label mask, uint8 (H, W) of class ids.
 
-    Raises ImageError where the picture has colours or is damaged, BagError as ``rgb``.
+    Raises ImageError where the picture has colours or is damaged, BagError as ``picture``.
     """
-    picture = _picture(message)
-    if picture.layout is not Layout.GREY:
-        raise ImageError(f'{message.topic.name} holds {picture.layout.label} pictures; a label '
-                         'mask has one channel of class ids')
-    return np.ascontiguousarray(picture.pixels)
+    ids = picture(message)
+    if ids.layout is not Layout.GREY:
+        raise ImageError(f'{message.topic.name} holds {ids.layout.label} pictures; a label mask '
+                         'has one channel of class ids')
+    return np.ascontiguousarray(ids.pixels)
 
 
 def reference(frame: Frame, damaged: list[str]) -> np.ndarray | None:
@@ -42,9 +52,3 @@ def reference(frame: Frame, damaged: list[str]) -> np.ndarray | None:
     except (BagError, ImageError) as error:
         damaged.append(str(error))
         return None
-
-
-def _picture(message: Message) -> Picture:
-    """Return the picture in a raw or compressed image message."""
-    decode = images.decode_compressed if message.topic.compressed else images.decode
-    return decode(message.value)

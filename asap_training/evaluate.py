@@ -6,25 +6,22 @@ import argparse
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import nn
 from tqdm import tqdm
 
+from asap_ros import overlay, preprocess
+from asap_ros.engine import model_file
+from asap_ros.engine.base import Engine
+from asap_ros.engine.choice import open_engine
 from asap_ros.evaluation.metrics import ConfusionMatrix
+from asap_ros.network.deployed import Deployed
 from asap_ros.network.layers import resize
 from asap_ros.network.pixels import normalise
 from asap_training import checkpoint, recipe
 from asap_training.arguments import add_data, fail, roots
 from asap_training.datasets import DataSet
-
-
-def resize_picture(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize uint8 RGB (H, W, 3) to ``size`` (height, width): by area when shrinking."""
-    shrink = image.shape[0] >= 2 * size[0] and image.shape[1] >= 2 * size[1]
-    return cv2.resize(
-        image, size[::-1], interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
 
 
 @torch.inference_mode()
@@ -36,7 +33,7 @@ def predict(
     The picture goes through the network at ``size`` (height, width); the scores, not the labels,
     are resized back.
     """
-    frame = torch.from_numpy(resize_picture(image, size)).unsqueeze(0).to(device)
+    frame = torch.from_numpy(preprocess.resize(image, size)).unsqueeze(0).to(device)
     scores = model(normalise(frame).contiguous(memory_format=torch.channels_last))
     return resize(scores, image.shape[:2]).argmax(1)[0].to(torch.uint8).cpu().numpy()
 
@@ -53,6 +50,32 @@ def score(
     return matrix
 
 
+def compare(
+        model: nn.Module, engine: Engine, data: DataSet, classes: int, size: tuple[int, int],
+) -> tuple[float, ConfusionMatrix]:
+    """Return how an exported network does beside the torch one it was made from.
+
+    First the share of pixels, at network resolution, on which both agree; then the confusion
+    matrix of the exported one, its masks brought to the pictures' resolution by nearest
+    neighbour as on the vehicle.
+    """
+    deployed, same, matrix = Deployed(model).eval(), [], ConfusionMatrix(classes)
+    for index in tqdm(range(len(data.pairs)), f'{data.name}, exported', leave=False):
+        image, truth = data.read(index)
+        frame = np.ascontiguousarray(preprocess.resize(image, size))[np.newaxis]
+        labels, _ = engine.infer(frame)
+        with torch.inference_mode():
+            same.append((deployed(torch.from_numpy(frame))[0].numpy() == labels).mean())
+        matrix.add(overlay.resize_mask(labels[0], truth.shape), truth)
+    return float(np.mean(same)), matrix
+
+
+def summary(matrix: ConfusionMatrix, names: tuple[str, ...]) -> dict:
+    """Return the scores of a confusion matrix as plain values."""
+    return {'miou': matrix.miou(), 'pixel_accuracy': matrix.pixel_accuracy(),
+            'per_class': dict(zip(names, matrix.iou()))}
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Score a checkpoint on one split of its recipe's validation data and print JSON."""
     parser = argparse.ArgumentParser(
@@ -62,6 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument('checkpoint', type=Path)
     add_data(parser)
     parser.add_argument('--split', default=None, help='default: the split that the recipe names')
+    parser.add_argument('--onnx', type=Path, help='also score this network, exported from it')
     options = parser.parse_args(arguments)
     with fail(parser):
         saved = checkpoint.load(options.checkpoint)
@@ -71,13 +95,15 @@ def main(arguments: list[str] | None = None) -> None:
         if options.split is not None:
             source = recipe.Source(source.data, source.layout, options.split)
         data = source.open(roots(options), labels)
-        matrix = score(
-            checkpoint.network(saved), data, len(labels), used.size, torch.device('cpu'))
-    print(json.dumps({
-        'data': data.name, 'frames': len(data.pairs), 'size': used.size,
-        'epoch': saved.facts['epoch'], 'miou': matrix.miou,
-        'pixel_accuracy': matrix.pixel_accuracy,
-        'per_class': dict(zip(labels.names, matrix.iou))}, indent=2))
+        model = checkpoint.network(saved)
+        matrix = score(model, data, len(labels), used.size, torch.device('cpu'))
+        result = {'data': data.name, 'frames': len(data.pairs), 'size': used.size,
+                  'epoch': saved.facts['epoch'], **summary(matrix, labels.names)}
+        if options.onnx:
+            engine, _ = open_engine(model_file.read(options.onnx), provider='cpu')
+            agreement, exported = compare(model, engine, data, len(labels), used.size)
+            result['onnx'] = {'agreement': agreement, **summary(exported, labels.names)}
+    print(json.dumps(result, indent=2))
 
 
 if __name__ == '__main__':

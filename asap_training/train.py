@@ -217,15 +217,15 @@ def train(run: Run, validation: DataSet, out: Path, workers: int) -> None:
         matrix = evaluate.score(
             run.average, validation, run.recipe.network.classes, run.recipe.size, run.device)
         seconds = time.monotonic() - start
-        run.history.append({'epoch': run.epoch, 'loss': loss, 'miou': matrix.miou,
+        run.history.append({'epoch': run.epoch, 'loss': loss, 'miou': matrix.miou(),
                             'seconds': round(seconds, 1)})
         checkpoint.save(out / 'last.safetensors', run.checkpoint())
-        if matrix.miou > best:
-            best = matrix.miou
+        if matrix.miou() > best:
+            best = matrix.miou()
             checkpoint.save(out / 'best.safetensors', run.best())
         left = (run.recipe.optimisation.epochs - run.epoch) * seconds
         print(f'epoch {run.epoch}/{run.recipe.optimisation.epochs}  loss {loss:.3f}  '
-              f'val mIoU {matrix.miou:.4f} (best {best:.4f})  {seconds:.0f} s, '
+              f'val mIoU {matrix.miou():.4f} (best {best:.4f})  {seconds:.0f} s, '
               f'{left / 60:.0f} min left', flush=True)
     (out / 'history.json').write_text(json.dumps(run.history, indent=2))
 

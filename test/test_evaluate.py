@@ -17,13 +17,13 @@ FACTS = {'name': 'constant', 'provider': 'none', 'precision': 'uint8', 'model': 
          'model_sha256': 'b' * 64}
 
 
-def half_and_half(rgb):
-    mask = np.full((rgb.shape[0] // 2, rgb.shape[1] // 2), CAMVID.id_of('sky'), np.uint8)
+def half_and_half(picture):
+    mask = np.full((picture.height // 2, picture.width // 2), CAMVID.id_of('sky'), np.uint8)
     mask[mask.shape[0] // 2:] = CAMVID.id_of('road')
     return mask, {'preprocess': 1., 'infer': 2.}
 
 
-NETWORK = evaluate.Network(CAMVID, FACTS, half_and_half)
+NETWORK = evaluate.Network(CAMVID, FACTS, (16, 32), half_and_half)
 
 
 @pytest.fixture
@@ -123,13 +123,13 @@ def test_a_bag_that_cannot_be_judged_does_not_stop_the_others(
 def test_ended_early_writes_what_there_is(tmp_path):
     calls = []
 
-    def until_the_third(rgb):
-        calls.append(rgb)
+    def until_the_third(picture):
+        calls.append(picture)
         if len(calls) == 4:
             raise KeyboardInterrupt
-        return half_and_half(rgb)
+        return half_and_half(picture)
 
-    network = evaluate.Network(CAMVID, FACTS, until_the_third)
+    network = evaluate.Network(CAMVID, FACTS, (16, 32), until_the_third)
     with Bag(tiny_bags.write(tmp_path / 'drive')) as bag:
         drive = topics.find(bag)
         results = evaluate.evaluate(bag, drive, network,

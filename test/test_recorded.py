@@ -16,9 +16,13 @@ def first(tmp_path, topic):
     return message
 
 
+def rgb(message):
+    return recorded.rgb(recorded.picture(message))
+
+
 def test_raw_frames_are_exact_and_jpeg_frames_close(tmp_path):
-    assert (recorded.rgb(first(tmp_path / '1', tiny_bags.RAW)) == tiny_bags.picture(0)).all()
-    jpeg = recorded.rgb(first(tmp_path / '2', tiny_bags.JPEG)).astype(int)
+    assert (rgb(first(tmp_path / '1', tiny_bags.RAW)) == tiny_bags.picture(0)).all()
+    jpeg = rgb(first(tmp_path / '2', tiny_bags.JPEG)).astype(int)
     assert np.abs(jpeg - tiny_bags.picture(0)).mean() < 5
 
 
@@ -35,4 +39,4 @@ def test_a_coloured_picture_is_no_mask(tmp_path):
 def test_the_camera_of_a_bag_is_decoded_by_its_type(tmp_path):
     with Bag(tiny_bags.write(tmp_path / 'drive')) as bag:
         message = next(bag.messages(topics.image_topic(bag)))
-    assert recorded.rgb(message).shape == (*tiny_bags.SIZE, 3)
+    assert rgb(message).shape == (*tiny_bags.SIZE, 3)

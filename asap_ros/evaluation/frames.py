@@ -51,6 +51,31 @@ def frames(bag: Bag, drive: Drive, unreadable: list[str]) -> Iterator[Frame]:
         yield _frame(waiting, references)
 
 
+def play_order(bag: Bag, drive: Drive, unreadable: list[str]) -> Iterator[Message]:
+    """Yield the camera's images and calibrations, no image before the calibration of its stamp.
+
+    A recorder may have written the two in either order; who listens needs the calibration
+    first. Messages whose header cannot be read are left out as in ``frames``.
+    """
+    waiting: deque[Message] = deque()
+    newest_info = -1
+    for message in bag.messages(drive.image, drive.camera_info):
+        try:
+            stamp = message.stamp_ns
+        except BagError as error:
+            unreadable.append(str(error))
+            continue
+        if message.topic is drive.image:
+            waiting.append(message)
+        else:
+            newest_info = max(newest_info, stamp)
+            yield message
+        while waiting and (newest_info >= waiting[0].stamp_ns or not drive.camera_info
+                           or len(waiting) > LOOK_AHEAD):
+            yield waiting.popleft()
+    yield from waiting
+
+
 def rate(bag: Bag, drive: Drive) -> float:
     """Return the camera's frames a second by the bag's first seconds, 10 where it cannot tell."""
     times = [m.time_ns for m in islice(bag.messages(drive.image), 50)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from asap_ros import overlay
 from asap_ros.labels import LabelSet
 from asap_ros.preprocess import resize
 
-PANEL_WIDTH = 640
+PANEL_WIDTH = 480
 SHEET_WIDTH = 1280
 SHEET_COLUMNS = 4
 SHEET_TILES = 24
@@ -159,8 +161,26 @@ def _open_writer(folder: Path, fps: float,
     """Return an open writer of the first format that works here, and its file."""
     for code, suffix in FORMATS:
         path = folder / f'.overlay.partial{suffix}'
-        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*code), fps, size)
+        with _unheard():
+            writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*code), fps, size)
         if writer.isOpened():
             return writer, path
     tried = ', '.join(f'{code} in {suffix}' for code, suffix in FORMATS)
     raise PictureError(f'OpenCV here cannot write a video to {folder}; tried {tried}')
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Keep OpenCV's FFmpeg from printing that WebM knows no four-letter codes, as is its way.
+
+    It writes to the file descriptor itself. Whether the writer works is asked afterwards.
+    """
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -24,6 +24,16 @@ class Drive:
     reference: Topic | None
 
     @property
+    def image_name(self) -> str:
+        """Return the camera's topic as image_transport calls it, without ``/compressed``."""
+        return base(self.image)
+
+    @property
+    def camera_info_name(self) -> str:
+        """Return where listeners of that camera look for its calibration: beside the image."""
+        return f'{_namespace(self.image_name)}/camera_info'
+
+    @property
     def reference_kind(self) -> str | None:
         """Return ``hand labels`` or ``predictions`` by the reference topic's name.
 

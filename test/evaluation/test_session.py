@@ -11,6 +11,7 @@ import tiny_bags
 from asap_ros import labels, overlay
 from asap_ros.evaluation import frames, report, topics
 from asap_ros.evaluation.bags import Bag
+from asap_ros.evaluation.pictures import PANEL_WIDTH
 from asap_ros.evaluation.report import FrameCounts, Reference, Source
 from asap_ros.evaluation.session import Session
 from asap_ros.labels import LabelError
@@ -62,7 +63,7 @@ def test_the_three_files_and_their_content(tmp_path):
     assert document['segmentation']['miou'] == document['segmentation']['drivable_iou'] == 1
     assert document['latency_ms']['infer']['p50'] == 12
     video = video_frames(results.video)
-    assert len(video) == 5 and video[0].shape[1] == 3 * 640
+    assert len(video) == 5 and video[0].shape[1] == 3 * PANEL_WIDTH
     sheet = cv2.imread(str(results.sheet))
     assert sheet.shape[1] == 1280
 
@@ -71,8 +72,9 @@ def test_the_video_shows_camera_classes_and_errors(tmp_path):
     _, results = run(tmp_path)
     frame = video_frames(results.video)[0][..., ::-1].astype(int)
     rgb = tiny_bags.picture(0, SIZE)
-    low = 28 + 320 * 3 // 4
-    camera, classes, errors = (frame[low, x + 320] for x in (0, 640, 1280))
+    low = 28 + PANEL_WIDTH // 2 * 3 // 4
+    camera, classes, errors = (
+        frame[low, panel * PANEL_WIDTH + PANEL_WIDTH // 2] for panel in range(3))
     assert np.abs(camera - rgb[SIZE[0] * 3 // 4, SIZE[1] // 2]).max() < 20
     tinted = overlay.blend(rgb, road_and_sky(SIZE), CAMVID, 0.5)
     assert np.abs(classes - tinted[SIZE[0] * 3 // 4, SIZE[1] // 2]).max() < 20
@@ -91,7 +93,7 @@ def test_without_references_nothing_is_scored_but_all_is_shown(tmp_path):
     assert shares == [None] * 5
     scores = results.document['segmentation']
     assert scores['frames_compared'] == 0 and scores['miou'] is None
-    assert video_frames(results.video)[0].shape[1] == 2 * 640
+    assert video_frames(results.video)[0].shape[1] == 2 * PANEL_WIDTH
 
 
 def test_a_frame_without_a_result_is_shown_and_not_scored(tmp_path):

@@ -45,9 +45,11 @@ find_python() {
 prepare() {
   local name=$1 version python=''
   shift
-  local -a pins=("$tools"/environment/{make.py,"$name".requirements.txt})
+  local -a pins=("$tools/environment/$name.requirements.txt")
   if [[ $name == ros ]]; then
-    pins+=("$tools"/environment/ros_tree.{py,packages.txt,requirements.txt}
+    pins+=("$tools"/environment/{ros_interfaces.packages.txt,interfaces/CMakeLists.txt}
+           "$tools"/environment/{ros_packages,ros_tree}.py
+           "$tools"/environment/ros_tree.{packages,requirements}.txt
            "$tools"/ros2_launch/setup.py "$tools"/ros2_launch/asap_ros2_launch/*.py)
   fi
   prefix=$cache/$name-$(digest "${pins[@]}")

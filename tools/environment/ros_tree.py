@@ -87,6 +87,21 @@ def manifest(xml: str) -> tuple[str, tuple[str, ...]]:
     return version.group(1) if version else '', tuple(dict.fromkeys(licences))
 
 
+def stated(archive: zipfile.ZipFile, share: str, package: str) -> tuple[str, tuple[str, ...]]:
+    """Return version and licences of a package; TreeError where one is not Apache or BSD."""
+    version, licences = manifest(archive.read(f'{share}package.xml').decode())
+    if not licences or not all(FREE_LICENCE.match(each) for each in licences):
+        raise TreeError(f'{package} is under {licences}, not Apache or BSD: not taken')
+    return version, licences
+
+
+def unpack(archive: zipfile.ZipFile, name: str, target: Path) -> None:
+    """Write one file of the wheel to ``target``."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with archive.open(name) as source, target.open('wb') as sink:
+        shutil.copyfileobj(source, sink)
+
+
 def take(wheel: Path, packages: list[str], prefix: Path, site_packages: str,
          distro: str = 'jazzy') -> list[Taken]:
     """Unpack ``packages`` into ``prefix``, overwriting nothing, and return what was taken.
@@ -99,21 +114,35 @@ def take(wheel: Path, packages: list[str], prefix: Path, site_packages: str,
         root = tree_root(names, distro, packages)
         inside = [name for name in names if name.startswith(root) and not name.endswith('/')]
         for package in packages:
-            xml = archive.read(f'{root}share/{package}/package.xml').decode()
-            version, licences = manifest(xml)
-            if not licences or not all(FREE_LICENCE.match(each) for each in licences):
-                raise TreeError(f'{package} is under {licences}, not Apache or BSD: not taken')
+            version, licences = stated(archive, f'{root}share/{package}/', package)
             files = 0
             for name in inside:
                 target = destination(name[len(root):], package, site_packages)
-                if target is None or (prefix / target).exists():
-                    continue
-                (prefix / target).parent.mkdir(parents=True, exist_ok=True)
-                with archive.open(name) as source, (prefix / target).open('wb') as sink:
-                    shutil.copyfileobj(source, sink)
-                files += 1
+                if target is not None and not (prefix / target).exists():
+                    unpack(archive, name, prefix / target)
+                    files += 1
             taken.append(Taken(package, version, licences, files))
     return taken
+
+
+def take_interfaces(wheel: Path, package: str, folder: Path,
+                    distro: str = 'jazzy') -> tuple[Taken, list[str]]:
+    """Unpack a package's package.xml, msg, srv and action files into ``folder``.
+
+    Returns what was taken and the message packages that it depends on. Raises TreeError as
+    ``take`` does.
+    """
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        share = f'{tree_root(names, distro, [package])}share/{package}/'
+        version, licences = stated(archive, share, package)
+        wanted = [name for name in names if name.startswith(share) and re.fullmatch(
+            r'package\.xml|(msg|srv|action)/\w+\.\1', name[len(share):])]
+        for name in wanted:
+            unpack(archive, name, folder / name[len(share):])
+    depends = re.findall(r'<(?:build_)?depend>\s*(\w+_(?:msgs|interfaces))\s*<',
+                         (folder / 'package.xml').read_text())
+    return Taken(package, version, licences, len(wanted)), sorted(set(depends))
 
 
 def record(taken: list[Taken], origin: str) -> str:

@@ -56,13 +56,13 @@ def resolve(target: str, words: list[str]) -> tuple[Path, list[tuple[str, str]]]
     ``target`` is a package, the launch file then being the first of ``words``, or a path.
     Raises LaunchCommandError where it is neither.
     """
-    path = Path(target)
-    if path.is_file() and (os.sep in target or not words or ASSIGN in words[0]):
-        return path.resolve(), parse_arguments(words)
     if os.sep in target or target.endswith(SUFFIXES):
-        raise LaunchCommandError(f'there is no launch file {target}')
+        if not Path(target).is_file():
+            raise LaunchCommandError(f'there is no launch file {target}')
+        return Path(target).resolve(), parse_arguments(words)
     if not words or ASSIGN in words[0]:
-        raise LaunchCommandError(f'which launch file of package {target}? Name it after the package')
+        raise LaunchCommandError(
+            f'which launch file of package {target}? Name it after the package')
     try:
         share = Path(get_package_share_directory(target))
     except (PackageNotFoundError, ValueError) as error:
@@ -82,8 +82,6 @@ def describe_arguments(path: Path) -> str:
     lines = ["Arguments (pass arguments as '<name>:=<value>'):"]
     for argument in declared:
         lines += ['', f"    '{argument.name}':", f'        {argument.description}']
-        if argument.choices is not None:
-            lines.append(f'        one of: {", ".join(argument.choices)}')
         if argument.default_value is not None:
             default = ''.join(part.describe() for part in argument.default_value)
             lines.append(f'        (default: {default})')

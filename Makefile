@@ -1,0 +1,45 @@
+# Each command makes or mends what it needs first: see docs/installing.md.
+
+OUT ?= out/run
+PYTEST ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint build
+
+help:
+	@echo 'make run BAG=path/to/bag [RATE=1.0] [MODEL=name|file.onnx] [OUT=out/run]'
+	@echo '    replay a recorded drive through the live segmenter; the report, an overlay video and'
+	@echo '    a contact sheet then stand in OUT. Without RATE each frame waits for the last result.'
+	@echo '    e.g. make run BAG=~/drives/monday'
+	@echo '         make run BAG=~/drives/monday RATE=1.0 OUT=out/monday'
+	@echo 'make test [PYTEST="-k images -x"]'
+	@echo '    every test: those of the node in the ROS environment, those of the network and of'
+	@echo '    training in the training environment'
+	@echo 'make lint   style and likely mistakes'
+	@echo 'make build  the package with colcon, into .colcon/'
+	@echo
+	@echo 'tools/ros COMMAND and tools/training COMMAND run anything else in either environment,'
+	@echo '    e.g. tools/ros ros2 launch asap_ros segment.launch.py image_topic:=/camera/image_raw'
+
+run:
+ifeq ($(strip $(BAG)),)
+	@echo 'make run: which drive? Give a ROS 2 bag (a folder with metadata.yaml, or an .mcap file)' \
+	    'with camera images: make run BAG=path/to/bag' >&2; exit 2
+else
+	@bag=$$(realpath -e -- $(BAG) 2>/dev/null) || { \
+	    echo 'make run: there is no bag at $(BAG)' >&2; exit 2; }; \
+	tools/ros ros2 launch asap_ros replay.launch.py bag:="$$bag" \
+	    out:="$$(realpath -m -- $(OUT))" $(if $(RATE),rate:=$(RATE)) $(if $(MODEL),model:=$(MODEL))
+endif
+
+test:
+	@status=0; \
+	tools/ros python -m pytest $(PYTEST) || status=$$?; \
+	tools/training python -m pytest $(PYTEST) test/network test/training || status=$$?; \
+	exit $$status
+
+lint:
+	@tools/ros ruff check .
+
+build:
+	@tools/build

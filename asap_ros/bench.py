@@ -1,0 +1,151 @@
+"""Measure the live node: each shipped model, stage by stage, as JSON on standard output."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+
+import cv2
+import onnxruntime
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from tqdm import tqdm
+
+from asap_ros import images
+from asap_ros.engine import model_file
+from asap_ros.engine.model_file import ModelError
+from asap_ros.msg import StageTimings
+from asap_ros.node import Segmenter
+from asap_ros.statistics import STAGES, percentiles
+
+CAMERA = (1024, 2048)
+"""Height and width of the frames that are sent, rgb8."""
+WARM_UP = 3
+PATIENCE = 120.0
+"""Seconds within which the node must answer a frame."""
+
+
+class BenchError(RuntimeError):
+    """The node could not be measured."""
+
+
+class Feeder(Node):
+    """Sends one frame at a time and keeps the stage times of its answers."""
+
+    def __init__(self, frame: Image):
+        super().__init__('bench')
+        self._frame = frame
+        self.timings: list[StageTimings] = []
+        self._camera = self.create_publisher(Image, 'image', 1)
+        self.create_subscription(StageTimings, '/segmenter/timings', self.timings.append, 5)
+        for output in ('mask', 'confidence'):  # so that the node has them to make
+            self.create_subscription(Image, f'/segmenter/{output}', lambda _: None, 5)
+
+    def connected(self) -> bool:
+        """Return whether the segmenter listens."""
+        return self._camera.get_subscription_count() > 0
+
+    def send(self) -> None:
+        """Publish the frame, stamped with the present."""
+        self._frame.header.stamp = self.get_clock().now().to_msg()
+        self._camera.publish(self._frame)
+
+
+def wait(executor: SingleThreadedExecutor, done: Callable[[], bool], what: str) -> None:
+    """Spin until ``done``; BenchError that names ``what`` after PATIENCE seconds."""
+    end = time.monotonic() + PATIENCE
+    while not done():
+        if time.monotonic() > end:
+            raise BenchError(f'no {what} within {PATIENCE:.0f} s')
+        executor.spin_once(timeout_sec=0.05)
+
+
+def measure(model: str, size: tuple[int, int], frames: int, threads: int) -> dict:
+    """Return the stage times of one model at one resolution, through the live node.
+
+    ``outside_infer`` is all that the node does with a frame but the network itself.
+    """
+    node = Segmenter(parameter_overrides=[
+        Parameter('model', value=model), Parameter('threads', value=threads),
+        Parameter('network_height', value=size[0]), Parameter('network_width', value=size[1]),
+        Parameter('max_age', value=0.0)])
+    picture = cv2.resize(model_file.read(model_file.locate(model)).golden.frame, CAMERA[::-1])
+    feeder = Feeder(images.encode(picture, 'rgb8', Header(frame_id='camera')))
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    executor.add_node(feeder)
+    try:
+        for transition in (node.trigger_configure, node.trigger_activate):
+            if transition() != TransitionCallbackReturn.SUCCESS:
+                raise BenchError(f'the node does not start with {model} at {size[0]}x{size[1]}')
+        wait(executor, feeder.connected, 'connection to the segmenter')
+        label = f'{model} {size[0]}x{size[1]}'
+        for number in tqdm(range(frames + WARM_UP), label, unit='frame', leave=False):
+            feeder.send()
+            wait(executor, lambda: len(feeder.timings) > number, 'answer of the segmenter')
+        facts = node.engine_facts()
+    finally:
+        node.on_shutdown(None)
+        executor.shutdown()
+        feeder.destroy_node()
+        node.destroy_node()
+    kept = feeder.timings[WARM_UP:]
+    stages = {stage: [getattr(t, stage) for t in kept] for stage in STAGES if stage != 'road'}
+    stages['outside_infer'] = [t.total - t.infer for t in kept]
+    return {'model': model, 'size': list(size), 'frames': frames, 'engine': facts,
+            'ms': {stage: percentiles(values) for stage, values in stages.items()}}
+
+
+def resolution(text: str) -> tuple[int, int]:
+    """Parse ``512x1024`` into (height, width)."""
+    height, separator, width = text.partition('x')
+    if not separator or not (height.isdigit() and width.isdigit()):
+        raise argparse.ArgumentTypeError(f'{text!r} is not HEIGHTxWIDTH, such as 512x1024')
+    return int(height), int(width)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure the live node with each shipped model and print JSON."""
+    parser = argparse.ArgumentParser(
+        prog='ros2 run asap_ros bench', description=main.__doc__,
+        epilog='example: ros2 run asap_ros bench --frames 100 --size 512x1024 > bench.json')
+    parser.add_argument('--frames', type=int, default=50, help='measured frames (default 50)')
+    parser.add_argument('--model', action='append', help='default: every shipped model')
+    parser.add_argument('--size', action='append', type=resolution, metavar='HEIGHTxWIDTH',
+                        help='default: 512x1024 and 256x512')
+    parser.add_argument('--threads', type=int, default=0, help='0: one a physical core')
+    options = parser.parse_args(arguments)
+    if options.frames < 1:
+        parser.error('--frames must be at least 1')
+    rclpy.init(args=[])
+    try:
+        results = [
+            measure(model, size, options.frames, options.threads)
+            for model in options.model or model_file.shipped()
+            for size in options.size or [(512, 1024), (256, 512)]]
+    except (BenchError, ModelError) as error:
+        print(f'bench: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('bench: stopped, nothing was measured to the end', file=sys.stderr)
+        return 130
+    finally:
+        rclpy.try_shutdown()
+    machine = {'processor': platform.processor() or platform.machine(), 'cores': os.cpu_count(),
+               'python': platform.python_version(), 'onnxruntime': onnxruntime.__version__}
+    print(json.dumps({'camera': list(CAMERA), 'machine': machine, 'results': results}, indent=2))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

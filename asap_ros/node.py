@@ -1,0 +1,332 @@
+"""The lifecycle node ``segmenter``: wiring between ROS and the pipeline, and nothing else."""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_updater import DiagnosticStatusWrapper
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.time import Time
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+from vision_msgs.msg import LabelInfo
+
+from asap_ros import diagnostics, images, messages, overlay, parameters
+from asap_ros.engine.base import EngineError
+from asap_ros.engine.model_file import ModelError
+from asap_ros.images import ImageError
+from asap_ros.labels import IGNORED
+from asap_ros.messages import CalibrationError
+from asap_ros.msg import StageTimings
+from asap_ros.newest import NewestWorker
+from asap_ros.pipeline import Perception, Pipeline
+from asap_ros.statistics import Counts, Latencies
+
+NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+"""SensorDataQoS (REP-2003) with a queue of one: only the newest frame is worth processing."""
+RESULTS = QoSProfile(depth=5)
+LATCHED = QoSProfile(
+    depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL, reliability=ReliabilityPolicy.RELIABLE)
+OUTPUTS = {
+    'mask': Image, 'confidence': Image, 'mask/camera_info': CameraInfo,
+    'mask/compressed': CompressedImage, 'overlay': Image, 'timings': StageTimings}
+"""What is published for every frame, below ``~/``."""
+COUNTS_ONLY = ('timings',)
+"""Outputs that alone are no reason to run the network."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What goes out for one frame; uint8 (h, w) mask and confidence on one grid.
+
+    ``perception`` is None where the frame was stale or could not be used: the mask is then 255
+    and the confidence 0 everywhere. ``image``: (height, width) of the camera's image.
+    """
+
+    mask: np.ndarray
+    confidence: np.ndarray
+    image: tuple[int, int] | None
+    perception: Perception | None
+
+
+class Segmenter(LifecycleNode):
+    """Subscribes to a camera, runs the pipeline off the executor's thread, publishes answers."""
+
+    def __init__(self, **options):
+        """Declare the parameters; everything else waits for *configure*."""
+        super().__init__('segmenter', **options)
+        parameters.declare(self)
+        self._pipeline: Pipeline | None = None
+        self._outputs: dict = {}
+        self._inputs: list = []
+        self._worker = NewestWorker(self._answer, self._report_crash)
+        self._reset_statistics()
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 1)
+        # Steady: under use_sim_time a clock that stands still must not silence the diagnosis.
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._diagnosing = self.create_timer(1.0, self._diagnose, clock=self._steady)
+
+    # ---- lifecycle -------------------------------------------------------------------------
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load and prove the network; FAILURE, with the reason in the log, where it cannot."""
+        try:
+            values = parameters.read(self)
+            self._pipeline = Pipeline.open(
+                values['model'], values['engine'], values['provider'],
+                (values['network_height'], values['network_width']), values['threads'])
+        except (ModelError, EngineError, ValueError) as error:
+            self.get_logger().error(f'not configured: {error}')
+            return TransitionCallbackReturn.FAILURE
+        self.get_logger().info(', '.join(
+            f'{name} {value}' for name, value in self.engine_facts().items()))
+        for name, kind in OUTPUTS.items():
+            self._outputs[name] = self.create_lifecycle_publisher(kind, f'~/{name}', RESULTS)
+        self._labels = self.create_lifecycle_publisher(LabelInfo, '~/label_info', LATCHED)
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Publish the label set, start the worker, subscribe."""
+        result = super().on_activate(state)
+        self._reset_statistics()
+        header = Header(stamp=self.get_clock().now().to_msg())
+        threshold = self._value('min_confidence')
+        self._labels.publish(messages.label_info(self._pipeline.labels, threshold, header))
+        self._worker.start()
+        kind, topic = (
+            (CompressedImage, 'image/compressed') if self._value('compressed')
+            else (Image, 'image'))
+        qos_options = QoSOverridingOptions.with_default_policies()
+        self._inputs = [
+            self.create_subscription(
+                kind, topic, self._receive, NEWEST, qos_overriding_options=qos_options),
+            self.create_subscription(CameraInfo, 'camera_info', self._calibrate, NEWEST)]
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe and let the frame in work finish."""
+        self._release_inputs()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let go of the network and the publishers."""
+        self._release_outputs()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let go of everything from any state."""
+        self._release_inputs()
+        self._release_outputs()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _release_inputs(self) -> None:
+        for subscription in self._inputs:
+            self.destroy_subscription(subscription)
+        self._inputs = []
+        self._worker.stop()
+
+    def _release_outputs(self) -> None:
+        for publisher in [*self._outputs.values(), *([self._labels] if self._outputs else [])]:
+            self.destroy_publisher(publisher)
+        self._outputs = {}
+        self._pipeline = None
+
+    # ---- frames ----------------------------------------------------------------------------
+
+    def _receive(self, message: Image | CompressedImage) -> None:
+        """Hand the newest frame to the worker; runs on the executor's thread."""
+        self._counts.received += 1
+        now = time.monotonic()
+        self._last_received = now
+        stamp = Time.from_msg(message.header.stamp).nanoseconds
+        if stamp < self._last_stamp:
+            self.get_logger().warning(
+                f'stamps go back by {(self._last_stamp - stamp) / 1e9:.3f} s: the clock jumped, '
+                'a bag began again, or two cameras share the topic')
+        self._last_stamp = stamp
+        rate = self._value('max_rate')
+        if not self._wanted() or rate and now - self._last_offered < 1.0 / rate:
+            self._counts.dropped += 1
+            return
+        self._last_offered = now
+        self._counts.dropped += self._worker.offer(message)
+
+    def _calibrate(self, message: CameraInfo) -> None:
+        self._camera_info = message
+
+    def _answer(self, message: Image | CompressedImage) -> None:
+        """Process one frame and publish its answer; runs on the worker's thread."""
+        start = time.perf_counter()
+        timings: dict[str, float] = {}
+        max_age = self._value('max_age')
+        age = self._age(message.header)
+        if max_age and age > max_age:
+            self._counts.stale += 1
+            self._fault = f'frames are stale: {age:.3f} s old on arrival, max_age is {max_age} s'
+            answer = self._invalid()
+        else:
+            try:
+                answer = self._perceive(message, timings)
+                self._counts.processed += 1
+                self._fault = ''
+            except (ImageError, EngineError) as error:
+                self._counts.failed += 1
+                self._fault = f'frame failed: {error}'
+                self.get_logger().error(self._fault, throttle_duration_sec=1.0)
+                answer = self._invalid()
+        begin = time.perf_counter()
+        self._publish(message.header, answer)
+        end = time.perf_counter()
+        timings |= {'publish': (end - begin) * 1e3, 'total': (end - start) * 1e3,
+                    'age': self._age(message.header) * 1e3}
+        self._latencies.add(timings)
+        self._last_answers.append(end)
+        self._send('timings', lambda: messages.stage_timings(
+            timings, self._counts, message.header))
+
+    def _perceive(self, message: Image | CompressedImage, timings: dict[str, float]) -> Answer:
+        begin = time.perf_counter()
+        if isinstance(message, CompressedImage):
+            picture = images.decode_compressed(message, at_least=self._pipeline.size)
+        else:
+            picture = images.decode(message)
+        timings['decode'] = (time.perf_counter() - begin) * 1e3
+        perception = self._pipeline.run(picture)
+        timings |= perception.timings
+        image = (picture.height, picture.width)
+        grid = image if self._value('mask_resolution') == 'camera' else self._pipeline.size
+        mask = overlay.resize_mask(perception.mask, grid)
+        confidence = cv2.resize(perception.confidence, grid[::-1], interpolation=cv2.INTER_LINEAR)
+        least = self._value('min_confidence')
+        if least > 0.0:
+            mask = np.where(confidence < least * 255.0, np.uint8(IGNORED), mask)
+        return Answer(mask, confidence, image, perception)
+
+    def _invalid(self) -> Answer:
+        """Return the answer to a frame that cannot be trusted: nothing known, nowhere."""
+        size = self._pipeline.size
+        return Answer(np.full(size, IGNORED, np.uint8), np.zeros(size, np.uint8), None, None)
+
+    def _publish(self, header: Header, answer: Answer) -> None:
+        self._send('mask', lambda: images.encode(answer.mask, 'mono8', header))
+        self._send('confidence', lambda: images.encode(answer.confidence, 'mono8', header))
+        self._send('mask/compressed', lambda: images.encode_png(answer.mask, header))
+        if answer.perception is None:
+            return
+        self._send('overlay', lambda: images.encode(
+            overlay.blend(answer.perception.frame, answer.mask, self._pipeline.labels,
+                          self._value('overlay_opacity')), 'rgb8', header))
+        if self._camera_info is not None:
+            self._publish_camera_info(header, answer)
+
+    def _publish_camera_info(self, header: Header, answer: Answer) -> None:
+        try:
+            info = messages.scaled_camera_info(
+                self._camera_info, answer.image, answer.mask.shape, header)
+        except CalibrationError as error:
+            self._calibration_fault = str(error)
+            self.get_logger().error(str(error), throttle_duration_sec=5.0)
+            return
+        self._calibration_fault = ''
+        self._send('mask/camera_info', lambda: info)
+
+    # ---- helpers ---------------------------------------------------------------------------
+
+    def engine_facts(self) -> dict[str, str] | None:
+        """Return what runs the network, None while nothing is configured."""
+        return self._pipeline.engine_facts() if self._pipeline else None
+
+    def _send(self, name: str, make: Callable) -> None:
+        """Publish on ``~/name`` what ``make`` returns, if anybody listens."""
+        if self._outputs[name].get_subscription_count():
+            self._outputs[name].publish(make())
+
+    def _wanted(self) -> bool:
+        return any(
+            publisher.get_subscription_count()
+            for name, publisher in self._outputs.items() if name not in COUNTS_ONLY)
+
+    def _value(self, name: str):
+        return self.get_parameter(name).value
+
+    def _age(self, header: Header) -> float:
+        """Return seconds since the header's stamp, by the node's clock."""
+        now = self.get_clock().now().nanoseconds
+        return (now - Time.from_msg(header.stamp).nanoseconds) / 1e9
+
+    def _reset_statistics(self) -> None:
+        self._counts, self._latencies = Counts(), Latencies()
+        self._last_received = time.monotonic()
+        self._last_offered = 0.0
+        self._last_stamp = 0
+        self._last_answers: list[float] = []
+        self._fault = self._calibration_fault = ''
+        self._camera_info: CameraInfo | None = None
+
+    def _report_crash(self, error: Exception) -> None:
+        """Count and tell an error that nobody expected; the worker goes on with the next."""
+        self._counts.failed += 1
+        self._fault = f'internal error: {error!r}'
+        self.get_logger().error(''.join(traceback.format_exception(error)))
+
+    def _diagnose(self) -> None:
+        """Publish the three statuses, once a second by the steady clock."""
+        silence = time.monotonic() - self._last_received
+        patience = self._value('silence')
+        why = ''
+        if self._inputs and silence > patience:
+            image = self._inputs[0]
+            kind = diagnostics.COMPRESSED if self._value('compressed') else diagnostics.RAW
+            why = diagnostics.why_no_frames(self, image.topic_name, kind, image.qos_profile)
+            self.get_logger().warning(
+                f'no frame for {silence:.1f} s: {why}', throttle_duration_sec=10.0)
+        since = time.perf_counter() - 5.0
+        self._last_answers = [t for t in self._last_answers if t > since]
+        frames = diagnostics.FrameReport(
+            active=bool(self._inputs), wanted=bool(self._outputs) and self._wanted(),
+            silence=silence, patience=patience, rate=len(self._last_answers) / 5.0,
+            last_fault=self._fault, calibration_fault=self._calibration_fault)
+        statuses = {
+            'engine': diagnostics.engine_status(
+                DiagnosticStatusWrapper(), self.engine_facts()),
+            'frames': diagnostics.frame_status(
+                DiagnosticStatusWrapper(), frames, self._counts, why),
+            'latency': diagnostics.latency_status(
+                DiagnosticStatusWrapper(), self._latencies, self._value('max_age'))}
+        array = DiagnosticArray(header=Header(stamp=self.get_clock().now().to_msg()))
+        for name, status in statuses.items():
+            status.name = f'{self.get_name()}: {name}'
+            status.hardware_id = 'none'
+            array.status.append(status)
+        self._diagnostics.publish(array)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the node until Ctrl-C or shutdown; see ``ros2 run asap_ros segmenter --help``."""
+    rclpy.init(args=arguments)
+    node = Segmenter()
+    try:
+        rclpy.spin(node)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        node.on_shutdown(None)
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

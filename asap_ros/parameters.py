@@ -1,0 +1,102 @@
+"""The segmenter's parameters: one table, and reading it into a checked value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rcl_interfaces.msg import (
+    FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult)
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One parameter; ``changes``: may be set while the node runs. Ranges are inclusive."""
+
+    name: str
+    default: bool | int | float | str
+    description: str
+    range: tuple[float, float] | None = None
+    choices: tuple[str, ...] | None = None
+    step: int = 1
+    changes: bool = False
+
+    def descriptor(self) -> ParameterDescriptor:
+        """Return what ``ros2 param describe`` shows."""
+        descriptor = ParameterDescriptor(
+            name=self.name, description=self.description, read_only=not self.changes)
+        if self.choices:
+            descriptor.additional_constraints = f'one of: {", ".join(self.choices)}'
+        if self.range and isinstance(self.default, float):
+            low, high = self.range
+            descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+        elif self.range:
+            low, high = (int(v) for v in self.range)
+            descriptor.integer_range = [
+                IntegerRange(from_value=low, to_value=high, step=self.step)]
+        return descriptor
+
+
+TABLE = (
+    Entry('model', 'asap_mobilenet_v2_camvid',
+          'Name of a shipped model, or path of an ONNX file exported by asap_training.'),
+    Entry('engine', 'auto', 'Runtime of the network; auto takes the best that works.',
+          choices=('auto', 'onnxruntime')),
+    Entry('provider', 'auto', 'Where ONNX Runtime computes; auto takes CUDA where it is there.',
+          choices=('auto', 'cpu', 'cuda')),
+    Entry('threads', 0, 'CPU threads of the network; 0 takes one a physical core.',
+          range=(0, 256)),
+    Entry('network_height', 512, 'Rows of the frame that the network sees.',
+          range=(32, 4096), step=32),
+    Entry('network_width', 1024, 'Columns of the frame that the network sees.',
+          range=(32, 4096), step=32),
+    Entry('compressed', False,
+          'Subscribe to image/compressed (JPEG, PNG, WebP) instead of image.'),
+    Entry('mask_resolution', 'network',
+          'Grid of mask and confidence: network as it comes, camera by nearest neighbour.',
+          choices=('network', 'camera'), changes=True),
+    Entry('max_age', 0.5,
+          'Seconds after its stamp at which a frame is no longer worth processing and is '
+          'answered with an invalid mask; 0 takes any age.', range=(0.0, 60.0), changes=True),
+    Entry('max_rate', 0.0, 'Most frames processed per second; 0 takes as many as come.',
+          range=(0.0, 1000.0), changes=True),
+    Entry('min_confidence', 0.0,
+          'Pixels whose class is less probable than this become 255, unlabelled.',
+          range=(0.0, 1.0), changes=True),
+    Entry('overlay_opacity', 0.5, 'How strongly class colours cover the picture in overlay.',
+          range=(0.0, 1.0), changes=True),
+    Entry('silence', 3.0,
+          'Seconds without a frame after which diagnostics say why none comes.',
+          range=(0.1, 3600.0), changes=True),
+)
+
+
+def declare(node: Node) -> None:
+    """Declare the table's parameters on a node; values come from its overrides or defaults."""
+    for entry in TABLE:
+        node.declare_parameter(entry.name, entry.default, entry.descriptor())
+    node.add_on_set_parameters_callback(check)
+
+
+def read(node: Node) -> dict[str, bool | int | float | str]:
+    """Return the current values by name. Raises ValueError where one is not among its choices."""
+    values = {entry.name: node.get_parameter(entry.name).value for entry in TABLE}
+    fault = _fault(values)
+    if fault:
+        raise ValueError(fault)
+    return values
+
+
+def check(parameters: list[Parameter]) -> SetParametersResult:
+    """Refuse values that are not among a parameter's choices; ranges are rclpy's to check."""
+    fault = _fault({parameter.name: parameter.value for parameter in parameters})
+    return SetParametersResult(successful=not fault, reason=fault)
+
+
+def _fault(values: dict) -> str:
+    for entry in TABLE:
+        value = values.get(entry.name)
+        if entry.choices and value is not None and value not in entry.choices:
+            return f'{entry.name}: {value!r} is not one of {", ".join(entry.choices)}'
+    return ''

@@ -1,0 +1,81 @@
+"""A camera frame through the network behind one call, with the time of every stage."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from asap_ros.engine import choice, model_file
+from asap_ros.engine.base import Engine, EngineFacts
+from asap_ros.engine.model_file import STRIDE, ModelError, ModelFile
+from asap_ros.labels import LabelSet
+from asap_ros.preprocess import Picture, to_rgb_at
+
+
+@dataclass(frozen=True)
+class Perception:
+    """What was seen in one frame.
+
+    ``frame``: uint8 RGB (h, w, 3), the picture at network resolution; valid until the next call.
+    ``mask``: uint8 (h, w), class ids. ``confidence``: uint8 (h/s, w/s), 0 to 255 for 0 to 1.
+    ``timings``: milliseconds by stage, ``preprocess`` and ``infer``.
+    """
+
+    frame: np.ndarray
+    mask: np.ndarray
+    confidence: np.ndarray
+    timings: dict[str, float]
+
+
+class Pipeline:
+    """A proven engine and the resolution at which frames go through it."""
+
+    def __init__(self, model: ModelFile, engine: Engine, facts: EngineFacts,
+                 size: tuple[int, int]):
+        """Take an engine as ``choice.open_engine`` returns it; ``size`` is (height, width)."""
+        if min(size) < STRIDE or size[0] % STRIDE or size[1] % STRIDE:
+            raise ModelError(
+                f'a network resolution of {size[0]}x{size[1]} (height x width) is not possible: '
+                f'both must be positive multiples of {STRIDE}')
+        self.model, self.facts, self.size = model, facts, size
+        self._engine = engine
+        self._input = np.empty((1, *size, 3), np.uint8)
+
+    @classmethod
+    def open(cls, model: str, engine: str = 'auto', provider: str = 'auto',
+             size: tuple[int, int] = (512, 1024), threads: int = 0) -> Pipeline:
+        """Open a model by name or path on an engine, and prove it on its golden frame.
+
+        Raises ModelError (the file, the size) and EngineError (the engine, the golden frame).
+        """
+        file = model_file.read(model_file.locate(model))
+        return cls(file, *choice.open_engine(file, engine, provider, threads), size)
+
+    @property
+    def labels(self) -> LabelSet:
+        """Return the classes of the masks."""
+        return self.model.labels
+
+    def run(self, picture: Picture) -> Perception:
+        """Return what the network sees in a picture of any size and layout.
+
+        The picture is squeezed to the network's resolution, both axes on their own.
+        """
+        start = time.perf_counter()
+        to_rgb_at(picture.pixels, picture.layout, self.size, out=self._input[0])
+        resized = time.perf_counter()
+        labels, confidence = self._engine.infer(self._input)
+        inferred = time.perf_counter()
+        timings = {'preprocess': (resized - start) * 1e3, 'infer': (inferred - resized) * 1e3}
+        return Perception(self._input[0], labels[0], confidence[0], timings)
+
+    def engine_facts(self) -> dict[str, str]:
+        """Return what diagnostics and reports state of the engine and the model."""
+        return {
+            'name': self.facts.name, 'provider': self.facts.provider,
+            'precision': self.facts.precision, 'model': self.model.path.stem,
+            'model_sha256': self.model.sha256, 'label_set': self.labels.name,
+            'resolution': f'{self.size[0]}x{self.size[1]}',
+            'golden_agreement': f'{self.facts.golden_agreement:.4f}'}

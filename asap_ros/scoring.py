@@ -1,0 +1,84 @@
+"""Judging a live run after it has ended, when that takes no time from the segmenter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from asap_ros import recorded
+from asap_ros.evaluation import frames
+from asap_ros.evaluation.bags import Bag, BagError
+from asap_ros.evaluation.live import Ledger
+from asap_ros.evaluation.progress import Progress
+from asap_ros.evaluation.report import Reference, Source
+from asap_ros.evaluation.session import Results, Session
+from asap_ros.evaluation.topics import Drive
+from asap_ros.image_files import ImageError
+from asap_ros.labels import LabelSet
+
+SHOWN = (240, 480)
+"""(height, width) at which frames are at least decoded for the pictures."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a live segmenter made of a drive.
+
+    ``engine`` are its engine's facts, None if it told none; ``complete`` is False for a drive
+    ended early; ``rate`` is the pace it was played at, None for lockstep.
+    """
+
+    ledger: Ledger
+    labels: LabelSet
+    engine: Mapping[str, str] | None
+    complete: bool
+    rate: float | None
+
+
+def score(bag: Bag, drive: Drive, run: Run, reference: Reference | None, folder: Path,
+          warnings: list[str]) -> Results:
+    """Compare the masks that came back with the references, and write the results to ``folder``.
+
+    What could not be read goes into ``warnings``.
+    """
+    lockstep = run.rate is None
+    sent = len(run.ledger)
+    progress = Progress('scoring', sent)
+    with Session(folder, run.labels, reference, sent, frames.rate(bag, drive)) as session:
+        done = 0
+        # Headers that cannot be read were named when the drive was played.
+        for frame in frames.frames(bag, drive, unreadable=[]):
+            if frame.stamp_ns not in run.ledger:
+                continue
+            result = run.ledger[frame.stamp_ns]
+            truth = recorded.reference(frame, warnings)
+            try:
+                rgb = recorded.rgb(recorded.picture(frame.image, SHOWN))
+            except (BagError, ImageError) as error:  # the segmenter could not see it either
+                warnings.append(f'frame at {frame.stamp_ns / 1e9:.3f} s: {error}')
+                continue
+            session.add(rgb, result.mask, frame.stamp_ns, truth, result.timings)
+            done += 1
+            progress.step(done)
+        progress.end()
+        if bag.damage:
+            warnings.append(bag.damage)
+        unsent = drive.image.count - sent if run.complete else 0
+        counts = run.ledger.counts(drive.image.count, unsent, lockstep)
+        source = Source(str(bag.path), drive.image.name, 'lockstep' if lockstep else 'paced',
+                        run.rate, bag.damage)
+        return session.finish(source, counts, run.engine, run.complete)
+
+
+def exit_code(document: dict) -> int:
+    """Return 0 for a drive that was worked off, 1 for one that was not.
+
+    In lockstep every frame must have been processed; at the recorded pace frames may be dropped,
+    but none may fail.
+    """
+    counts = document['frames']
+    if not document['complete'] or counts['failed'] or not counts['processed']:
+        return 1
+    lockstep = document['source']['mode'] == 'lockstep'
+    return 1 if lockstep and counts['processed'] < counts['recorded'] else 0

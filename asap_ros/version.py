@@ -1,0 +1,12 @@
+"""The version of the software, stated once, in package.xml."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+from asap_ros import resources
+
+
+def version() -> str:
+    """Return the version, such as ``0.1.0``."""
+    return ElementTree.parse(resources.find('package.xml')).getroot().findtext('version')

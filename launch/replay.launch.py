@@ -1,0 +1,110 @@
+"""Play a recorded drive to the segmenter and report: ``ros2 launch asap_ros replay.launch.py``.
+
+Examples
+  ros2 launch asap_ros replay.launch.py bag:=drives/monday
+  ros2 launch asap_ros replay.launch.py bag:=drives/monday lockstep:=false rate:=0.5
+  ros2 launch asap_ros replay.launch.py bag:=town.mcap image_topic:=/front/image_raw out:=out/town
+
+It ends with the drive. Its exit status is 0 only if the drive was worked off (see replay).
+"""
+
+import os
+from pathlib import Path
+
+from launch import LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument, EmitEvent, IncludeLaunchDescription, OpaqueFunction,
+    RegisterEventHandler, SetEnvironmentVariable)
+from launch.event_handler import EventHandler
+from launch.event_handlers import OnProcessExit
+from launch.events import Shutdown
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.events.lifecycle import StateTransition
+from launch_ros.substitutions import FindPackageShare
+
+from asap_ros.evaluation import topics
+from asap_ros.evaluation.bags import Bag
+
+SHARE = FindPackageShare('asap_ros')
+PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
+"""The first is Fast DDS 3's and Jazzy's name, the second the older one's; both are read."""
+OWN = (
+    ('bag', None, 'the drive: a rosbag2 folder, or its .mcap or .db3 file'),
+    ('out', 'out/run', 'folder for report.json, the overlay video and the contact sheet'),
+    ('lockstep', 'true', 'true: the next frame is sent when the result of the last has come'),
+    ('rate', '1.0', 'pace with lockstep:=false, 1 as recorded'),
+    ('image_topic', '', 'topic in the bag where it has several cameras'),
+    ('reference_topic', '', 'topic in the bag with masks to compare with; empty: find it'),
+    ('reference_labels', 'cityscapes', 'label set of these masks'),
+)
+PASSED_ON = (
+    ('model', '', 'a shipped model by name, or an ONNX file; empty: as the params file says'),
+    ('engine', '', 'auto or onnxruntime; empty: as the params file says'),
+    ('params_file', PathJoinSubstitution([SHARE, 'config', 'segmenter.param.yaml']),
+     'parameters of the segmenter'),
+    ('rviz', 'false', 'true: start RViz with the segmenter view'),
+)
+
+
+def play(context):
+    """Return the segmenter, told what the bag holds, and the replay of the bag."""
+    given = {name: LaunchConfiguration(name).perform(context) for name, *_ in OWN}
+    bag_path = str(Path(given['bag']).expanduser())
+    with Bag(bag_path) as bag:
+        drive = topics.find(bag, given['image_topic'], given['reference_topic'])
+    segmenter = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(PathJoinSubstitution(
+            [SHARE, 'launch', 'segment.launch.py'])),
+        launch_arguments={
+            **{name: LaunchConfiguration(name) for name, *_ in PASSED_ON},
+            'image_topic': drive.image_name,
+            'camera_info_topic': drive.camera_info_name,
+            'compressed': str(drive.image.compressed).lower(),
+            'use_sim_time': 'true', 'autostart': 'true', 'namespace': ''}.items())
+    replay = Node(
+        package='asap_ros', executable='replay', name='replay', output='screen',
+        # After Ctrl-C it scores and writes what there is.
+        sigterm_timeout='60', sigkill_timeout='30',
+        parameters=[{
+            'bag': bag_path, 'out': given['out'], 'lockstep': given['lockstep'] == 'true',
+            'rate': float(given['rate']), 'image_topic': given['image_topic'],
+            'reference_topic': given['reference_topic'],
+            'reference_labels': given['reference_labels']}])
+    return [
+        RegisterEventHandler(OnProcessExit(target_action=replay, on_exit=end)),
+        RegisterEventHandler(EventHandler(matcher=refused, handle_once=True, entities=[
+            OpaqueFunction(function=fail, args=['the segmenter could not be configured; '
+                                                'its log above says why'])])),
+        segmenter,
+        replay,
+    ]
+
+
+def refused(event):
+    """Return whether a lifecycle node fell back from configuring."""
+    return (isinstance(event, StateTransition) and event.start_state == 'configuring'
+            and event.goal_state == 'unconfigured')
+
+
+def end(event, _context):
+    """Shut everything down with the replay, as a failure if it was one."""
+    if event.returncode:
+        return [OpaqueFunction(function=fail, args=[f'replay ended with {event.returncode}'])]
+    return [EmitEvent(event=Shutdown(reason='the drive has ended'))]
+
+
+def fail(_context, reason):
+    """End the launch with an exit status other than 0; an exception is its only way to."""
+    raise RuntimeError(reason)
+
+
+def generate_launch_description():
+    """Return the launch description."""
+    arguments = [DeclareLaunchArgument(name, default_value=default, description=description)
+                 for name, default, description in (*OWN, *PASSED_ON)]
+    profile = PathJoinSubstitution([SHARE, 'config', 'fastdds.xml'])
+    profiles = [] if any(name in os.environ for name in PROFILE_VARIABLES) else [
+        SetEnvironmentVariable(name, profile) for name in PROFILE_VARIABLES]
+    return LaunchDescription([*arguments, *profiles, OpaqueFunction(function=play)])

@@ -1,0 +1,89 @@
+"""Start the segmenter on a camera: ``ros2 launch asap_ros segment.launch.py``.
+
+Examples
+  ros2 launch asap_ros segment.launch.py image_topic:=/front/image_raw
+  ros2 launch asap_ros segment.launch.py model:=/models/mine.onnx namespace:=front rviz:=true
+"""
+
+from launch import LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument, EmitEvent, OpaqueFunction, RegisterEventHandler,
+    SetEnvironmentVariable)
+from launch.conditions import IfCondition
+from launch.event_handlers import OnProcessStart
+from launch.events import matches_action
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import LifecycleNode, Node
+from launch_ros.event_handlers import OnStateTransition
+from launch_ros.events.lifecycle import ChangeState
+from launch_ros.substitutions import FindPackageShare
+from lifecycle_msgs.msg import Transition
+
+SHARE = FindPackageShare('asap_ros')
+ARGUMENTS = (
+    ('model', '', 'a shipped model by name, or an ONNX file; empty: as the params file says'),
+    ('engine', '', 'auto or onnxruntime; empty: as the params file says'),
+    ('image_topic', '/camera/image_raw', 'the camera; with compressed its /compressed twin'),
+    ('camera_info_topic', '/camera/camera_info', 'the calibration of that camera'),
+    ('compressed', '', 'true: subscribe to IMAGE_TOPIC/compressed; empty: as the params file'),
+    ('namespace', '', 'namespace of the node, one per camera'),
+    ('params_file', PathJoinSubstitution([SHARE, 'config', 'segmenter.param.yaml']),
+     'parameters of the node'),
+    ('use_sim_time', 'false', 'true: time comes from /clock, as when a bag is replayed'),
+    ('autostart', 'true', 'true: configure and activate the node at once'),
+    ('rviz', 'false', 'true: start RViz with the segmenter view'),
+)
+
+
+def declared():
+    """Return the launch arguments."""
+    return [DeclareLaunchArgument(name, default_value=default, description=description)
+            for name, default, description in ARGUMENTS]
+
+
+def segmenter(context):
+    """Return the node with those parameters that the command line sets."""
+    overrides = {'use_sim_time': LaunchConfiguration('use_sim_time').perform(context) == 'true'}
+    for name in ('model', 'engine'):
+        value = LaunchConfiguration(name).perform(context)
+        if value:
+            overrides[name] = value
+    compressed = LaunchConfiguration('compressed').perform(context)
+    if compressed:
+        overrides['compressed'] = compressed == 'true'
+    image = LaunchConfiguration('image_topic').perform(context)
+    node = LifecycleNode(
+        package='asap_ros', executable='segmenter', name='segmenter', output='screen',
+        namespace=LaunchConfiguration('namespace'),
+        parameters=[LaunchConfiguration('params_file'), overrides],
+        remappings=[('image', image), ('image/compressed', f'{image}/compressed'),
+                    ('camera_info', LaunchConfiguration('camera_info_topic'))])
+    return [node, *(started(node) if LaunchConfiguration('autostart').perform(context) == 'true'
+                    else [])]
+
+
+def started(node):
+    """Return what configures the node once it runs, and activates it once configured."""
+    def change(transition):
+        return EmitEvent(event=ChangeState(
+            lifecycle_node_matcher=matches_action(node), transition_id=transition))
+
+    return [
+        RegisterEventHandler(OnProcessStart(
+            target_action=node, on_start=[change(Transition.TRANSITION_CONFIGURE)])),
+        RegisterEventHandler(OnStateTransition(
+            target_lifecycle_node=node, start_state='configuring', goal_state='inactive',
+            entities=[change(Transition.TRANSITION_ACTIVATE)]))]
+
+
+def generate_launch_description():
+    """Return the launch description."""
+    profile = PathJoinSubstitution([SHARE, 'config', 'fastdds.xml'])
+    rviz = PathJoinSubstitution([SHARE, 'config', 'segmenter.rviz'])
+    return LaunchDescription([
+        *declared(),
+        SetEnvironmentVariable('FASTDDS_DEFAULT_PROFILES_FILE', profile),
+        OpaqueFunction(function=segmenter),
+        Node(package='rviz2', executable='rviz2', arguments=['-d', rviz],
+             condition=IfCondition(LaunchConfiguration('rviz'))),
+    ])

@@ -1,0 +1,57 @@
+"""What all tests share: a ROS domain of their own, the shared data, launch_pytest everywhere."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import itertools
+import os
+import random
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+HAS_ROS = importlib.util.find_spec('rclpy') is not None
+HAS_TORCH = importlib.util.find_spec('torch') is not None
+NEEDS_TORCH = ('network', 'training')
+
+# Tests of the network and of training belong to the environment that has torch (`make test` runs
+# both environments); everything else belongs to the one that has ROS.
+collect_ignore = [] if HAS_TORCH else list(NEEDS_TORCH)
+
+
+def pytest_configure(config):
+    """Set the stage before anything starts a ROS process or imports a test."""
+    if not HAS_ROS:
+        return
+    import domain_coordinator
+    stage = contextlib.ExitStack()
+    config.add_cleanup(stage.close)
+    start = random.randrange(100)
+    ids = (1 + (start + step) % 100 for step in itertools.count())
+    os.environ['ROS_DOMAIN_ID'] = str(
+        stage.enter_context(domain_coordinator.domain_id(ids.__next__)))
+    os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    os.environ['ROS_LOG_DIR'] = stage.enter_context(tempfile.TemporaryDirectory())
+    if importlib.util.find_spec('launch_pytest') is None:
+        sys.path.insert(0, str(HERE / 'launch_pytest_fallback'))
+        config.pluginmanager.import_plugin('launch_pytest.plugin')
+
+
+def pytest_report_header(config):
+    """Say which half of the tests this environment runs."""
+    left_out = f'; left out: {", ".join(collect_ignore)} (no torch)' if collect_ignore else ''
+    ros = f'ROS domain {os.environ["ROS_DOMAIN_ID"]}' if HAS_ROS else 'no ROS'
+    return f'asap_ros: {ros}, {"torch" if HAS_TORCH else "no torch"}{left_out}'
+
+
+@pytest.fixture(scope='session')
+def asap_data() -> Path:
+    """The folder of development data: ASAP_DATA, or ../shared/data beside the checkout."""
+    folder = Path(os.environ.get('ASAP_DATA', HERE.parents[1] / 'shared' / 'data'))
+    if not folder.is_dir():
+        pytest.skip(f'no development data at {folder}; set ASAP_DATA to its folder')
+    return folder
