@@ -46,6 +46,9 @@ BENT_F, MIN_CREST = 15.0, 2e-4
 """How much better a bent ground must explain the residuals, as an F ratio (chance reaches 15
 once in a thousand), and the least curvature, 1/m, that it must have."""
 
+MIN_BENT_POINTS = 25
+"""Points that each edge must have for the two to tell how the ground bends."""
+
 MAX_SHIFT = 10.0
 """Metres by which one iteration may move a point along the edge."""
 
@@ -187,6 +190,9 @@ def fit_road(camera: Camera, points: Points, prior: Prior, crest_sigma: float = 
 def is_bent(fit: Fit) -> bool:
     """Return whether a fit on flat ground leaves residuals that a crest or a dip explains."""
     used = fit.weight > 0
+    lefts = np.count_nonzero(fit.points.side > 0)
+    if min(lefts, len(used) - lefts) < MIN_BENT_POINTS:
+        return False
     jacobian, residual = fit.jacobian[used], fit.residual[used]
     basis, _ = np.linalg.qr(jacobian[:, :CREST])
     bend = jacobian[:, CREST] - basis @ (basis.T @ jacobian[:, CREST])
