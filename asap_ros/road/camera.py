@@ -14,6 +14,9 @@ import numpy as np
 HORIZON_EPS = 1e-3
 """Rays that fall by less than this per metre travelled are at or above the horizon."""
 
+MIN_UPRIGHT = 0.1
+"""How far the image's down must point down in base_link for the image to have a horizon."""
+
 BODY_FROM_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 """Rotation of a camera that looks along x of base_link, level and upright."""
 
@@ -99,6 +102,10 @@ class Camera:
         if self.width < 1 or self.height < 1:
             raise CameraError(f'a mask of {self.width}x{self.height} pixels has no camera')
         check_pose(self.rotation, self.translation)
+        if self.rotation[2, 1] > -MIN_UPRIGHT:
+            raise PoseError('the camera lies on its side, hangs upside down or looks straight '
+                            'down: down in the image must be down in base_link; check the '
+                            'transform, or turn the image')
 
     @property
     def pitch(self) -> float:
@@ -137,11 +144,7 @@ class Camera:
         """Return the row v of the ground's horizon at columns u; may lie outside the image."""
         # The ray's z is linear in v, so its zero needs no search, whatever the roll.
         r20, r21, r22 = self.rotation[2]
-        u = np.asarray(u, float)
-        if abs(r21) < 1e-9:
-            raise PoseError('the camera looks straight up or down, or lies on its side: '
-                            'it has no horizon row; check the transform to base_link')
-        return self.cy - self.fy * (r20 * (u - self.cx) / self.fx + r22) / r21
+        return self.cy - self.fy * (r20 * (np.asarray(u, float) - self.cx) / self.fx + r22) / r21
 
     def range_sigma(self, x, y, row_sigma: float = 1.0, pitch_sigma: float = 0.0,
                     height_sigma: float = 0.0) -> np.ndarray:

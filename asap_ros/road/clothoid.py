@@ -80,10 +80,9 @@ def curvature_sigma(covariance: np.ndarray, s) -> np.ndarray:
     return np.sqrt(np.maximum(variance, 0.0))
 
 
-def parallel(curvature_of_centre, offset: float) -> np.ndarray:
+def parallel(curvature_of_centre: float, offset: float) -> float:
     """Return the curvature of the curve that runs ``offset`` metres to the left of a centre."""
-    k = np.asarray(curvature_of_centre, float)
-    return k / (1 - k * offset)
+    return curvature_of_centre / (1 - curvature_of_centre * offset)
 
 
 def foot(parameters: np.ndarray) -> tuple[float, float]:

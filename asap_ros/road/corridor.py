@@ -102,7 +102,8 @@ def through_vehicle(parameters: np.ndarray, covariance: np.ndarray,
     shrink = 1 - bend * offset
     heading = parameters[PSI] + start * (parameters[K0] + 0.5 * parameters[K1] * start)
     moved = parameters.copy()
-    moved[[C0, PSI, K0, K1]] = 0.0, heading, bend / shrink, parameters[K1] / shrink ** 3
+    moved[[C0, PSI]] = 0.0, heading
+    moved[[K0, K1]] = clothoid.parallel(bend, offset), parameters[K1] / shrink ** 3
     scale = np.diag([0.0, 1.0, shrink ** -2, shrink ** -3, 1.0, 1.0])
     if np.isfinite(seen_to):
         turned = (parameters[PSI] + seen_to * (parameters[K0] + 0.5 * parameters[K1] * seen_to)

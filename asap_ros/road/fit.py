@@ -12,7 +12,10 @@ from asap_ros.road.edge_model import Points, linearise
 from asap_ros.road.noise import MAX_RHO, information
 
 ITERATIONS = 14
+
 MIN_POINTS = 8
+"""Edge pixels below which nothing is fitted."""
+
 HUBER = 2.5
 """Residuals beyond this many sigmas pull with constant force."""
 
@@ -107,7 +110,8 @@ def initial(camera: Camera, points: Points, prior: Prior) -> tuple[np.ndarray, n
     good = np.isfinite(x) & np.isfinite(y)
     x, y, ahead = (np.where(good, a, 1.0) for a in (x, y, ahead))
     design = np.stack([np.ones_like(x), x, 0.5 * x * x, 0.5 * points.side], axis=1)
-    noise = ahead / f * np.sqrt(1 + (np.abs(y) / height) ** 2) * 1.0 + 0.02
+    # What a pixel each way is worth on the ground; no edge is straight to 2 cm.
+    noise = ahead / f * np.sqrt(1 + (y / height) ** 2) + 0.02
     mean, sigma = prior.mean[[C0, PSI, K0, WIDTH]], prior.sigma[[C0, PSI, K0, WIDTH]]
     solution = mean
     weight = good / noise ** 2

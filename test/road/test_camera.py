@@ -165,7 +165,8 @@ def test_refused_poses(pose, says):
         pose()
 
 
-def test_a_camera_that_looks_straight_down_has_no_horizon():
-    pose = pose_from_mounting(1.5, np.pi / 2)
-    with pytest.raises(PoseError, match='horizon'):
-        Camera(500, 500, 100, 100, 200, 200, pose.rotation, pose.translation).horizon(100)
+@pytest.mark.parametrize('pitch, roll', [(np.pi / 2, 0.0), (0.0, np.pi), (0.0, np.pi / 2)])
+def test_a_camera_without_a_horizon_below_which_the_ground_is(pitch, roll):
+    pose = pose_from_mounting(1.5, pitch, roll)
+    with pytest.raises(PoseError, match='upside down'):
+        Camera(500, 500, 100, 100, 200, 200, pose.rotation, pose.translation)

@@ -68,7 +68,7 @@ def test_noise(sigma, far, near, offset, curvature):
 
 
 @pytest.mark.parametrize('degrees, limit', [
-    (0.5, 0.5e-3), (-0.5, 0.5e-3), (1, 0.6e-3), (-1, 0.6e-3)])
+    (0.5, 0.45e-3), (-0.5, 0.45e-3), (1, 0.5e-3), (-1, 0.5e-3)])
 def test_pitch_that_is_not_the_calibrated_one(degrees, limit):
     rng, wrong = np.random.default_rng(3), np.radians(degrees)
     curvatures, pitches = [], []
@@ -79,7 +79,7 @@ def test_pitch_that_is_not_the_calibrated_one(degrees, limit):
         curvatures.append(errors(truth, found, at=10))
         pitches.append(found.parameters[PITCH] - wrong)
     assert rmse(curvatures) < limit
-    assert np.abs(pitches).max() < 1e-3
+    assert np.abs(pitches).max() < 0.9e-3
 
 
 def test_an_edge_hidden_for_a_stretch_costs_little():
