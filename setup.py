@@ -1,15 +1,21 @@
 """Install asap_ros and asap_training with pip on machines without ROS; setup.cfg says the rest."""
 
 from pathlib import Path
+from xml.etree import ElementTree
 
 from setuptools import setup
 
 SHARED = ('config', 'models')
 
 
+def version() -> str:
+    """Return the version that package.xml states, the one place that does."""
+    return ElementTree.parse('package.xml').findtext('version')
+
+
 def data_files() -> list[tuple[str, list[str]]]:
-    """Return the files of config/ and models/ for share/asap_ros, folder by folder."""
-    folders = {}
+    """Return what belongs to share/asap_ros, folder by folder, as colcon installs it."""
+    folders = {'share/asap_ros': ['package.xml']}
     for name in SHARED:
         for path in sorted(Path(name).rglob('*')):
             if path.is_file():
@@ -17,4 +23,4 @@ def data_files() -> list[tuple[str, list[str]]]:
     return sorted(folders.items())
 
 
-setup(data_files=data_files())
+setup(version=version(), data_files=data_files())

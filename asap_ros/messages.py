@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 from vision_msgs.msg import LabelInfo, VisionClass
@@ -16,6 +17,11 @@ from asap_ros.statistics import STAGES, Counts
 
 class CalibrationError(ValueError):
     """A camera_info that cannot be used; the message says what is wrong with it."""
+
+
+def nanoseconds(stamp: Time) -> int:
+    """Return a stamp in nanoseconds; negative ones, which rclpy's Time refuses, count as well."""
+    return stamp.sec * 1_000_000_000 + stamp.nanosec
 
 
 def label_info(labels: LabelSet, threshold: float, header: Header) -> LabelInfo:
@@ -53,8 +59,11 @@ def scaled_camera_info(
             raise CalibrationError(
                 f'camera_info: {name} must be finite with positive focal lengths, it is '
                 f'{matrix.ravel().tolist()}: calibrate the camera or fix its driver')
-    if image_size(info) != tuple(image):
-        height, width = image_size(info)
+    height, width = image_size(info)
+    if height < 1 or width < 1:
+        raise CalibrationError(
+            f'camera_info is of {width}x{height} images: calibrate the camera or fix its driver')
+    if (height, width) != tuple(image):
         raise CalibrationError(
             f'camera_info is of {width}x{height} images, but the image is '
             f'{image[1]}x{image[0]}: is it the camera_info of another camera or mode?')

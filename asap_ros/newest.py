@@ -24,14 +24,19 @@ class NewestWorker(Generic[Item]):
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to take items."""
+        """Begin to take items; the worker must be stopped."""
         self._running = True
         self._thread = threading.Thread(target=self._run, name='newest-worker', daemon=True)
         self._thread.start()
 
     def offer(self, item: Item) -> bool:
-        """Make ``item`` the next one; return whether it displaced one that was waiting."""
+        """Make ``item`` the next one; return whether an item was lost by it.
+
+        That is the one that was waiting, or ``item`` itself where the worker is stopped.
+        """
         with self._changed:
+            if not self._running:
+                return True
             displaced = self._waiting is not None
             self._waiting = item
             self._changed.notify()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,11 +15,11 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from diagnostic_updater import DiagnosticStatusWrapper
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import LabelInfo
@@ -34,8 +35,6 @@ from asap_ros.newest import NewestWorker
 from asap_ros.pipeline import Perception, Pipeline
 from asap_ros.statistics import Counts, Latencies
 
-NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-"""SensorDataQoS (REP-2003) with a queue of one: only the newest frame is worth processing."""
 RESULTS = QoSProfile(depth=5)
 LATCHED = QoSProfile(
     depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL, reliability=ReliabilityPolicy.RELIABLE)
@@ -59,6 +58,14 @@ class Answer:
     confidence: np.ndarray
     image: tuple[int, int] | None
     perception: Perception | None
+
+
+def newest_only() -> QoSProfile:
+    """Return SensorDataQoS (REP-2003) with a queue of one: only the newest frame is worth it.
+
+    One profile a subscription, since qos_overrides are written into the object.
+    """
+    return QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
 class Segmenter(LifecycleNode):
@@ -90,6 +97,9 @@ class Segmenter(LifecycleNode):
         except (ModelError, EngineError, ValueError) as error:
             self.get_logger().error(f'not configured: {error}')
             return TransitionCallbackReturn.FAILURE
+        except Exception as error:  # rclpy would swallow it without a word
+            self.get_logger().error('not configured: ' + _traced(error))
+            return TransitionCallbackReturn.FAILURE
         self.get_logger().info(', '.join(
             f'{name} {value}' for name, value in self.engine_facts().items()))
         for name, kind in OUTPUTS.items():
@@ -101,9 +111,7 @@ class Segmenter(LifecycleNode):
         """Publish the label set, start the worker, subscribe."""
         result = super().on_activate(state)
         self._reset_statistics()
-        header = Header(stamp=self.get_clock().now().to_msg())
-        threshold = self._value('min_confidence')
-        self._labels.publish(messages.label_info(self._pipeline.labels, threshold, header))
+        self._announce_labels()
         self._worker.start()
         kind, topic = (
             (CompressedImage, 'image/compressed') if self._value('compressed')
@@ -111,8 +119,9 @@ class Segmenter(LifecycleNode):
         qos_options = QoSOverridingOptions.with_default_policies()
         self._inputs = [
             self.create_subscription(
-                kind, topic, self._receive, NEWEST, qos_overriding_options=qos_options),
-            self.create_subscription(CameraInfo, 'camera_info', self._calibrate, NEWEST)]
+                kind, topic, self._receive, newest_only(), qos_overriding_options=qos_options),
+            self.create_subscription(
+                CameraInfo, 'camera_info', self._calibrate, newest_only())]
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -139,7 +148,7 @@ class Segmenter(LifecycleNode):
 
     def _release_outputs(self) -> None:
         for publisher in [*self._outputs.values(), *([self._labels] if self._outputs else [])]:
-            self.destroy_publisher(publisher)
+            self.destroy_lifecycle_publisher(publisher)
         self._outputs = {}
         self._pipeline = None
 
@@ -150,11 +159,11 @@ class Segmenter(LifecycleNode):
         self._counts.received += 1
         now = time.monotonic()
         self._last_received = now
-        stamp = Time.from_msg(message.header.stamp).nanoseconds
+        stamp = messages.nanoseconds(message.header.stamp)
         if stamp < self._last_stamp:
             self.get_logger().warning(
                 f'stamps go back by {(self._last_stamp - stamp) / 1e9:.3f} s: the clock jumped, '
-                'a bag began again, or two cameras share the topic')
+                'a bag began again, or two cameras share the topic', throttle_duration_sec=1.0)
         self._last_stamp = stamp
         rate = self._value('max_rate')
         if not self._wanted() or rate and now - self._last_offered < 1.0 / rate:
@@ -170,12 +179,13 @@ class Segmenter(LifecycleNode):
         """Process one frame and publish its answer; runs on the worker's thread."""
         start = time.perf_counter()
         timings: dict[str, float] = {}
+        self._announce_labels()
         max_age = self._value('max_age')
         age = self._age(message.header)
         if max_age and age > max_age:
             self._counts.stale += 1
-            self._fault = f'frames are stale: {age:.3f} s old on arrival, max_age is {max_age} s'
-            answer = self._invalid()
+            answer = self._invalid(
+                f'frames are stale: {age:.3f} s old on arrival, max_age is {max_age} s')
         else:
             try:
                 answer = self._perceive(message, timings)
@@ -183,9 +193,12 @@ class Segmenter(LifecycleNode):
                 self._fault = ''
             except (ImageError, EngineError) as error:
                 self._counts.failed += 1
-                self._fault = f'frame failed: {error}'
+                answer = self._invalid(f'frame failed: {error}')
                 self.get_logger().error(self._fault, throttle_duration_sec=1.0)
-                answer = self._invalid()
+            except Exception as error:  # whatever it is, whoever waits for this frame is told
+                self._counts.failed += 1
+                answer = self._invalid(f'internal error: {error!r}')
+                self.get_logger().error(_traced(error))
         begin = time.perf_counter()
         self._publish(message.header, answer)
         end = time.perf_counter()
@@ -205,36 +218,43 @@ class Segmenter(LifecycleNode):
         timings['decode'] = (time.perf_counter() - begin) * 1e3
         perception = self._pipeline.run(picture)
         timings |= perception.timings
-        image = (picture.height, picture.width)
-        grid = image if self._value('mask_resolution') == 'camera' else self._pipeline.size
+        self._image = (picture.height, picture.width)
+        grid = self._grid()
         mask = overlay.resize_mask(perception.mask, grid)
         confidence = cv2.resize(perception.confidence, grid[::-1], interpolation=cv2.INTER_LINEAR)
         least = self._value('min_confidence')
         if least > 0.0:
             mask = np.where(confidence < least * 255.0, np.uint8(IGNORED), mask)
-        return Answer(mask, confidence, image, perception)
+        return Answer(mask, confidence, self._image, perception)
 
-    def _invalid(self) -> Answer:
+    def _invalid(self, why: str) -> Answer:
         """Return the answer to a frame that cannot be trusted: nothing known, nowhere."""
-        size = self._pipeline.size
-        return Answer(np.full(size, IGNORED, np.uint8), np.zeros(size, np.uint8), None, None)
+        self._fault = why
+        grid = self._grid()
+        return Answer(np.full(grid, IGNORED, np.uint8), np.zeros(grid, np.uint8), None, None)
+
+    def _grid(self) -> tuple[int, int]:
+        """Return (height, width) of the mask; the camera's is that of its latest sound frame."""
+        if self._image and self._value('mask_resolution') == 'camera':
+            return self._image
+        return self._pipeline.size
 
     def _publish(self, header: Header, answer: Answer) -> None:
         self._send('mask', lambda: images.encode(answer.mask, 'mono8', header))
         self._send('confidence', lambda: images.encode(answer.confidence, 'mono8', header))
         self._send('mask/compressed', lambda: images.encode_png(answer.mask, header))
-        if answer.perception is None:
-            return
-        self._send('overlay', lambda: images.encode(
-            overlay.blend(answer.perception.frame, answer.mask, self._pipeline.labels,
-                          self._value('overlay_opacity')), 'rgb8', header))
+        if answer.perception is not None:
+            self._send('overlay', lambda: images.encode(
+                overlay.blend(answer.perception.frame, answer.mask, self._pipeline.labels,
+                              self._value('overlay_opacity')), 'rgb8', header))
         if self._camera_info is not None:
             self._publish_camera_info(header, answer)
 
     def _publish_camera_info(self, header: Header, answer: Answer) -> None:
+        info = self._camera_info
         try:
             info = messages.scaled_camera_info(
-                self._camera_info, answer.image, answer.mask.shape, header)
+                info, answer.image or messages.image_size(info), answer.mask.shape, header)
         except CalibrationError as error:
             self._calibration_fault = str(error)
             self.get_logger().error(str(error), throttle_duration_sec=5.0)
@@ -253,6 +273,14 @@ class Segmenter(LifecycleNode):
         if self._outputs[name].get_subscription_count():
             self._outputs[name].publish(make())
 
+    def _announce_labels(self) -> None:
+        """Publish what the ids mean, again where the threshold stated with them has changed."""
+        threshold = self._value('min_confidence')
+        if threshold != self._announced:
+            header = Header(stamp=self.get_clock().now().to_msg())
+            self._labels.publish(messages.label_info(self._pipeline.labels, threshold, header))
+            self._announced = threshold
+
     def _wanted(self) -> bool:
         return any(
             publisher.get_subscription_count()
@@ -264,22 +292,23 @@ class Segmenter(LifecycleNode):
     def _age(self, header: Header) -> float:
         """Return seconds since the header's stamp, by the node's clock."""
         now = self.get_clock().now().nanoseconds
-        return (now - Time.from_msg(header.stamp).nanoseconds) / 1e9
+        return (now - messages.nanoseconds(header.stamp)) / 1e9
 
     def _reset_statistics(self) -> None:
         self._counts, self._latencies = Counts(), Latencies()
         self._last_received = time.monotonic()
         self._last_offered = 0.0
         self._last_stamp = 0
-        self._last_answers: list[float] = []
+        self._last_answers: deque[float] = deque()
+        self._image: tuple[int, int] | None = None
+        self._announced: float | None = None
         self._fault = self._calibration_fault = ''
         self._camera_info: CameraInfo | None = None
 
     def _report_crash(self, error: Exception) -> None:
-        """Count and tell an error that nobody expected; the worker goes on with the next."""
-        self._counts.failed += 1
+        """Tell an error of publishing, which nobody expected; the worker goes on."""
         self._fault = f'internal error: {error!r}'
-        self.get_logger().error(''.join(traceback.format_exception(error)))
+        self.get_logger().error(_traced(error))
 
     def _diagnose(self) -> None:
         """Publish the three statuses, once a second by the steady clock."""
@@ -293,7 +322,8 @@ class Segmenter(LifecycleNode):
             self.get_logger().warning(
                 f'no frame for {silence:.1f} s: {why}', throttle_duration_sec=10.0)
         since = time.perf_counter() - 5.0
-        self._last_answers = [t for t in self._last_answers if t > since]
+        while self._last_answers and self._last_answers[0] <= since:
+            self._last_answers.popleft()
         frames = diagnostics.FrameReport(
             active=bool(self._inputs), wanted=bool(self._outputs) and self._wanted(),
             silence=silence, patience=patience, rate=len(self._last_answers) / 5.0,
@@ -316,16 +346,25 @@ class Segmenter(LifecycleNode):
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until Ctrl-C or shutdown; see ``ros2 run asap_ros segmenter --help``."""
     rclpy.init(args=arguments)
-    node = Segmenter()
+    node = None
     try:
+        node = Segmenter()
         rclpy.spin(node)
+    except ParameterException as error:
+        print(f'segmenter: {error}', file=sys.stderr)
+        return 1
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
-        node.on_shutdown(None)
-        node.destroy_node()
+        if node is not None:
+            node.on_shutdown(None)
+            node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _traced(error: Exception) -> str:
+    return ''.join(traceback.format_exception(error))
 
 
 if __name__ == '__main__':

@@ -26,10 +26,9 @@ from launch_ros.substitutions import FindPackageShare
 
 from asap_ros.evaluation import topics
 from asap_ros.evaluation.bags import Bag
+from asap_ros.transport import profile_variables
 
 SHARE = FindPackageShare('asap_ros')
-PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
-"""The first is Fast DDS 3's and Jazzy's name, the second the older one's; both are read."""
 OWN = (
     ('bag', None, 'the drive: a rosbag2 folder, or its .mcap or .db3 file'),
     ('out', 'out/run', 'folder for report.json, the overlay video and the contact sheet'),
@@ -104,7 +103,6 @@ def generate_launch_description():
     """Return the launch description."""
     arguments = [DeclareLaunchArgument(name, default_value=default, description=description)
                  for name, default, description in (*OWN, *PASSED_ON)]
-    profile = PathJoinSubstitution([SHARE, 'config', 'fastdds.xml'])
-    profiles = [] if any(name in os.environ for name in PROFILE_VARIABLES) else [
-        SetEnvironmentVariable(name, profile) for name in PROFILE_VARIABLES]
+    profiles = [SetEnvironmentVariable(name, value)
+                for name, value in profile_variables(os.environ).items()]
     return LaunchDescription([*arguments, *profiles, OpaqueFunction(function=play)])

@@ -5,6 +5,8 @@ Examples
   ros2 launch asap_ros segment.launch.py model:=/models/mine.onnx namespace:=front rviz:=true
 """
 
+import os
+
 from launch import LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument, EmitEvent, OpaqueFunction, RegisterEventHandler,
@@ -18,6 +20,8 @@ from launch_ros.event_handlers import OnStateTransition
 from launch_ros.events.lifecycle import ChangeState
 from launch_ros.substitutions import FindPackageShare
 from lifecycle_msgs.msg import Transition
+
+from asap_ros.transport import profile_variables
 
 SHARE = FindPackageShare('asap_ros')
 ARGUMENTS = (
@@ -78,11 +82,11 @@ def started(node):
 
 def generate_launch_description():
     """Return the launch description."""
-    profile = PathJoinSubstitution([SHARE, 'config', 'fastdds.xml'])
     rviz = PathJoinSubstitution([SHARE, 'config', 'segmenter.rviz'])
     return LaunchDescription([
         *declared(),
-        SetEnvironmentVariable('FASTDDS_DEFAULT_PROFILES_FILE', profile),
+        *(SetEnvironmentVariable(name, value)
+          for name, value in profile_variables(os.environ).items()),
         OpaqueFunction(function=segmenter),
         Node(package='rviz2', executable='rviz2', arguments=['-d', rviz],
              condition=IfCondition(LaunchConfiguration('rviz'))),

@@ -55,3 +55,31 @@ def asap_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f'no development data at {folder}; set ASAP_DATA to its folder')
     return folder
+
+
+@pytest.fixture(scope='session')
+def tiny_file(tmp_path_factory) -> Path:
+    """The network file of tiny_model.py, whose every answer is known."""
+    import tiny_model
+    return tiny_model.write(tmp_path_factory.mktemp('models') / 'tiny.onnx')
+
+
+@pytest.fixture(scope='session')
+def ros():
+    """ROS initialised in this process."""
+    import rclpy
+    rclpy.init(args=[])
+    yield
+    rclpy.try_shutdown()
+
+
+@pytest.fixture
+def stand(ros, tiny_file):
+    """Make segmenters on stands (stand.py) that end with the test; parameters by name."""
+    from stand import Stand
+    with contextlib.ExitStack() as stage:
+        def make(model=tiny_file, **parameters):
+            made = Stand(model, **parameters)
+            stage.callback(made.close)
+            return made
+        yield make

@@ -75,7 +75,8 @@ def locate(name_or_path: str) -> Path:
 
 def shipped() -> list[str]:
     """Return the names of the models that this installation ships."""
-    return sorted(p.stem for p in resources.find('models').glob('*.onnx'))
+    folders = [folder / 'models' for folder in resources.share_folders()]
+    return sorted({p.stem for folder in folders for p in folder.glob('*.onnx')})
 
 
 def metadata(labels: LabelSet, golden: Golden, training: dict, software: str) -> dict[str, str]:
@@ -89,7 +90,10 @@ def metadata(labels: LabelSet, golden: Golden, training: dict, software: str) ->
 
 def read(path: Path) -> ModelFile:
     """Read and check a network file. Raises ModelError that says what does not hold."""
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f'{path} cannot be read: {error.strerror}') from error
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
@@ -114,12 +118,17 @@ def read(path: Path) -> ModelFile:
             _decode(document['golden']['mask'], 2))
         labels = label_sets.parse(document['label_set'], f'the label set of {path}')
         training, software = dict(document['training']), str(document['software'])
-    except (KeyError, TypeError, json.JSONDecodeError, cv2.error) as error:
-        raise ModelError(f'{path} carries damaged metadata: {error!r}') from error
+    except ModelError:
+        raise
     except label_sets.LabelError as error:
         raise ModelError(str(error)) from error
-    if golden.frame.shape[:2] != golden.mask.shape:
-        raise ModelError(f'{path} carries a golden frame and mask of different sizes')
+    except (KeyError, TypeError, ValueError, cv2.error) as error:
+        raise ModelError(f'{path} carries damaged metadata: {error!r}') from error
+    height, width = golden.mask.shape
+    if golden.frame.shape[:2] != (height, width) or height % STRIDE or width % STRIDE:
+        raise ModelError(
+            f'{path} carries a golden frame of shape {golden.frame.shape} and a mask of shape '
+            f'{golden.mask.shape}: both must be of one size, a multiple of {STRIDE}')
     return ModelFile(
         path, hashlib.sha256(content).hexdigest(), labels, golden, training, software)
 

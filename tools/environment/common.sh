@@ -21,7 +21,8 @@ runs() {
 # virtual environments; where there is none, says on stderr what is missing.
 find_python() {
   local candidate partial=''
-  local -a candidates=("python$1" "/usr/bin/python$1" "/usr/local/bin/python$1")
+  local -a candidates
+  mapfile -t candidates < <(type -aP "python$1")
   if command -v pyenv >/dev/null; then
     candidates+=("$(pyenv root 2>/dev/null)"/versions/"$1"*/bin/python)
   fi

@@ -10,6 +10,7 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
+import sysconfig
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,11 +64,18 @@ def check_space(folder: Path, needed: int) -> None:
 
 
 def check_machine() -> None:
-    """Raise SetupError where the ROS wheels cannot run."""
+    """Raise SetupError where the ROS wheels cannot run or messages cannot be built."""
     if (sys.platform, platform.machine()) != ('linux', 'x86_64'):
         raise SetupError(
             f'ROS 2 comes as packages for Linux on x86-64 only, not for {platform.machine()}: '
             f'install ROS 2 Jazzy, source its setup.bash, {AGAIN}')
+    missing = [tool for tool in ('cmake', 'make', 'c++') if shutil.which(tool) is None]
+    if missing:
+        raise SetupError(f'building messages needs {" and ".join(missing)}, which this machine '
+                         f'lacks: apt install build-essential cmake, {AGAIN}')
+    if not Path(sysconfig.get_path('include'), 'Python.h').exists():
+        raise SetupError(f'building messages needs the headers of {sys.executable}: apt install '
+                         f'python{sys.version_info.major}.{sys.version_info.minor}-dev, {AGAIN}')
 
 
 def is_ready(prefix: Path) -> bool:

@@ -9,7 +9,7 @@ import sysconfig
 from pathlib import Path
 
 import ros_tree
-from workshop import SetupError, Workshop, step
+from workshop import Workshop, step
 
 HERE = Path(__file__).resolve().parent
 VERB = HERE.parent / 'ros2_launch'
@@ -47,10 +47,6 @@ def write_scripts(prefix: Path, site_packages: Path) -> None:
 
 def build_interfaces(package: str, wheel: Path, shop: Workshop) -> ros_tree.Taken:
     """Build a message package from the wheel's .msg files and install it into the prefix."""
-    for tool in ('cmake', 'make', 'c++'):
-        if shutil.which(tool) is None:
-            raise SetupError(f'building messages needs {tool} and it is missing: apt install '
-                             'build-essential cmake, and run the same command again')
     folder = shop.temporary / package
     taken, depends = ros_tree.take_interfaces(wheel, package, folder)
     shutil.copy(HERE / 'interfaces' / 'CMakeLists.txt', folder)
@@ -67,7 +63,7 @@ def build_interfaces(package: str, wheel: Path, shop: Workshop) -> ros_tree.Take
 def add(shop: Workshop) -> None:
     """Add what ros_tree.packages.txt and ros_interfaces.packages.txt name, and `ros2 launch`.
 
-    Raises SetupError, ros_tree.TreeError or OSError.
+    Raises workshop.SetupError, ros_tree.TreeError or OSError.
     """
     prefix = shop.prefix
     site_packages = Path(sysconfig.get_path(

@@ -19,7 +19,7 @@ class Session:
 
     def __init__(self, description: launch.LaunchDescription, shutdown_when_idle: bool,
                  auto_shutdown: bool):
-        """Start it and return once all of its entities have been visited."""
+        """Start it and return once its entities have been visited; AssertionError if they fail."""
         self._auto_shutdown = auto_shutdown
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)
@@ -34,6 +34,8 @@ class Session:
         self._loop.run_until_complete(asyncio.wait(
             [self._task, waiting], return_when=asyncio.FIRST_COMPLETED))
         waiting.cancel()
+        if not ready.is_set():
+            self.close()
 
     def call(self, function) -> None:
         """Run ``function`` in another thread and launch in this one, until the function ends."""

@@ -1,0 +1,9 @@
+"""The bootstrap's modules stand outside of any package: put their folders on the path."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+TOOLS = Path(__file__).resolve().parents[2] / 'tools'
+sys.path[:0] = [str(TOOLS / 'environment'), str(TOOLS / 'ros2_launch')]
