@@ -1,0 +1,188 @@
+"""From a fitted road to what may be driven: its view, what ends it, and how it is flagged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from asap_ros.labels import IGNORED, LabelSet, Role
+from asap_ros.road import clothoid
+from asap_ros.road.camera import Camera
+from asap_ros.road.clothoid import C0, K0, K1, PITCH, PSI, WIDTH
+from asap_ros.road.free_space import FreeSpace
+from asap_ros.road.geometry import NO_BLOCKER, Reference, RoadGeometry, Status, invalid
+from asap_ros.road.options import RoadOptions
+from asap_ros.road.support import Support
+
+STEP = 0.25
+"""Metres of arc length between the places where the corridor is checked."""
+
+SPACING = 1.0
+"""Metres of arc length between the published points."""
+
+GAP = 6.0
+"""Metres that the corridor may go on without either edge being seen."""
+
+MIN_VIEW, SHORT = 3.0, 10.0
+"""Metres of view below which a corridor is invalid, and below which it is flagged."""
+
+MAX_LATERAL_SIGMA = 0.5
+"""Metres: the view ends where the corridor is known less well across."""
+
+MAX_HEADING = 1.3
+"""Radians against the vehicle at which the view ends: the road turns out of the picture."""
+
+LOW_CONFIDENCE = 0.5
+"""Mean confidence of the labels along the corridor below which it is flagged."""
+
+
+def describe(parameters: np.ndarray, covariance: np.ndarray, bearing: Support,
+             space: FreeSpace, mask: np.ndarray, confidence: np.ndarray | None,
+             labels: LabelSet, options: RoadOptions) -> RoadGeometry:
+    """Return the corridor of a road model over the free space of this frame's mask.
+
+    ``bearing.s`` says how far edges were seen; where it is empty (coasting) only the free
+    space and the sigmas limit the view.
+    """
+    camera, status, reference = space.camera, bearing.status, options.reference
+    if status & Status.ONE_SIDED and covariance[WIDTH, WIDTH] > MAX_LATERAL_SIGMA ** 2:
+        reference = Reference.EGO_PARALLEL
+    seen_to = _seen_to(bearing.s) if len(bearing.s) else np.inf
+    if reference == Reference.EGO_PARALLEL:
+        parameters, covariance, seen_to = through_vehicle(parameters, covariance, seen_to)
+    s = np.arange(0.0, options.range_max + STEP / 2, STEP)
+    curve = clothoid.evaluate(parameters, s)
+    fall = -0.5 * bearing.crest * s * s
+    view = _view(s, curve, fall, camera.pitched(parameters[PITCH]), space, mask, confidence,
+                 labels, options)
+    unsure = ((_lateral_sigma(curve, covariance) > MAX_LATERAL_SIGMA)
+              | (np.abs(curve.heading) > MAX_HEADING)) & (s >= view.start)
+    known_to = s[max(int(np.argmax(unsure)) - 1, 0)] if unsure.any() else np.inf
+    end = float(min(view.end, seen_to, known_to))
+    if not end - view.start >= MIN_VIEW:
+        return invalid(status | Status.SHORT_VIEW)
+    if end - view.start < SHORT:
+        status |= Status.SHORT_VIEW
+    if view.confidence < LOW_CONFIDENCE:
+        status |= Status.LOW_CONFIDENCE
+    at = np.unique(np.r_[np.arange(view.start, end, SPACING), end])
+    curve = clothoid.evaluate(parameters, at)
+    sigma = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    blocker, distance, distance_sigma = NO_BLOCKER, float('nan'), float('nan')
+    if end == view.end and view.blocker != NO_BLOCKER:
+        blocker, distance = view.blocker, end
+        distance_sigma = float(camera.range_sigma(
+            curve.x[-1], curve.y[-1], options.row_sigma, sigma[PITCH], options.height_sigma))
+    return RoadGeometry(
+        valid=True, status=status, reference=reference,
+        lateral_offset=float(parameters[C0]), lateral_offset_sigma=float(sigma[C0]),
+        heading=float(parameters[PSI]), heading_sigma=float(sigma[PSI]),
+        curvature=float(parameters[K0]), curvature_sigma=float(sigma[K0]),
+        curvature_rate=float(parameters[K1]), curvature_rate_sigma=float(sigma[K1]),
+        width=float(parameters[WIDTH]), width_sigma=float(sigma[WIDTH]),
+        pitch=camera.pitch + float(parameters[PITCH]), pitch_sigma=float(sigma[PITCH]),
+        covariance=covariance, s=at, curvature_at_s=clothoid.curvature(parameters, at),
+        curvature_at_s_sigma=clothoid.curvature_sigma(covariance, at),
+        lateral_at_s_sigma=_lateral_sigma(curve, covariance),
+        path=np.stack([curve.x, curve.y, curve.heading], axis=1),
+        view_start=view.start, view_end=end, blocker_class=blocker,
+        blocker_distance=distance, blocker_distance_sigma=distance_sigma)
+
+
+def through_vehicle(parameters: np.ndarray, covariance: np.ndarray,
+                    seen_to: float) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return the parallel of a centre through the vehicle, its covariance and ``seen_to`` on it.
+
+    A parallel bends by k / (1 - k d); where it starts is known, so that its offset has no
+    sigma.
+    """
+    start, offset = clothoid.foot(parameters)
+    bend = float(clothoid.curvature(parameters, start))
+    shrink = 1 - bend * offset
+    heading = parameters[PSI] + start * (parameters[K0] + 0.5 * parameters[K1] * start)
+    moved = parameters.copy()
+    moved[[C0, PSI]] = 0.0, heading
+    moved[[K0, K1]] = clothoid.parallel(bend, offset), parameters[K1] / shrink ** 3
+    scale = np.diag([0.0, 1.0, shrink ** -2, shrink ** -3, 1.0, 1.0])
+    if np.isfinite(seen_to):
+        turned = (parameters[PSI] + seen_to * (parameters[K0] + 0.5 * parameters[K1] * seen_to)
+                  - heading)
+        seen_to = seen_to - start - offset * turned
+    return moved, scale @ covariance @ scale, seen_to
+
+
+def _lateral_sigma(curve: clothoid.Curve, covariance: np.ndarray) -> np.ndarray:
+    """Return the sigma across the curve at each of its points, metres."""
+    across = np.cos(curve.heading) * curve.d_y - np.sin(curve.heading) * curve.d_x
+    variance = (across * (covariance[:PITCH, :PITCH] @ across)).sum(axis=0)
+    return np.sqrt(np.maximum(variance, 0.0))
+
+
+def _seen_to(s: np.ndarray) -> float:
+    """Return the arc length up to which edges are seen without too long a gap."""
+    ordered = np.sort(s)
+    gap = np.flatnonzero(np.diff(ordered) > GAP)
+    return float(ordered[gap[0]] if len(gap) else ordered[-1])
+
+
+@dataclass(frozen=True)
+class View:
+    """The stretch of a swath, in metres of arc length, that is seen and free.
+
+    ``blocker`` is the class that ends it, 255 where it is the image's border or what is
+    unlabelled; ``confidence`` (0 to 1) the mean along its middle, 1 where none is given.
+    ``start`` is NaN where there is no such stretch.
+    """
+
+    start: float
+    end: float
+    blocker: int
+    confidence: float
+
+
+NO_VIEW = View(float('nan'), float('nan'), NO_BLOCKER, 1.0)
+
+
+def _view(s: np.ndarray, curve: clothoid.Curve, z: np.ndarray, camera: Camera, space: FreeSpace,
+          mask: np.ndarray, confidence: np.ndarray | None, labels: LabelSet,
+          options: RoadOptions) -> View:
+    """Return how far a swath as wide as the vehicle is seen to be free along a curve.
+
+    ``z`` (n,) is the ground's height along it, metres.
+    """
+    sideways = 0.5 * options.vehicle_width * np.array([0.0, -0.5, 0.5, -1.0, 1.0])
+    u, v = camera.project(curve.x[:, None] - sideways * np.sin(curve.heading)[:, None],
+                          curve.y[:, None] + sideways * np.cos(curve.heading)[:, None],
+                          z[:, None])
+    with np.errstate(invalid='ignore'):
+        inside = (u > -0.5) & (u < camera.width - 0.5) & (v > -0.5) & (v < camera.height - 0.5)
+    column = np.rint(np.where(inside, u, 0)).astype(int)
+    row = np.rint(np.where(inside, v, 0)).astype(int)
+    seen = inside & (row <= space.start[column])
+    blocked = seen & (space.free[row, column] == 0)
+    usable = seen[:, 0] & ~blocked.any(axis=1)
+    first = int(np.argmax(seen[:, 0]))
+    if not usable[first]:
+        return NO_VIEW
+    ends = ~usable[first:]
+    last = first + (int(np.argmax(ends)) if ends.any() else len(ends)) - 1
+    blocker = NO_BLOCKER
+    if last + 1 < len(s) and blocked[last + 1].any():
+        hit = int(np.argmax(blocked[last + 1]))
+        blocker = _class_at(mask, space, row[last + 1, hit], column[last + 1, hit], labels)
+    belief = 1.0
+    if confidence is not None:
+        middle = confidence[row[first:last + 1, 0], column[first:last + 1, 0]]
+        belief = float(middle.mean()) / 255
+    return View(float(s[first]), float(s[last]), blocker, belief)
+
+
+def _class_at(mask: np.ndarray, space: FreeSpace, row: int, column: int,
+              labels: LabelSet) -> int:
+    """Return what blocks at a pixel that is not free, 255 where it is unlabelled."""
+    found = int(mask[row, column])
+    if labels.role_of(found) in (Role.DRIVABLE, Role.IGNORED):
+        # A speck of road beyond a contact: what the column says is in the way.
+        found = int(space.blocker[column])
+    return found if found != IGNORED else NO_BLOCKER

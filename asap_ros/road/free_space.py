@@ -1,0 +1,169 @@
+"""Where the road is free: in each image column, from the hood up to what blocks it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from asap_ros.labels import IGNORED, LabelSet, Role
+from asap_ros.road.camera import Camera
+from asap_ros.road.options import RoadOptions
+
+_LINE = np.ones((3, 1), np.uint8)
+_SQUARE = np.ones((3, 3), np.uint8)
+
+UNKNOWN, FREE, BLOCKED = 0, 1, 2
+"""What is known of a column: nothing, that it is free to range_max, that a class blocks it."""
+
+
+@dataclass(frozen=True, eq=False)
+class FreeSpace:
+    """Free space of a mask of height H and width W, and its boundary column by column.
+
+    ``free`` uint8 (H, W): 1 where the road is drivable and joined to the ground before the
+    vehicle. By column, all (W,): ``start`` the lowest row that is looked at; ``contact`` the
+    first row above it that is not free, -1 where the column is free to the horizon; ``state``
+    UNKNOWN, FREE or BLOCKED; ``blocker`` the class at the contact (255 where not BLOCKED);
+    ``x``, ``y`` in base_link and ``sigma`` in metres of the contact's foot, ``sigma`` being that
+    of the range from the camera's foot, NaN where the foot is not on the ground within
+    range_max; ``confidence`` 0 to 1, of the label there, 1 where none was given.
+    """
+
+    camera: Camera
+    free: np.ndarray
+    start: np.ndarray
+    contact: np.ndarray
+    state: np.ndarray
+    blocker: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    sigma: np.ndarray
+    confidence: np.ndarray
+
+
+def hood_rows(width: int, height: int, options: RoadOptions) -> np.ndarray:
+    """Return the lowest row of each column that does not show the vehicle, int (width,).
+
+    It is -1 where the hood fills the whole column.
+    """
+    hood = np.zeros((height, width), np.uint8)
+    hood[height - int(np.ceil(options.hood_fraction * height)):] = 1
+    if options.hood_polygon:
+        corners = np.array(options.hood_polygon, float) * (width, height) - 0.5
+        # Sixteenths of a pixel, as fillPoly rounds whole ones.
+        cv2.fillPoly(hood, [np.rint(corners * 16).astype(np.int32)], 1, shift=4)
+    first = np.argmax(hood, axis=0)
+    return np.where(hood.any(axis=0), first - 1, height - 1)
+
+
+def drivable(mask: np.ndarray, labels: LabelSet) -> np.ndarray:
+    """Return the drivable classes as uint8 0/1 with specks of either kind removed.
+
+    Drivable islands thinner than 3 pixels go. Holes are filled only where they are thinner
+    than 3 pixels both across and along: a distant post is narrow but tall, and must stay.
+    """
+    table = labels.is_role(Role.DRIVABLE).astype(np.uint8)
+    raw = cv2.LUT(mask, table)
+    filled = cv2.bitwise_and(cv2.morphologyEx(raw, cv2.MORPH_CLOSE, _LINE),
+                             cv2.morphologyEx(raw, cv2.MORPH_CLOSE, _LINE.T))
+    # Nobody living or moving is a speck, however far away.
+    keep = cv2.LUT(mask, (~labels.is_role(Role.VULNERABLE, Role.MOVABLE)).astype(np.uint8))
+    return cv2.morphologyEx(cv2.bitwise_and(filled, keep), cv2.MORPH_OPEN, _SQUARE)
+
+
+def find_free_space(mask: np.ndarray, confidence: np.ndarray | None, camera: Camera,
+                    labels: LabelSet, options: RoadOptions, hood: np.ndarray) -> FreeSpace:
+    """Return the free space of a label mask uint8 (H, W) seen by ``camera``.
+
+    ``confidence`` uint8 (H, W) or None; ``hood`` as ``hood_rows`` returns it.
+    """
+    height, width = mask.shape
+    columns = np.arange(width)
+    horizon = camera.horizon(columns)
+    top = int(np.clip(np.floor(horizon.min()), 0, height - 1))
+    bottom = int(np.clip(hood.max() + 1, top + 1, height))
+    below = mask[top:bottom]
+    if confidence is not None and options.min_confidence > 0:
+        unsure = confidence[top:bottom] < options.min_confidence
+        below = np.where(unsure, np.uint8(IGNORED), below)
+    road = drivable(np.ascontiguousarray(below), labels)
+    if hood.min() < bottom - 1:
+        road[np.arange(top, bottom)[:, None] > hood] = 0
+    # Columns as rows, lowest pixel first: what follows walks up columns in contiguous memory.
+    classes = np.ascontiguousarray(cv2.transpose(below)[:, ::-1])
+    start = _first_from(classes != IGNORED, np.clip(bottom - 1 - hood, 0, bottom - top))
+    free = _fill(road, start, camera, options, top)
+    blocked = np.ascontiguousarray(cv2.transpose(free)[:, ::-1]) == 0
+    contact = _first_from(blocked, start)
+    last = bottom - top - 1
+    blocker = classes[columns, np.minimum(contact, last)]
+    # A drivable speck that was removed is not what blocks: ask the pixels above it.
+    is_drivable = labels.is_role(Role.DRIVABLE)
+    for above in (1, 2, 3):
+        higher = classes[columns, np.minimum(contact + above, last)]
+        blocker = np.where(is_drivable[blocker], higher, blocker)
+    whole = np.zeros((height, width), np.uint8)
+    whole[top:bottom] = free
+    return _locate(camera, options, horizon, confidence, top, whole, bottom - 1 - start,
+                   np.where(contact <= last, bottom - 1 - contact, -1), blocker)
+
+
+def _first_from(flags: np.ndarray, begin: np.ndarray) -> np.ndarray:
+    """Return for each row of flags (rows, n) the first true one at or after ``begin``, else n.
+
+    ``flags`` is changed.
+    """
+    count = flags.shape[1]
+    inside = begin[begin < count]
+    reach = int(inside.max()) if len(inside) else 0
+    flags[:, :reach] &= np.arange(reach) >= begin[:, None]
+    return np.where(flags.any(axis=1) & (begin < count), flags.argmax(axis=1), count)
+
+
+def _fill(road: np.ndarray, start: np.ndarray, camera: Camera, options: RoadOptions,
+          top: int) -> np.ndarray:
+    """Return what of ``road`` is joined to the ground just before the vehicle, uint8 0/1."""
+    rows = len(road)
+    columns = np.flatnonzero(start < rows)
+    seeds = rows - 1 - start[columns]
+    _, y = camera.ground(columns, seeds + top)
+    ahead = np.abs(y) <= 0.5 * options.vehicle_width
+    reached = road.copy()
+    for u, v in zip(columns[ahead].tolist(), seeds[ahead].tolist()):
+        if reached[v, u] == 1:
+            cv2.floodFill(reached, None, (u, v), 2)
+    return (reached == 2).view(np.uint8)
+
+
+def _locate(camera: Camera, options: RoadOptions, horizon: np.ndarray,
+            confidence: np.ndarray | None, top: int, free: np.ndarray, start: np.ndarray,
+            contact: np.ndarray, blocker: np.ndarray) -> FreeSpace:
+    """Return the boundary with its places on the ground and what is known of each column."""
+    columns = np.arange(free.shape[1])
+    # The foot is the edge between the last free pixel and the one that blocks.
+    x, y = camera.ground(columns, contact + 0.5)
+    distance = np.hypot(x - camera.translation[0], y - camera.translation[1])
+    near = (contact >= 0) & (contact + 0.5 > horizon) & (distance <= options.range_max)
+    state = np.where(near, np.where(blocker == IGNORED, UNKNOWN, BLOCKED), FREE)
+    seen = start > np.maximum(horizon, top - 1)
+    state[~seen] = UNKNOWN
+    near &= seen
+    x, y = np.where(near, x, np.nan), np.where(near, y, np.nan)
+    sigma = camera.range_sigma(x, y, options.row_sigma, options.pitch_sigma,
+                               options.height_sigma)
+    belief = np.ones(len(columns), np.float32)
+    if confidence is not None:
+        belief = confidence[np.maximum(contact, 0), columns].astype(np.float32) / 255
+    return FreeSpace(
+        camera=camera, free=free, start=start, contact=contact, state=state.astype(np.uint8),
+        blocker=np.where(state == BLOCKED, blocker, IGNORED).astype(np.uint8),
+        x=x, y=y, sigma=sigma, confidence=belief)
+
+
+def boundary_points(space: FreeSpace) -> np.ndarray:
+    """Return float32 (n, 6): x, y, z (base_link), class, range sigma, confidence."""
+    at = space.state == BLOCKED
+    return np.stack([space.x[at], space.y[at], np.zeros(at.sum()), space.blocker[at],
+                     space.sigma[at], space.confidence[at]], axis=1).astype(np.float32)

@@ -1,0 +1,187 @@
+"""Free space in the shapes that planners read: polar scan, occupancy grid, ground points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from asap_ros.labels import IGNORED, LabelSet, Role
+from asap_ros.road.camera import Camera
+from asap_ros.road.free_space import BLOCKED, FREE, UNKNOWN, FreeSpace
+from asap_ros.road.options import RoadOptions
+
+GRID_FREE, GRID_BOUNDARY, GRID_UNKNOWN = 0, 100, -1
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """A polar scan about ``origin`` (x, y in base_link, metres) with base_link's axes.
+
+    ``ranges`` float32 (n,) metres at ``angle_min + i * angle_increment`` (radians, to the left
+    positive): NaN unknown, +inf free to ``range_max``. ``classes`` uint8 (n,): what blocks, 255
+    where the range is not finite. Nothing nearer than ``range_min`` is in view.
+    """
+
+    origin: tuple[float, float]
+    angle_min: float
+    angle_increment: float
+    range_min: float
+    range_max: float
+    ranges: np.ndarray
+    classes: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Occupancy int8 (rows along y, columns along x): 0 free, 100 boundary, -1 unseen or behind.
+
+    ``origin`` is the outer corner of cell (0, 0) in base_link, metres: smallest x and y.
+    """
+
+    origin: tuple[float, float]
+    resolution: float
+    cells: np.ndarray
+
+
+def camera_foot(camera: Camera) -> tuple[float, float]:
+    """Return the point of the ground below the camera, x and y in base_link."""
+    return float(camera.translation[0]), float(camera.translation[1])
+
+
+def polar_scan(space: FreeSpace, options: RoadOptions,
+               origin: tuple[float, float] | None = None) -> Scan:
+    """Return the nearest thing in each angle bin, as seen from ``origin`` (the camera's foot).
+
+    Where what is nearest in a bin is unknown, so is the bin; a bin that no column reaches is
+    unknown too. Rays leave from the camera, so an origin elsewhere leaves bins behind
+    obstacles' flanks unknown.
+    """
+    camera = space.camera
+    origin = camera_foot(camera) if origin is None else origin
+    half = int(options.scan_half_angle / options.scan_increment)
+    x, y, known = space.x, space.y, space.state != UNKNOWN
+    open_ = space.state == FREE
+    if open_.any():
+        columns = np.flatnonzero(open_)
+        ray = camera.rays(columns, camera.horizon(columns))
+        reach = options.range_max / np.hypot(ray[:, 0], ray[:, 1])
+        x, y = x.copy(), y.copy()
+        x[columns] = camera.translation[0] + reach * ray[:, 0]
+        y[columns] = camera.translation[1] + reach * ray[:, 1]
+    dx, dy = x - origin[0], y - origin[1]
+    distance = np.where(open_, np.inf, np.hypot(dx, dy))
+    at = np.rint(np.arctan2(dy, dx) / options.scan_increment) + half
+    usable = np.flatnonzero(np.isfinite(at) & (at >= 0) & (at <= 2 * half))
+    usable = usable[np.argsort(-distance[usable], kind='stable')]
+    at = at[usable].astype(int)
+    ranges = np.full(2 * half + 1, np.nan, np.float32)
+    classes = np.full(2 * half + 1, IGNORED, np.uint8)
+    # Farthest first, so that the nearest is what stays.
+    ranges[at] = np.where(known[usable], distance[usable], np.nan)
+    classes[at] = space.blocker[usable]
+    seen = np.flatnonzero(space.start >= 0)
+    near_x, near_y = camera.ground(seen, space.start[seen])
+    nearest = np.hypot(near_x - origin[0], near_y - origin[1])
+    nearest = nearest[np.isfinite(nearest)]
+    return Scan(origin=origin, angle_min=-half * options.scan_increment,
+                angle_increment=options.scan_increment,
+                range_min=float(nearest.min()) if len(nearest) else options.range_max,
+                range_max=options.range_max, ranges=ranges, classes=classes)
+
+
+@dataclass(frozen=True, eq=False)
+class GridTable:
+    """Where the cells of a grid are in a camera's image; made once for a camera.
+
+    ``cell`` flat indices of the cells in view, (n,); ``column`` of each cell's centre;
+    ``far``, ``near`` the rows of its farthest and nearest corner.
+    """
+
+    camera: Camera
+    origin: tuple[float, float]
+    resolution: float
+    shape: tuple[int, int]
+    cell: np.ndarray
+    column: np.ndarray
+    far: np.ndarray
+    near: np.ndarray
+
+
+def grid_table(camera: Camera, options: RoadOptions) -> GridTable:
+    """Return the table of ``occupancy_grid`` for a camera."""
+    step = options.grid_resolution
+    count = round(options.grid_size / step)
+    origin = (-options.grid_behind, -0.5 * count * step)
+    x = origin[0] + step * (np.arange(count) + 0.5)
+    y = origin[1] + step * (np.arange(count) + 0.5)
+    x, y = (a.ravel() for a in np.meshgrid(x, y))
+    u, v = camera.project(x, y)
+    distance = np.hypot(x - camera.translation[0], y - camera.translation[1])
+    seen = np.flatnonzero((np.abs(u - (camera.width - 1) / 2) < camera.width / 2)
+                          & (v > 0) & (v < camera.height) & (distance <= options.range_max))
+    corners = [camera.project(x[seen] + a * step / 2, y[seen] + b * step / 2)[1]
+               for a in (-1, 1) for b in (-1, 1)]
+    return GridTable(camera=camera, origin=origin, resolution=step, shape=(count, count),
+                     cell=seen, column=np.rint(u[seen]).astype(np.int32),
+                     far=np.min(corners, axis=0).astype(np.float32),
+                     near=np.max(corners, axis=0).astype(np.float32))
+
+
+def occupancy_grid(space: FreeSpace, table: GridTable) -> Grid:
+    """Return the grid of free space: each cell in view asks its own column of the image.
+
+    A cell is free when all of it lies before what blocks its column, boundary when it holds
+    the foot of that, and unknown behind it, under the hood and out of view.
+    """
+    has_foot = np.isfinite(space.x)
+    foot = np.where(has_foot, space.contact + 0.5, -np.inf).astype(np.float32)
+    blocked = (space.state == BLOCKED).astype(np.int8)
+    # A column that is unknown from the start up has nothing free in it.
+    foot[(space.state == UNKNOWN) & ~has_foot] = np.inf
+    start = (space.start + 0.5).astype(np.float32)
+    foot_of = foot[table.column]
+    free = (table.far >= foot_of) & (table.near <= start[table.column])
+    boundary = ((blocked[table.column] == 1) & (table.far < foot_of)
+                & (table.near > foot_of - 1))
+    values = np.full(len(table.cell), GRID_UNKNOWN, np.int8)
+    values[free] = GRID_FREE
+    values[boundary] = GRID_BOUNDARY
+    cells = np.full(table.shape, GRID_UNKNOWN, np.int8)
+    cells.reshape(-1)[table.cell] = values
+    # Posts are thinner than a cell: every foot counts, not only those at cells' centres.
+    at = np.flatnonzero(blocked)
+    column = np.floor((space.x[at] - table.origin[0]) / table.resolution).astype(int)
+    row = np.floor((space.y[at] - table.origin[1]) / table.resolution).astype(int)
+    inside = (column >= 0) & (column < table.shape[1]) & (row >= 0) & (row < table.shape[0])
+    cells[row[inside], column[inside]] = GRID_BOUNDARY
+    return Grid(table.origin, table.resolution, cells)
+
+
+def ground_table(camera: Camera, options: RoadOptions, hood: np.ndarray) -> np.ndarray:
+    """Return x, y, z of every pixel on the ground within range_max, float32 (H, W, 3).
+
+    NaN above the horizon, beyond range_max and below the hood's outline ``hood`` (W,).
+    """
+    v, u = np.mgrid[:camera.height, :camera.width]
+    x, y = camera.ground(u, v)
+    distance = np.hypot(x - camera.translation[0], y - camera.translation[1])
+    hidden = ~(distance <= options.range_max) | (v > hood)
+    points = np.stack([x, y, np.zeros_like(x)], axis=-1).astype(np.float32)
+    points[hidden] = np.nan
+    return points
+
+
+def ground_points(space: FreeSpace, mask: np.ndarray, labels: LabelSet,
+                  table: np.ndarray) -> np.ndarray:
+    """Return the mask's pixels on the ground in base_link, float32 (H, W, 3).
+
+    NaN off the ground: all but drivable and pavement classes, of which only the foot (the
+    contact of a column) is on it; and NaN where ``table`` is.
+    """
+    flat = cv2.LUT(mask, labels.is_role(Role.DRIVABLE, Role.PAVEMENT).astype(np.uint8))
+    columns = np.flatnonzero(space.state == BLOCKED)
+    flat[space.contact[columns], columns] = 1
+    points = np.full(table.shape, np.nan, np.float32)
+    return cv2.copyTo(table, flat, points)

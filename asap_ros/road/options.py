@@ -1,0 +1,61 @@
+"""The settings of the road model, with their units; the defaults suit a car and 512x1024."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asap_ros.road.geometry import Reference
+
+
+@dataclass(frozen=True)
+class RoadOptions:
+    """All settings; ValueError where one makes no sense. Metres, radians unless said.
+
+    ``hood_fraction`` of the image's height, from the bottom, shows the vehicle itself;
+    ``hood_polygon`` outlines it more closely, as (u, v) pairs in fractions of width and
+    height. Everything below either is never looked at. ``min_confidence`` (0 to 255): pixels
+    below it count as unlabelled. ``vehicle_width`` is what must fit through the corridor.
+    ``edge_near``, ``edge_far``: range of the road edges that the corridor is fitted to.
+    ``range_max``: how far free space is told. ``scan_half_angle``, ``scan_increment``: the
+    polar scan. ``grid_size``: side of the grid's square, which begins ``grid_behind`` metres
+    behind base_link, in cells of ``grid_resolution``. ``row_sigma`` (pixels), ``pitch_sigma``
+    and ``height_sigma``: the camera's uncertainty, for the range sigmas of free space.
+    """
+
+    hood_fraction: float = 0.0
+    hood_polygon: tuple[tuple[float, float], ...] = ()
+    min_confidence: int = 0
+    vehicle_width: float = 1.8
+    reference: Reference = Reference.ROAD_CENTRE
+    edge_near: float = 5.0
+    edge_far: float = 40.0
+    width_prior: float = 7.0
+    width_prior_sigma: float = 3.0
+    pitch_prior_sigma: float = 0.0175
+    range_max: float = 60.0
+    scan_half_angle: float = 0.6981
+    scan_increment: float = 0.00873
+    grid_size: float = 40.0
+    grid_resolution: float = 0.1
+    grid_behind: float = 0.0
+    row_sigma: float = 1.0
+    pitch_sigma: float = 0.005
+    height_sigma: float = 0.02
+
+    def __post_init__(self):
+        """Raise ValueError for settings that contradict each other."""
+        if not 0 <= self.hood_fraction < 1:
+            raise ValueError(f'hood_fraction {self.hood_fraction} is not within 0 to 1')
+        if self.hood_polygon and len(self.hood_polygon) < 3:
+            raise ValueError('hood_polygon needs three corners or more')
+        if not 0 < self.edge_near < self.edge_far:
+            raise ValueError(f'edges from {self.edge_near} m to {self.edge_far} m: the first '
+                             'must be positive and smaller')
+        if not 0 <= self.min_confidence <= 255:
+            raise ValueError(f'min_confidence {self.min_confidence} is not within 0 to 255')
+        positive = ('vehicle_width', 'width_prior', 'width_prior_sigma', 'pitch_prior_sigma',
+                    'range_max', 'scan_half_angle', 'scan_increment', 'grid_size',
+                    'grid_resolution', 'row_sigma')
+        for name in positive:
+            if not getattr(self, name) > 0:
+                raise ValueError(f'{name} must be positive, not {getattr(self, name)}')

@@ -1,0 +1,122 @@
+"""Scan, grid and ground points of scenes that can be drawn by hand."""
+
+import numpy as np
+import pytest
+from synthetic_roads import CAR, LABELS, MOUNT, ROAD, SIDEWALK, Box, Mount, Truth, render
+
+from asap_ros.labels import IGNORED
+from asap_ros.road import grids
+from asap_ros.road.free_space import find_free_space, hood_rows
+from asap_ros.road.options import RoadOptions
+
+WIDE = Truth(offset=0.0, heading=0.0, width=200.0)
+AHEAD = Mount(x=1.7, y=0.2, yaw=0.05)
+BOX = Box(15.0, 1.0, 1.8, 1.5)
+
+
+def free_space(mask, mount=MOUNT, options=None):
+    options = options or RoadOptions()
+    return find_free_space(mask, None, mount.camera(), LABELS, options,
+                           hood_rows(mount.width, mount.height, options))
+
+
+def scan_angles(scan):
+    return scan.angle_min + scan.angle_increment * np.arange(len(scan.ranges))
+
+
+def test_scan_of_a_box_on_an_open_plain():
+    scan = grids.polar_scan(free_space(render(WIDE, boxes=(BOX,))), RoadOptions())
+    angle = scan_angles(scan)
+    assert scan.origin == (0.0, 0.0) and angle[len(angle) // 2] == pytest.approx(0, abs=1e-12)
+    on = (angle > np.arctan2(0.15, 15)) & (angle < np.arctan2(1.85, 15))
+    # A row is 0.16 m at 15 m.
+    assert np.abs(scan.ranges[on] - 15 / np.cos(angle[on])).max() < 0.2
+    assert (scan.classes[on] == CAR).all()
+    view = np.arctan(511 / 1131)
+    open_ = (np.abs(angle) < view - 0.01) & ((angle < 0) | (angle > np.arctan2(2.0, 15)))
+    assert np.isposinf(scan.ranges[open_]).all() and (scan.classes[open_] == IGNORED).all()
+    assert np.isnan(scan.ranges[np.abs(angle) > view + 0.01]).all(), 'out of view is unknown'
+    assert 4 < scan.range_min < 5
+
+
+def test_scan_about_another_origin_has_the_box_at_its_place():
+    space = free_space(render(WIDE, AHEAD, (BOX,)), AHEAD)
+    foot = grids.polar_scan(space, RoadOptions())
+    assert foot.origin == (1.7, 0.2)
+    for scan in (foot, grids.polar_scan(space, RoadOptions(), origin=(0.0, 0.0))):
+        hit = scan.classes == CAR
+        angle = scan_angles(scan)[hit]
+        x = scan.origin[0] + scan.ranges[hit] * np.cos(angle)
+        y = scan.origin[1] + scan.ranges[hit] * np.sin(angle)
+        assert np.abs(x - 15).max() < 0.25
+        assert y.min() == pytest.approx(0.1, abs=0.2) and y.max() == pytest.approx(1.9, abs=0.2)
+
+
+def test_scan_is_unknown_where_the_nearest_thing_is():
+    mask = render(WIDE, boxes=(BOX,))
+    mask[340:360, 380:640] = IGNORED
+    scan = grids.polar_scan(free_space(mask), RoadOptions())
+    assert np.isnan(scan.ranges[np.abs(scan_angles(scan)) < 0.09]).all()
+
+
+def test_thin_post_is_in_the_scan_and_the_grid():
+    mask = render(WIDE)
+    foot = int(MOUNT.row_of(12.0))
+    mask[100:foot, 700] = LABELS.id_of('pole')
+    space = free_space(mask)
+    scan = grids.polar_scan(space, RoadOptions())
+    assert np.isfinite(scan.ranges).sum() == 1
+    table = grids.grid_table(MOUNT.camera(), RoadOptions())
+    assert (grids.occupancy_grid(space, table).cells == 100).sum() >= 1
+
+
+def cell_of(grid, x, y):
+    return grid.cells[int((y - grid.origin[1]) // grid.resolution),
+                      int((x - grid.origin[0]) // grid.resolution)]
+
+
+@pytest.mark.parametrize('mount', [MOUNT, AHEAD])
+def test_grid_of_a_box_on_an_open_plain(mount):
+    options = RoadOptions(grid_size=60.0, grid_resolution=0.2)
+    grid = grids.occupancy_grid(free_space(render(WIDE, mount, (BOX,)), mount),
+                                grids.grid_table(mount.camera(), options))
+    assert grid.cells.shape == (300, 300) and grid.cells.dtype == np.int8
+    assert grid.origin == (0.0, -30.0)
+    assert all(cell_of(grid, x, 0.0) == 0 for x in np.arange(8, 35, 0.2)), 'no holes'
+    assert all(cell_of(grid, x, 1.0) == 0 for x in np.arange(8, 14.6, 0.2))
+    assert all(any(cell_of(grid, x, y) == 100 for x in (14.7, 14.9, 15.1, 15.3))
+               for y in np.arange(0.2, 1.8, 0.2))
+    assert all(cell_of(grid, x, 1 + (x - 15) / 15) == -1 for x in np.arange(16, 30, 0.2))
+    assert cell_of(grid, 2.0, 0.0) == -1, 'before the view'
+    assert cell_of(grid, 10.0, 25.0) == -1, 'beside the view'
+    assert set(np.unique(grid.cells)) == {-1, 0, 100}
+
+
+def test_nothing_is_free_under_the_hood():
+    options = RoadOptions(hood_fraction=0.3)
+    grid = grids.occupancy_grid(free_space(render(WIDE), options=options),
+                                grids.grid_table(MOUNT.camera(), options))
+    first_seen = MOUNT.camera().ground(MOUNT.cx, 512 * 0.7)[0]
+    free_x = (np.flatnonzero((grid.cells == 0).any(axis=0)) + 0.5) * grid.resolution
+    assert free_x.min() == pytest.approx(first_seen, abs=0.3)
+
+
+def test_ground_points_lie_on_the_ground_and_nowhere_else():
+    box, options = Box(15.0, 0.0, 1.8, 1.5), RoadOptions()
+    mask = render(Truth(width=7.0), boxes=(box,))
+    space = free_space(mask)
+    hood = hood_rows(1024, 512, options)
+    points = grids.ground_points(space, mask, LABELS,
+                                 grids.ground_table(MOUNT.camera(), options, hood))
+    assert points.shape == (512, 1024, 3) and points.dtype == np.float32
+    on = np.isfinite(points[..., 0])
+    assert (np.isfinite(points).all(axis=-1) == on).all() and (points[on][:, 2] == 0).all()
+    u, v = MOUNT.pixels(*points[on].astype(float).T)
+    rows, columns = np.nonzero(on)
+    # A float32 metre is good to 0.05 pixels this near.
+    assert np.abs(u - columns).max() < 0.05 and np.abs(v - rows).max() < 0.05
+    assert on[mask == ROAD][-1000:].all() and on[500][mask[500] == SIDEWALK].all()
+    first, last, top, foot = box.rectangle(MOUNT)
+    assert on[foot, first:last + 1].all(), 'the foot of what blocks'
+    assert not on[top:foot - 2, first:last + 1].any(), 'but nothing above it'
+    assert not on[:int(MOUNT.row_of(70))].any()
