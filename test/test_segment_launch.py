@@ -136,8 +136,8 @@ def test_masks_of_a_launched_segmenter(camera):
                and front.count_publishers('/front/segmenter/mask'), 'the active segmenter')
     assert front.state() == 'active'
     for number in range(3):
-        np.testing.assert_array_equal(
-            pixels(front.see(number)), tiny_model.expected_mask(tiny_model.frame(*SIZE, seed=number)))
+        expected = tiny_model.expected_mask(tiny_model.frame(*SIZE, seed=number))
+        np.testing.assert_array_equal(pixels(front.see(number)), expected)
 
 
 @pytest.mark.launch(fixture=without_model)
