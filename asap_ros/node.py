@@ -214,8 +214,8 @@ class Segmenter(LifecycleNode):
         self._publish(message.header, answer)
         self._publish_road(message.header, answer, timings)
         end = time.perf_counter()
-        timings |= {'publish': (end - begin) * 1e3 - timings.get('road', 0.0), 'total': (end - start) * 1e3,
-                    'age': self._age(message.header) * 1e3}
+        timings |= {'publish': (end - begin) * 1e3 - timings.get('road', 0.0),
+                    'total': (end - start) * 1e3, 'age': self._age(message.header) * 1e3}
         self._latencies.add(timings)
         self._last_answers.append(end)
         self._send('timings', lambda: messages.stage_timings(

@@ -63,10 +63,10 @@ class TransformPoses:
             except ExtrapolationException as error:
                 if time.monotonic() >= end:
                     raise PoseError(
-                        f'no transform {way} at the image\'s stamp: {error}') from error
+                        f'no transform {way} at the stamp of the image: {error}') from error
             except TransformException as error:
-                raise PoseError(f'no transform {way}: {error}; publish it, or set camera.pose_from '
-                                'to parameters') from error
+                raise PoseError(f'no transform {way}: {error}; publish it, or set '
+                                'camera.pose_from to parameters') from error
             except PoseError:
                 raise
             except ValueError as error:  # rclpy has no times before 1970
