@@ -116,20 +116,17 @@ class Segmenter(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Publish the label set, start the worker, subscribe."""
+        """Publish the label set, start the worker, subscribe; FAILURE, logged, if it cannot."""
         result = super().on_activate(state)
         self._reset_statistics()
         self._announce_labels()
         self._worker.start()
-        kind, topic = (
-            (CompressedImage, 'image/compressed') if self._value('compressed')
-            else (Image, 'image'))
-        qos_options = QoSOverridingOptions.with_default_policies()
-        self._inputs = [
-            self.create_subscription(
-                kind, topic, self._receive, newest_only(), qos_overriding_options=qos_options),
-            self.create_subscription(
-                CameraInfo, 'camera_info', self._calibrate, newest_only())]
+        try:
+            self._subscribe()
+        except Exception as error:  # rclpy would swallow it without a word
+            self.get_logger().error(f'not activated: {error}')
+            self.on_deactivate(state)
+            return TransitionCallbackReturn.FAILURE
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -147,6 +144,21 @@ class Segmenter(LifecycleNode):
         self._release_inputs()
         self._release_outputs()
         return TransitionCallbackReturn.SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let go of everything, so that *configure* can begin anew."""
+        self.get_logger().error('a transition failed; the node is unconfigured')
+        return self.on_shutdown(state)
+
+    def _subscribe(self) -> None:
+        kind, topic = (
+            (CompressedImage, 'image/compressed') if self._value('compressed')
+            else (Image, 'image'))
+        self._inputs.append(self.create_subscription(
+            kind, topic, self._receive, newest_only(),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies()))
+        self._inputs.append(self.create_subscription(
+            CameraInfo, 'camera_info', self._calibrate, newest_only()))
 
     def _release_inputs(self) -> None:
         for subscription in self._inputs:

@@ -14,7 +14,9 @@ from launch.actions import (
 from launch.conditions import IfCondition
 from launch.event_handlers import OnProcessStart
 from launch.events import matches_action
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import (
+    LaunchConfiguration, PathJoinSubstitution, TextSubstitution)
+from launch.utilities.type_utils import perform_typed_substitution
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.event_handlers import OnStateTransition
 from launch_ros.events.lifecycle import ChangeState
@@ -48,14 +50,13 @@ def declared():
 
 def segmenter(context):
     """Return the node with those parameters that the command line sets."""
-    overrides = {'use_sim_time': LaunchConfiguration('use_sim_time').perform(context) == 'true'}
+    overrides = {'use_sim_time': truth(context, 'use_sim_time')}
     for name in ('model', 'engine'):
         value = LaunchConfiguration(name).perform(context)
         if value:
             overrides[name] = value
-    compressed = LaunchConfiguration('compressed').perform(context)
-    if compressed:
-        overrides['compressed'] = compressed == 'true'
+    if LaunchConfiguration('compressed').perform(context):
+        overrides['compressed'] = truth(context, 'compressed')
     image = LaunchConfiguration('image_topic').perform(context)
     node = LifecycleNode(
         package='asap_ros', executable='segmenter', name='segmenter', output='screen',
@@ -64,8 +65,16 @@ def segmenter(context):
         remappings=[('image', image), ('image/compressed', f'{image}/compressed'),
                     ('camera_info', LaunchConfiguration('camera_info_topic')),
                     ('odometry', LaunchConfiguration('odometry_topic'))])
-    return [node, *(started(node) if LaunchConfiguration('autostart').perform(context) == 'true'
-                    else [])]
+    return [node, *(started(node) if truth(context, 'autostart') else [])]
+
+
+def truth(context, name):
+    """Return the boolean argument of that name, written as YAML has it, such as true or False."""
+    text = LaunchConfiguration(name).perform(context)
+    try:
+        return perform_typed_substitution(context, [TextSubstitution(text=text)], bool)
+    except ValueError as error:
+        raise ValueError(f'{name}:={text!r} is neither true nor false') from error
 
 
 def started(node):

@@ -90,6 +90,38 @@ def test_an_error_that_nobody_expected_is_told(stand, capfd, monkeypatch):
     bench.start()
 
 
+def test_inputs_that_cannot_be_had_leave_the_node_inactive(stand, capfd):
+    bench = stand(**{'qos_overrides./image.subscription.reliability': 'sometimes'})
+    before = threading.active_count()
+    assert bench.node.trigger_configure() == SUCCESS
+    assert bench.node.trigger_activate() == FAILURE
+    assert state(bench) == 'inactive'
+    assert 'not activated: ' in (err := capfd.readouterr().err) and '`sometimes`' in err
+    assert threading.active_count() == before and topics(bench)[1] == set()
+
+
+def test_failed_transition_lets_go_of_everything(stand, capfd, monkeypatch):
+    bench = stand().start('mask', 'timings')
+    before = threading.active_count() - 1
+    with monkeypatch.context() as patch:
+        patch.setattr(type(bench.node), '_release_inputs', fail_once(patch))
+        assert bench.node.trigger_deactivate() == TransitionCallbackReturn.ERROR
+    assert state(bench) == 'unconfigured'
+    assert 'a transition failed' in capfd.readouterr().err
+    assert topics(bench) == (set(), set()) and threading.active_count() == before
+    bench.start('mask', 'timings')
+    bench.send(bench.frame())
+    np.testing.assert_array_equal(pixels(bench.heard['mask'][0]), MASK)
+
+
+def fail_once(patch):
+    """Return a method that gives its place back to the real one before it fails."""
+    def fail(_):
+        patch.undo()
+        raise RuntimeError('nobody knows')
+    return fail
+
+
 def test_topics_of_each_state(stand):
     outputs = {'/segmenter/mask', '/segmenter/mask/camera_info', '/segmenter/mask/compressed'}
     inputs = {'/image', '/camera_info'}

@@ -1,0 +1,205 @@
+"""The launch file as a user starts it: from camera frames to masks, and its endings."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import tiny_model
+
+pytest.importorskip('rclpy', reason='needs the ROS environment')
+
+import launch_pytest
+import rclpy
+from launch import LaunchDescription
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import AnyLaunchDescriptionSource
+from lifecycle_msgs.srv import GetState
+from rcl_interfaces.msg import Log
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+from stand import LATCHED, SIZE, pixels
+from std_msgs.msg import Header
+
+from asap_ros import images
+
+LAUNCH_FILE = str(Path(__file__).parents[1] / 'launch' / 'segment.launch.py')
+PARAMETERS = f"""
+/**:
+  ros__parameters:
+    network_height: {SIZE[0]}
+    network_width: {SIZE[1]}
+    threads: 1
+    max_age: 0.0
+"""
+PATIENCE = 20.
+
+
+@pytest.fixture(scope='module')
+def params_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp('parameters') / 'small.yaml'
+    path.write_text(PARAMETERS)
+    return path
+
+
+def description(**arguments):
+    return LaunchDescription([IncludeLaunchDescription(
+        AnyLaunchDescriptionSource(LAUNCH_FILE),
+        launch_arguments=[(name, str(value)) for name, value in arguments.items()])])
+
+
+@launch_pytest.fixture
+def segmenter(tiny_file, params_file):
+    return description(model=tiny_file, params_file=params_file, namespace='front',
+                       image_topic='/front/image_raw', camera_info_topic='/front/camera_info')
+
+
+@launch_pytest.fixture
+def without_model(tmp_path, params_file):
+    return description(model=tmp_path / 'nothing.onnx', params_file=params_file)
+
+
+@launch_pytest.fixture
+def not_started(tiny_file, params_file):
+    return description(model=tiny_file, params_file=params_file, autostart=False)
+
+
+class Camera(Node):
+    """A camera in this process, and what it asks of a segmenter in another."""
+
+    def __init__(self, context, namespace=''):
+        super().__init__('camera', context=context)
+        self.executor_ = rclpy.executors.SingleThreadedExecutor(context=context)
+        self.executor_.add_node(self)
+        self.masks = []
+        self.publisher = self.create_publisher(Image, f'{namespace}/image_raw', 1)
+        self.create_subscription(Image, f'{namespace}/segmenter/mask', self.masks.append, 5)
+        self.states = self.create_client(GetState, f'{namespace}/segmenter/get_state')
+
+    def wait(self, done, what):
+        end = time.monotonic() + PATIENCE
+        while not done():
+            assert time.monotonic() < end, f'waited in vain for {what}'
+            self.executor_.spin_once(timeout_sec=0.05)
+
+    def state(self):
+        """Return the segmenter's lifecycle state."""
+        self.wait(self.states.service_is_ready, 'the segmenter')
+        future = self.states.call_async(GetState.Request())
+        self.wait(future.done, 'its state')
+        return future.result().current_state.label
+
+    def see(self, number):
+        """Send a frame and return the mask that comes, and the frame's header."""
+        header = Header(frame_id='front/optical')
+        header.stamp.sec, header.stamp.nanosec = 1000 + number, number
+        picture = tiny_model.frame(*SIZE, seed=number)
+        self.publisher.publish(images.encode(picture, 'rgb8', header))
+        self.wait(lambda: self.masks, 'a mask')
+        return self.masks.pop(), header
+
+
+@pytest.fixture
+def camera():
+    context = rclpy.Context()
+    rclpy.init(args=[], context=context)
+    nodes = []
+
+    def make(namespace=''):
+        nodes.append(Camera(context, namespace))
+        return nodes[-1]
+    yield make
+    for node in nodes:
+        node.executor_.shutdown()
+        node.destroy_node()
+    rclpy.try_shutdown(context=context)
+
+
+@pytest.mark.launch(fixture=segmenter)
+def test_masks_of_a_launched_segmenter(camera):
+    front = camera('/front')
+    front.wait(lambda: front.publisher.get_subscription_count()
+               and front.count_publishers('/front/segmenter/mask'), 'the active segmenter')
+    assert front.state() == 'active'
+    for number in range(3):
+        mask, header = front.see(number)
+        assert mask.header == header
+        np.testing.assert_array_equal(
+            pixels(mask), tiny_model.expected_mask(tiny_model.frame(*SIZE, seed=number)))
+
+
+@pytest.mark.launch(fixture=without_model)
+def test_segmenter_without_its_model_stays_unconfigured_and_says_why(camera):
+    asker, said = camera(), []
+    asker.create_subscription(Log, '/rosout', lambda message: said.append(message.msg), LATCHED)
+    asker.wait(lambda: any('not configured: ' in text and 'nothing.onnx is not there' in text
+                           for text in said), 'the reason')
+    assert asker.state() == 'unconfigured'
+
+
+@pytest.mark.launch(fixture=not_started)
+def test_autostart_can_be_left_out(camera):
+    asker = camera()
+    assert asker.state() == 'unconfigured'
+    for _ in range(20):
+        asker.executor_.spin_once(timeout_sec=0.05)
+    assert asker.state() == 'unconfigured'
+
+
+def start(tmp_path, *arguments):
+    """Run ``ros2 launch`` as in a terminal; its output goes to a file."""
+    log = tmp_path / 'launch.log'
+    with log.open('w') as output:
+        process = subprocess.Popen(
+            ['ros2', 'launch', 'asap_ros', 'segment.launch.py', *arguments],
+            stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            env={**os.environ, 'PYTHONUNBUFFERED': '1'})
+    return process, log
+
+
+def end(process):
+    """End what a failed test has left of a launch."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.parametrize('whole_group', [False, True], ids=['launch alone', 'as a terminal does'])
+def test_ctrl_c_ends_everything(tmp_path, tiny_file, params_file, camera, whole_group):
+    process, log = start(tmp_path, f'model:={tiny_file}', f'params_file:={params_file}',
+                         'image_topic:=/image_raw')
+    try:
+        one = camera()
+        one.wait(lambda: one.publisher.get_subscription_count()
+                 and one.count_publishers('/segmenter/mask'), 'the active segmenter')
+        one.see(1)
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert children
+        if whole_group:
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0, log.read_text()
+        assert not psutil.wait_procs(children, timeout=0)[1]
+        assert 'Traceback' not in log.read_text()
+        assert 'process has died' not in log.read_text()
+    finally:
+        end(process)
+
+
+@pytest.mark.parametrize('argument', ['compressed:=maybe', 'autostart:=perhaps',
+                                      'use_sim_time:=2'])
+def test_argument_that_is_no_boolean_is_refused(tmp_path, argument):
+    process, log = start(tmp_path, argument)
+    try:
+        assert process.wait(PATIENCE) == 1
+    finally:
+        end(process)
+    name, value = argument.split(':=')
+    assert f'{name}' in log.read_text() and f"'{value}'" in log.read_text()
