@@ -20,8 +20,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.time import Time as RosTime
 from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import CameraInfo, Image
-from std_msgs.msg import Header
 from stand import pixels
+from std_msgs.msg import Header
 from synthetic_roads import CAR, LABELS, MOUNT, Box, Mount, Truth, render
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import Marker
