@@ -34,8 +34,8 @@ endif
 
 test:
 	@status=0; \
-	tools/ros python -m pytest $(PYTEST) || status=$$?; \
-	tools/training python -m pytest $(PYTEST) test/network test/training || status=$$?; \
+	tools/ros python -m pytest -rs $(PYTEST) || status=$$?; \
+	tools/training python -m pytest -rs $(PYTEST) test/network test/training || status=$$?; \
 	exit $$status
 
 lint:

@@ -345,6 +345,8 @@ class Segmenter(LifecycleNode):
 
     def _report_crash(self, error: Exception) -> None:
         """Tell an error of publishing, which nobody expected; the worker goes on."""
+        if not self.context.ok():  # Ctrl-C while a frame was in work: there is nobody to tell
+            return
         self._fault = f'internal error: {error!r}'
         self.get_logger().error(_traced(error))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib.util
 import itertools
 import os
@@ -83,3 +84,4 @@ def stand(ros, tiny_file):
             stage.callback(made.close)
             return made
         yield make
+    gc.collect()  # a lifecycle node's services stay in the graph until it is collected

@@ -14,9 +14,13 @@ import tiny_model
 
 pytest.importorskip('rclpy', reason='needs the ROS environment')
 
+import rclpy
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from stand import PATIENCE, SIZE, pixels
+from std_msgs.msg import Header
 
+from asap_ros import images
 from asap_ros import node as node_module
 from asap_ros.statistics import Counts
 
@@ -194,6 +198,28 @@ def test_shutdown_from_any_state(stand, steps):
     assert bench.node.trigger_shutdown() == SUCCESS
     assert state(bench) == 'finalized'
     assert threading.active_count() == before
+
+
+def test_ctrl_c_in_the_middle_of_a_frame_says_nothing(tiny_file, capfd, monkeypatch):
+    context = rclpy.Context()
+    rclpy.init(args=[], context=context)
+    node = node_module.Segmenter(context=context, parameter_overrides=[
+        Parameter('model', value=str(tiny_file)), Parameter('max_age', value=0.)])
+    assert (node.trigger_configure(), node.trigger_activate()) == (SUCCESS, SUCCESS)
+    engine, ended = node._pipeline._engine, threading.Event()
+    infer = engine.infer
+
+    def end_first(frames):
+        context.shutdown()
+        ended.set()
+        return infer(frames)
+    monkeypatch.setattr(engine, 'infer', end_first)
+    node._worker.offer(images.encode(tiny_model.frame(*SIZE), 'rgb8', Header()))
+    assert ended.wait(PATIENCE)
+    node.on_shutdown(None)
+    node.destroy_node()
+    assert node._counts.processed == 1
+    assert 'Traceback' not in (err := capfd.readouterr().err) and 'Failed' not in err
 
 
 @pytest.mark.parametrize('parameter, says', [

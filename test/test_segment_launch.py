@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -38,7 +39,7 @@ PARAMETERS = f"""
     threads: 1
     max_age: 0.0
 """
-PATIENCE = 20.
+PATIENCE = 60.
 
 
 @pytest.fixture(scope='module')
@@ -85,7 +86,8 @@ class Camera(Node):
     def wait(self, done, what):
         end = time.monotonic() + PATIENCE
         while not done():
-            assert time.monotonic() < end, f'waited in vain for {what}'
+            assert time.monotonic() < end, (
+                f'waited in vain for {what}; nodes {self.get_node_names()}')
             self.executor_.spin_once(timeout_sec=0.05)
 
     def state(self):
@@ -107,6 +109,7 @@ class Camera(Node):
 
 @pytest.fixture
 def camera():
+    gc.collect()  # lifecycle nodes of other tests, whose services would hear the calls
     context = rclpy.Context()
     rclpy.init(args=[], context=context)
     nodes = []
