@@ -99,7 +99,7 @@ def table(camera: Camera, rows: list[Expectation], noise: float) -> str:
         f'road      rendered edges moved by {noise:g} px, alike in neighbouring rows; single '
         'frames',
         '',
-        '  ahead   range sigma   seen   curvature sigma   (error)     lateral sigma  (error)']
+        '  at x    range sigma   seen   curvature sigma   (error)     lateral sigma  (error)']
     for row in rows:
         told = (f'   {1e3 * row.curvature_sigma:8.2f}e-3 1/m '
                 f' ({1e3 * row.curvature_error:.2f}e-3)  {row.lateral_sigma:8.3f} m     '

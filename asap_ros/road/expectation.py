@@ -14,7 +14,7 @@ from asap_ros.road.options import RoadOptions
 from asap_ros.road.rendering import render_road
 
 DISTANCES = (10.0, 20.0, 40.0)
-"""Metres ahead at which the expectation is stated."""
+"""Metres ahead of base_link at which the expectation is stated."""
 
 BENDS = (0.0, 1 / 200, -1 / 200)
 """Curvatures of the roads that are rendered, 1/m."""
@@ -84,13 +84,12 @@ def _compare(road, truth: np.ndarray, distance: float) -> tuple[float, ...]:
 
 def _summary(camera: Camera, options: RoadOptions, distance: float,
              rows: list[tuple[float, ...]], roads: int) -> Expectation:
-    x = camera.translation[0] + distance
     values = np.array(rows) if rows else np.full((1, 4), np.nan)
     mean, rms = values.mean(axis=0), np.sqrt((values ** 2).mean(axis=0))
     return Expectation(
         distance=distance, seen=len(rows) / roads,
         range_sigma=float(camera.range_sigma(
-            x, camera.translation[1], options.row_sigma, options.pitch_sigma,
+            distance, camera.translation[1], options.row_sigma, options.pitch_sigma,
             options.height_sigma)),
         curvature_sigma=float(mean[0]), curvature_error=float(rms[1]),
         lateral_sigma=float(mean[2]), lateral_error=float(rms[3]))
