@@ -52,7 +52,8 @@ def to_onnx(model: Asap) -> onnx.ModelProto:
     fold_norms(deployed)
     # Height and width must be multiples of 32; two frames, since a size of 1 would be fixed.
     example = torch.zeros(2, 128, 192, 3, dtype=torch.uint8)
-    sizes = {0: Dim('batch', max=64), 1: 32 * Dim('rows', max=128), 2: 32 * Dim('columns', max=128)}
+    sizes = {
+        0: Dim('batch', max=64), 1: 32 * Dim('rows', max=128), 2: 32 * Dim('columns', max=128)}
     program = torch.onnx.export(
         deployed, (example,), dynamo=True, opset_version=OPSET, verbose=False,
         input_names=['image'], output_names=['labels', 'confidence'], dynamic_shapes=(sizes,))

@@ -17,8 +17,10 @@ STRIDE = 32
 
 
 class Scores(NamedTuple):
-    """Class scores before softmax: ``main`` at the fused stride, ``aux3`` and ``aux4`` at input
-    strides 16 and 32, as the auxiliary losses on P3 and P4 take them (eq. 5)."""
+    """Class scores before softmax, (N, K, H/s, W/s) each.
+
+    ``main``: s is the fused stride; ``aux3``, ``aux4``: s is 16 and 32, on P3 and P4 (eq. 5).
+    """
 
     main: Tensor
     aux3: Tensor
@@ -63,7 +65,7 @@ class Asap(nn.Module):
         return self.scores(self.levels(image))
 
     def training_scores(self, image: Tensor) -> Scores:
-        """(N, 3, H, W) -> Scores of (N, K, H/fused_stride, ...), (N, K, H/16, ...), (N, K, H/32, ...)."""
+        """(N, 3, H, W) -> Scores, each (N, K, H/s, W/s)."""
         levels = self.levels(image)
         return Scores(self.scores(levels), self.aux3(levels[2]), self.aux4(levels[3]))
 

@@ -16,7 +16,7 @@ class ConvNorm(nn.Sequential):
 
 
 class ConvBlock(nn.Sequential):
-    """The paper's Conv Block: 3x3 convolution, batch norm, ReLU; (N, C, H, W) -> (N, out, H, W)."""
+    """The paper's Conv Block, 3x3 convolution, norm, ReLU: (N, C, H, W) -> (N, out, H, W)."""
 
     def __init__(self, channels: int, out: int):
         super().__init__(*ConvNorm(channels, out, 3), nn.ReLU(inplace=True))
