@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 import cv2
+import numpy as np
 import onnxruntime
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
@@ -21,15 +22,21 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from tqdm import tqdm
 
-from asap_ros import images
+from asap_ros import images, labels
 from asap_ros.engine import model_file
 from asap_ros.engine.model_file import ModelError
 from asap_ros.msg import StageTimings
 from asap_ros.node import Segmenter
+from asap_ros.road.analysis import RoadModel
+from asap_ros.road.benchmark import time_steps
+from asap_ros.road.camera import Camera, pose_from_mounting
+from asap_ros.road.rendering import render_road
 from asap_ros.statistics import STAGES, percentiles
 
 CAMERA = (1024, 2048)
 """Height and width of the frames that are sent, rgb8."""
+ROAD = (512, 1024)
+"""Height and width of the masks that the road model is measured with."""
 WARM_UP = 3
 PATIENCE = 120.0
 """Seconds within which the node must answer a frame."""
@@ -106,6 +113,23 @@ def measure(model: str, size: tuple[int, int], frames: int, threads: int) -> dic
             'ms': {stage: percentiles(values) for stage, values in stages.items()}}
 
 
+def measure_road(frames: int) -> dict:
+    """Return the times of the road model's steps on rendered bends, one core, no ROS."""
+    cv2.setNumThreads(1)
+    classes = labels.load('cityscapes')
+    pose = pose_from_mounting(height=1.22, pitch=0.038)
+    height, width = ROAD
+    camera = Camera(1131.0, 1131.0, (width - 1) / 2, (height - 1) / 2, width, height,
+                    pose.rotation, pose.translation)
+    rng = np.random.default_rng(0)
+    masks = [render_road(camera, np.array([0.3, 0.02, bend, 0.0, 7.0]), classes, 1.0, rng)
+             for bend in np.linspace(-0.01, 0.01, frames)]
+    confidence = np.full(ROAD, 230, np.uint8)
+    times = time_steps(RoadModel(classes), masks, camera, confidence)
+    return {'size': list(ROAD), 'frames': frames,
+            'ms': {step: percentiles(list(values)) for step, values in times.items()}}
+
+
 def resolution(text: str) -> tuple[int, int]:
     """Parse ``512x1024`` into (height, width)."""
     height, separator, width = text.partition('x')
@@ -114,8 +138,14 @@ def resolution(text: str) -> tuple[int, int]:
     return int(height), int(width)
 
 
+def machine() -> dict:
+    """Return what the figures were taken on."""
+    return {'processor': platform.processor() or platform.machine(), 'cores': os.cpu_count(),
+            'python': platform.python_version(), 'onnxruntime': onnxruntime.__version__}
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Measure the live node with each shipped model and print JSON."""
+    """Measure the live node with each shipped model, or the road model, and print JSON."""
     parser = argparse.ArgumentParser(
         prog='ros2 run asap_ros bench', description=main.__doc__,
         epilog='example: ros2 run asap_ros bench --frames 100 --size 512x1024 > bench.json')
@@ -124,9 +154,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--size', action='append', type=resolution, metavar='HEIGHTxWIDTH',
                         help='default: 512x1024 and 256x512')
     parser.add_argument('--threads', type=int, default=0, help='0: one a physical core')
+    parser.add_argument('--road', action='store_true',
+                        help='the steps of the road model alone, without the network')
     options = parser.parse_args(arguments)
     if options.frames < 1:
         parser.error('--frames must be at least 1')
+    if options.road:
+        print(json.dumps({'machine': machine(), 'road': measure_road(options.frames)}, indent=2))
+        return 0
     rclpy.init(args=[])
     try:
         results = [
@@ -141,9 +176,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     finally:
         rclpy.try_shutdown()
-    machine = {'processor': platform.processor() or platform.machine(), 'cores': os.cpu_count(),
-               'python': platform.python_version(), 'onnxruntime': onnxruntime.__version__}
-    print(json.dumps({'camera': list(CAMERA), 'machine': machine, 'results': results}, indent=2))
+    print(json.dumps({'camera': list(CAMERA), 'machine': machine(), 'results': results}, indent=2))
     return 0
 
 

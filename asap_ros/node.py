@@ -6,7 +6,7 @@ import sys
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -24,7 +24,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import LabelInfo
 
-from asap_ros import diagnostics, images, messages, overlay, parameters
+from asap_ros import diagnostics, images, messages, overlay, parameters, road_outputs
 from asap_ros.engine.base import EngineError
 from asap_ros.engine.model_file import ModelError
 from asap_ros.images import ImageError
@@ -33,6 +33,8 @@ from asap_ros.messages import CalibrationError
 from asap_ros.msg import StageTimings
 from asap_ros.newest import NewestWorker
 from asap_ros.pipeline import Perception, Pipeline
+from asap_ros.road.geometry import Status
+from asap_ros.road_outputs import RoadOutputs
 from asap_ros.statistics import Counts, Latencies
 
 RESULTS = QoSProfile(depth=5)
@@ -40,10 +42,11 @@ LATCHED = QoSProfile(
     depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL, reliability=ReliabilityPolicy.RELIABLE)
 OUTPUTS = {
     'mask': Image, 'confidence': Image, 'mask/camera_info': CameraInfo,
-    'mask/compressed': CompressedImage, 'overlay': Image, 'timings': StageTimings}
+    'mask/compressed': CompressedImage, 'overlay': Image, 'timings': StageTimings,
+    **road_outputs.OUTPUTS}
 """What is published for every frame, below ``~/``."""
-COUNTS_ONLY = ('timings',)
-"""Outputs that alone are no reason to run the network."""
+REASONS = tuple(name for name in OUTPUTS if name != 'timings')
+"""Outputs that are a reason to run the network."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,15 @@ class Answer:
     """What goes out for one frame; uint8 (h, w) mask and confidence on one grid.
 
     ``perception`` is None where the frame was stale or could not be used: the mask is then 255
-    and the confidence 0 everywhere. ``image``: (height, width) of the camera's image.
+    and the confidence 0 everywhere, ``why`` there is no road. ``image``: (height, width) of the
+    camera's image.
     """
 
     mask: np.ndarray
     confidence: np.ndarray
     image: tuple[int, int] | None
     perception: Perception | None
+    why: Status = Status.OK
 
 
 def newest_only() -> QoSProfile:
@@ -76,6 +81,7 @@ class Segmenter(LifecycleNode):
         super().__init__('segmenter', **options)
         parameters.declare(self)
         self._pipeline: Pipeline | None = None
+        self._road: RoadOutputs | None = None
         self._outputs: dict = {}
         self._inputs: list = []
         self._worker = NewestWorker(self._answer, self._report_crash)
@@ -91,9 +97,11 @@ class Segmenter(LifecycleNode):
         """Load and prove the network; FAILURE, with the reason in the log, where it cannot."""
         try:
             values = parameters.read(self)
-            self._pipeline = Pipeline.open(
+            pipeline = Pipeline.open(
                 values['model'], values['engine'], values['provider'],
                 (values['network_height'], values['network_width']), values['threads'])
+            self._road = RoadOutputs(self, pipeline.labels, values)
+            self._pipeline = pipeline
         except (ModelError, EngineError, ValueError) as error:
             self.get_logger().error(f'not configured: {error}')
             return TransitionCallbackReturn.FAILURE
@@ -162,7 +170,9 @@ class Segmenter(LifecycleNode):
         for publisher in [*self._outputs.values(), *([self._labels] if self._outputs else [])]:
             self.destroy_lifecycle_publisher(publisher)
         self._outputs = {}
-        self._pipeline = None
+        if self._road is not None:
+            self._road.close()
+        self._pipeline = self._road = None
 
     # ---- frames ----------------------------------------------------------------------------
 
@@ -197,7 +207,8 @@ class Segmenter(LifecycleNode):
         if max_age and age > max_age:
             self._counts.stale += 1
             answer = self._invalid(
-                f'frames are stale: {age:.3f} s old on arrival, max_age is {max_age} s')
+                f'frames are stale: {age:.3f} s old on arrival, max_age is {max_age} s',
+                road_outputs.STALE)
         else:
             try:
                 answer = self._perceive(message, timings)
@@ -205,17 +216,18 @@ class Segmenter(LifecycleNode):
                 self._fault = ''
             except (ImageError, EngineError) as error:
                 self._counts.failed += 1
-                answer = self._invalid(f'frame failed: {error}')
+                answer = self._invalid(f'frame failed: {error}', road_outputs.FAILED)
                 self.get_logger().error(self._fault, throttle_duration_sec=1.0)
             except Exception as error:  # whatever it is, whoever waits for this frame is told
                 self._counts.failed += 1
-                answer = self._invalid(f'internal error: {error!r}')
+                answer = self._invalid(f'internal error: {error!r}', road_outputs.FAILED)
                 self.get_logger().error(_traced(error))
         begin = time.perf_counter()
         self._publish(message.header, answer)
+        self._publish_road(message.header, answer, timings)
         end = time.perf_counter()
-        timings |= {'publish': (end - begin) * 1e3, 'total': (end - start) * 1e3,
-                    'age': self._age(message.header) * 1e3}
+        timings |= {'publish': (end - begin) * 1e3 - timings.get('road', 0.0),
+                    'total': (end - start) * 1e3, 'age': self._age(message.header) * 1e3}
         self._latencies.add(timings)
         self._last_answers.append(end)
         self._send('timings', lambda: messages.stage_timings(
@@ -239,11 +251,11 @@ class Segmenter(LifecycleNode):
             mask = np.where(confidence < least * 255.0, np.uint8(IGNORED), mask)
         return Answer(mask, confidence, self._image, perception)
 
-    def _invalid(self, why: str) -> Answer:
+    def _invalid(self, fault: str, why: Status) -> Answer:
         """Return the answer to a frame that cannot be trusted: nothing known, nowhere."""
-        self._fault = why
+        self._fault = fault
         grid = self._grid()
-        return Answer(np.full(grid, IGNORED, np.uint8), np.zeros(grid, np.uint8), None, None)
+        return Answer(np.full(grid, IGNORED, np.uint8), np.zeros(grid, np.uint8), None, None, why)
 
     def _grid(self) -> tuple[int, int]:
         """Return (height, width) of the mask; the camera's is that of its latest sound frame."""
@@ -274,6 +286,22 @@ class Segmenter(LifecycleNode):
         self._calibration_fault = ''
         self._send('mask/camera_info', lambda: info)
 
+    def _publish_road(self, header: Header, answer: Answer, timings: dict[str, float]) -> None:
+        """Publish what is known of the road, if anybody listens; the masks are out by then."""
+        if not self._wanted(road_outputs.OUTPUTS):
+            return
+        road = self._road.without_labels(answer.mask, answer.why)
+        if answer.perception is not None:
+            begin = time.perf_counter()
+            try:
+                road = self._road.analyse(
+                    header, answer.mask, answer.confidence, self._camera_info, answer.image)
+            except Exception as error:  # whoever waits for this frame's road is told
+                road = self._road.without_labels(answer.mask, road_outputs.FAILED)
+                self._report_crash(error)
+            timings['road'] = (time.perf_counter() - begin) * 1e3
+        self._road.publish(header, road, self._send)
+
     # ---- helpers ---------------------------------------------------------------------------
 
     def engine_facts(self) -> dict[str, str] | None:
@@ -293,10 +321,8 @@ class Segmenter(LifecycleNode):
             self._labels.publish(messages.label_info(self._pipeline.labels, threshold, header))
             self._announced = threshold
 
-    def _wanted(self) -> bool:
-        return any(
-            publisher.get_subscription_count()
-            for name, publisher in self._outputs.items() if name not in COUNTS_ONLY)
+    def _wanted(self, names: Iterable[str] = REASONS) -> bool:
+        return any(self._outputs[name].get_subscription_count() for name in names)
 
     def _value(self, name: str):
         return self.get_parameter(name).value
@@ -338,10 +364,12 @@ class Segmenter(LifecycleNode):
         since = time.perf_counter() - 5.0
         while self._last_answers and self._last_answers[0] <= since:
             self._last_answers.popleft()
+        road = bool(self._outputs) and self._wanted(road_outputs.OUTPUTS)
+        road_fault = self._road.fault if road else ''
         frames = diagnostics.FrameReport(
             active=bool(self._inputs), wanted=bool(self._outputs) and self._wanted(),
             silence=silence, patience=patience, rate=len(self._last_answers) / 5.0,
-            last_fault=self._fault, calibration_fault=self._calibration_fault)
+            last_fault=self._fault, calibration_fault=self._calibration_fault or road_fault)
         statuses = {
             'engine': diagnostics.engine_status(
                 DiagnosticStatusWrapper(), self.engine_facts()),

@@ -31,6 +31,7 @@ ARGUMENTS = (
     ('engine', '', 'auto or onnxruntime; empty: as the params file says'),
     ('image_topic', '/camera/image_raw', 'the camera; with compressed its /compressed twin'),
     ('camera_info_topic', '/camera/camera_info', 'the calibration of that camera'),
+    ('odometry_topic', '/odom', 'the velocity of the vehicle, for the road from frame to frame'),
     ('compressed', '', 'true: subscribe to IMAGE_TOPIC/compressed; empty: as the params file'),
     ('namespace', '', 'namespace of the node, one per camera'),
     ('params_file', PathJoinSubstitution([SHARE, 'config', 'segmenter.param.yaml']),
@@ -62,7 +63,8 @@ def segmenter(context):
         namespace=LaunchConfiguration('namespace'),
         parameters=[LaunchConfiguration('params_file'), overrides],
         remappings=[('image', image), ('image/compressed', f'{image}/compressed'),
-                    ('camera_info', LaunchConfiguration('camera_info_topic'))])
+                    ('camera_info', LaunchConfiguration('camera_info_topic')),
+                    ('odometry', LaunchConfiguration('odometry_topic'))])
     return [node, *(started(node) if truth(context, 'autostart') else [])]
 
 

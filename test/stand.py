@@ -20,7 +20,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import LabelInfo
 
-from asap_ros import images
+from asap_ros import images, road_outputs
 from asap_ros.node import Segmenter
 
 SIZE = (64, 128)
@@ -29,6 +29,8 @@ KINDS = {
     'mask': Image, 'confidence': Image, 'mask/camera_info': CameraInfo, 'overlay': Image,
     'mask/compressed': CompressedImage, 'timings': StageTimings, 'label_info': LabelInfo}
 ALL = tuple(KINDS)
+"""Everything that is made of a frame's labels alone."""
+KINDS |= road_outputs.OUTPUTS
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 

@@ -91,6 +91,16 @@ def polar_scan(space: FreeSpace, options: RoadOptions,
                 range_max=options.range_max, ranges=ranges, classes=classes)
 
 
+def unknown_scan(options: RoadOptions, origin: tuple[float, float] = (0.0, 0.0)) -> Scan:
+    """Return the scan of a frame of which nothing is known: the same bins, all NaN."""
+    half = int(options.scan_half_angle / options.scan_increment)
+    return Scan(origin=origin, angle_min=-half * options.scan_increment,
+                angle_increment=options.scan_increment, range_min=0.0,
+                range_max=options.range_max,
+                ranges=np.full(2 * half + 1, np.nan, np.float32),
+                classes=np.full(2 * half + 1, IGNORED, np.uint8))
+
+
 @dataclass(frozen=True, eq=False)
 class GridTable:
     """Where the cells of a grid are in a camera's image; made once for a camera.
@@ -109,11 +119,22 @@ class GridTable:
     near: np.ndarray
 
 
+def _square(options: RoadOptions) -> tuple[int, tuple[float, float]]:
+    """Return the cells along a side of the grid and its origin."""
+    count = round(options.grid_size / options.grid_resolution)
+    return count, (-options.grid_behind, -0.5 * count * options.grid_resolution)
+
+
+def unknown_grid(options: RoadOptions) -> Grid:
+    """Return the grid of a frame of which nothing is known: the same cells, all -1."""
+    count, origin = _square(options)
+    return Grid(origin, options.grid_resolution, np.full((count, count), GRID_UNKNOWN, np.int8))
+
+
 def grid_table(camera: Camera, options: RoadOptions) -> GridTable:
     """Return the table of ``occupancy_grid`` for a camera."""
     step = options.grid_resolution
-    count = round(options.grid_size / step)
-    origin = (-options.grid_behind, -0.5 * count * step)
+    count, origin = _square(options)
     x = origin[0] + step * (np.arange(count) + 0.5)
     y = origin[1] + step * (np.arange(count) + 0.5)
     x, y = (a.ravel() for a in np.meshgrid(x, y))
