@@ -99,7 +99,7 @@ def measure(model: str, size: tuple[int, int], frames: int, threads: int) -> dic
         label = f'{model} {size[0]}x{size[1]}'
         for number in tqdm(range(frames + WARM_UP), label, unit='frame', leave=False):
             feeder.send()
-            wait(executor, lambda: len(feeder.timings) > number, 'answer of the segmenter')
+            wait(executor, lambda sent=number: len(feeder.timings) > sent, 'answer to a frame')
         facts = node.engine_facts()
     finally:
         node.on_shutdown(None)

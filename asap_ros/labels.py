@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -171,7 +171,7 @@ def dump(labels: LabelSet) -> dict:
     }
 
 
-@lru_cache(maxsize=None)
+@cache
 def load(name_or_path: str) -> LabelSet:
     """Return a packaged label set by name (``camvid``) or one from a YAML file's path.
 

@@ -21,4 +21,4 @@ def profile_variables(environment: Mapping[str, str]) -> dict[str, str]:
     if not local or any(name in environment for name in PROFILE_VARIABLES):
         return {}
     profile = str(resources.find('config/fastdds.xml'))
-    return {name: profile for name in PROFILE_VARIABLES}
+    return dict.fromkeys(PROFILE_VARIABLES, profile)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import rclpy
+from asap_ros.msg import StageTimings
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
@@ -19,7 +20,6 @@ from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import LabelInfo, VisionClass
 
 from asap_ros import images, labels
-from asap_ros.msg import StageTimings
 
 CAMVID = labels.load('camvid')
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)

@@ -19,13 +19,12 @@ from hypothesis import strategies as st
 
 pytest.importorskip('sensor_msgs.msg', reason='the ROS environment is needed: no sensor_msgs')
 
-from builtin_interfaces.msg import Time  # noqa: E402
-from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
-from std_msgs.msg import Header  # noqa: E402
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
 
-from asap_ros.images import (  # noqa: E402
-    LAYOUTS, ImageError, decode, decode_compressed, encode, encode_png)
-from asap_ros.preprocess import Layout, Picture, resize, to_rgb_at  # noqa: E402
+from asap_ros.images import LAYOUTS, ImageError, decode, decode_compressed, encode, encode_png
+from asap_ros.preprocess import Layout, Picture, resize, to_rgb_at
 
 HEIGHT, WIDTH = 24, 40
 HEADER = Header(stamp=Time(sec=12, nanosec=345_678_901), frame_id='camera_optical')

@@ -238,7 +238,7 @@ def projection(calibration: Calibration, rectified: bool) -> np.ndarray:
             'the images are distorted (CameraInfo has '
             + (f'distortion model {calibration.distortion_model}' if not np.any(calibration.d)
                else 'non-zero D') + (' and no P' if rectified else '')
-            + '): run image_proc\'s rectify_node first (ros2 run image_proc rectify_node) and '
+            + "): run image_proc's rectify_node first (ros2 run image_proc rectify_node) and "
             'use its image_rect with this CameraInfo, declared as rectified')
     else:
         matrix = np.hstack([k.reshape(3, 3), np.zeros((3, 1))])

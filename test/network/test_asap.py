@@ -8,7 +8,14 @@ import torch
 from asap_ros.network import costs
 from asap_ros.network.asap import Asap
 from asap_ros.network.config import (
-    SLIM_4, WIDE_8, AsapConfig, Attention, ConfigError, Fusion, Trunk)
+    SLIM_4,
+    WIDE_8,
+    AsapConfig,
+    Attention,
+    ConfigError,
+    Fusion,
+    Trunk,
+)
 from asap_ros.network.deployed import Deployed
 from asap_training.losses import LossConfig, total_loss
 

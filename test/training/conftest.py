@@ -38,7 +38,7 @@ def tiny_camvid(tmp_path) -> Path:
 def tiny_recipe(tmp_path) -> Path:
     """Return a recipe that trains the smallest network on the tiny data for two epochs."""
     path = tmp_path / 'tiny.yaml'
-    path.write_text('''
+    path.write_text("""
 name: tiny
 labels: camvid
 network: {trunk: resnet18, neck_channels: 8, channels: 8, key_channels: 4}
@@ -47,5 +47,5 @@ validation: {data: camvid, layout: camvid, split: val}
 size: [64, 96]
 augmentation: {crop: [64, 64], scales: [1.0, 1.5]}
 optimisation: {epochs: 2, batch: 4, rate: 0.02, warm_up: 2, average: 0.5}
-''')
+""")
     return path
