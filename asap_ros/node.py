@@ -93,6 +93,15 @@ class Segmenter(LifecycleNode):
 
     # ---- lifecycle -------------------------------------------------------------------------
 
+    def start(self) -> None:
+        """Configure and activate; where configuring fails, stay unconfigured and say why.
+
+        The node does this itself because whoever would drive it by transition events may miss
+        the one event that counts while discovery is still going on.
+        """
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load and prove the network; FAILURE, with the reason in the log, where it cannot."""
         try:
@@ -391,6 +400,8 @@ def main(arguments: list[str] | None = None) -> int:
     node = None
     try:
         node = Segmenter()
+        if node.get_parameter('autostart').value:
+            node.start()
         rclpy.spin(node)
     except ParameterException as error:
         print(f'segmenter: {error}', file=sys.stderr)

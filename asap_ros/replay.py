@@ -48,6 +48,8 @@ PARAMETERS = (
 )
 """(name, default, description) of every parameter; all are read once, at the start."""
 
+UNCONFIGURED = 5.0
+"""Seconds after which a segmenter that is still unconfigured will not configure any more."""
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 # BEST_AVAILABLE (since Iron) takes what the publisher offers; before it, best effort takes both.
 RESULTS = QoSProfile(depth=10, reliability=getattr(
@@ -147,9 +149,14 @@ class Replay(Node):
         pending = None
         subscribed = False
         deadline = time.monotonic() + self.given('startup_timeout')
+        refused = time.monotonic() + UNCONFIGURED
         while not self.stopped:
             if pending and pending.done():
                 self._state, pending = pending.result().current_state.id, None
+                if self._state != State.PRIMARY_STATE_UNCONFIGURED:
+                    refused = time.monotonic() + UNCONFIGURED
+                elif time.monotonic() > refused:
+                    raise ReplayError('the segmenter could not be configured; its log says why')
             if not pending and get_state.service_is_ready():
                 pending = get_state.call_async(GetState.Request())
             if self._state != State.PRIMARY_STATE_ACTIVE:

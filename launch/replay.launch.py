@@ -20,13 +20,11 @@ from launch.actions import (
     RegisterEventHandler,
     SetEnvironmentVariable,
 )
-from launch.event_handler import EventHandler
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
-from launch_ros.events.lifecycle import StateTransition
 from launch_ros.substitutions import FindPackageShare
 
 from asap_ros.evaluation import topics
@@ -78,18 +76,9 @@ def play(context):
             'reference_labels': given['reference_labels']}])
     return [
         RegisterEventHandler(OnProcessExit(target_action=replay, on_exit=end)),
-        RegisterEventHandler(EventHandler(matcher=refused, handle_once=True, entities=[
-            OpaqueFunction(function=fail, args=['the segmenter could not be configured; '
-                                                'its log above says why'])])),
         segmenter,
         replay,
     ]
-
-
-def refused(event):
-    """Return whether a lifecycle node fell back from configuring."""
-    return (isinstance(event, StateTransition) and event.start_state == 'configuring'
-            and event.goal_state == 'unconfigured')
 
 
 def end(event, _context):

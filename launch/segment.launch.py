@@ -10,21 +10,14 @@ import os
 from launch import LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
-    EmitEvent,
     OpaqueFunction,
-    RegisterEventHandler,
     SetEnvironmentVariable,
 )
 from launch.conditions import IfCondition
-from launch.event_handlers import OnProcessStart
-from launch.events import matches_action
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, TextSubstitution
 from launch.utilities.type_utils import perform_typed_substitution
 from launch_ros.actions import LifecycleNode, Node
-from launch_ros.event_handlers import OnStateTransition
-from launch_ros.events.lifecycle import ChangeState
 from launch_ros.substitutions import FindPackageShare
-from lifecycle_msgs.msg import Transition
 
 from asap_ros.transport import profile_variables
 
@@ -58,6 +51,7 @@ def segmenter(context):
         value = LaunchConfiguration(name).perform(context)
         if value:
             overrides[name] = value
+    overrides['autostart'] = truth(context, 'autostart')
     if LaunchConfiguration('compressed').perform(context):
         overrides['compressed'] = truth(context, 'compressed')
     image = LaunchConfiguration('image_topic').perform(context)
@@ -68,7 +62,7 @@ def segmenter(context):
         remappings=[('image', image), ('image/compressed', f'{image}/compressed'),
                     ('camera_info', LaunchConfiguration('camera_info_topic')),
                     ('odometry', LaunchConfiguration('odometry_topic'))])
-    return [node, *(started(node) if truth(context, 'autostart') else [])]
+    return [node]
 
 
 def truth(context, name):
@@ -78,20 +72,6 @@ def truth(context, name):
         return perform_typed_substitution(context, [TextSubstitution(text=text)], bool)
     except ValueError as error:
         raise ValueError(f'{name}:={text!r} is neither true nor false') from error
-
-
-def started(node):
-    """Return what configures the node once it runs, and activates it once configured."""
-    def change(transition):
-        return EmitEvent(event=ChangeState(
-            lifecycle_node_matcher=matches_action(node), transition_id=transition))
-
-    return [
-        RegisterEventHandler(OnProcessStart(
-            target_action=node, on_start=[change(Transition.TRANSITION_CONFIGURE)])),
-        RegisterEventHandler(OnStateTransition(
-            target_lifecycle_node=node, start_state='configuring', goal_state='inactive',
-            entities=[change(Transition.TRANSITION_ACTIVATE)]))]
 
 
 def generate_launch_description():

@@ -36,6 +36,8 @@ def pytest_configure(config):
     os.environ['ROS_DOMAIN_ID'] = str(
         stage.enter_context(domain_coordinator.domain_id(ids.__next__)))
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    # Shared memory that killed processes left behind can make a new participant deaf.
+    os.environ['FASTDDS_BUILTIN_TRANSPORTS'] = 'UDPv4'
     os.environ['ROS_LOG_DIR'] = stage.enter_context(tempfile.TemporaryDirectory())
     if importlib.util.find_spec('launch_pytest') is None:
         sys.path.insert(0, str(HERE / 'launch_pytest_fallback'))
