@@ -15,6 +15,7 @@ import tiny_bags
 from asap_ros.evaluation import report
 
 pytest.importorskip('rclpy', reason='needs the ROS environment')
+pytestmark = pytest.mark.usefixtures('own_domain')
 
 HERE = Path(__file__).parent
 REMAPPED = ('image:=/camera/image_raw', 'image/compressed:=/camera/image_raw/compressed',
