@@ -395,7 +395,7 @@ class Segmenter(LifecycleNode):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the node until Ctrl-C or shutdown; see ``ros2 run asap_ros segmenter --help``."""
+    """Run the node until Ctrl-C or shutdown; 1 where a parameter given to it is impossible."""
     rclpy.init(args=arguments)
     node = None
     try:
