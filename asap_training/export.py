@@ -57,7 +57,18 @@ def to_onnx(model: Asap) -> onnx.ModelProto:
     program = torch.onnx.export(
         deployed, (example,), dynamo=True, opset_version=OPSET, verbose=False,
         input_names=['image'], output_names=['labels', 'confidence'], dynamic_shapes=(sizes,))
-    return program.model_proto
+    model_proto = program.model_proto  # made anew at every access
+    forget_traces(model_proto)
+    return model_proto
+
+
+def forget_traces(model: onnx.ModelProto) -> None:
+    """Remove the exporter's stack traces, in place: they hold the exporting machine's paths."""
+    graph = model.graph
+    for part in [graph, *graph.node, *graph.value_info, *graph.input, *graph.output,
+                 *graph.initializer]:
+        del part.metadata_props[:]
+        part.doc_string = ''
 
 
 def halve_weights(model: onnx.ModelProto) -> None:

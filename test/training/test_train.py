@@ -2,6 +2,7 @@
 
 import errno
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -171,6 +172,7 @@ def test_export_keeps_what_torch_sees(trained, tiny_camvid, tmp_path, monkeypatc
     monkeypatch.setattr(export, 'FEWEST_CLASSES', 1)
     path = tmp_path / 'tiny.onnx'
     export.main([str(trained / 'best.safetensors'), '--out', str(path)])
+    assert str(Path(export.__file__).parents[1]).encode() not in path.read_bytes()
     model = model_file.read(path)
     assert model.labels.name == 'camvid' and model.training['recipe'] == 'tiny'
     engine, facts = open_engine(model, threads=1)
