@@ -5,10 +5,10 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from road_steps import road_of
 from synthetic_roads import CAR, LABELS, MOUNT, Box, Mount, Truth, render
 
 from asap_ros.road import drawing
-from asap_ros.road.analysis import RoadModel
 from asap_ros.road.drawing import describe, draw_road
 from asap_ros.road.geometry import Reference, Status, invalid
 
@@ -16,9 +16,8 @@ BEND = Truth(offset=0.4, heading=0.03, curvature=1 / 80)
 GREY = np.full((512, 1024, 3), 90, np.uint8)
 
 
-def road_of(truth=BEND, boxes=(), mount=MOUNT, believed_pitch=None, crest=0.0):
-    mask = render(truth, mount, boxes, crest=crest)
-    return RoadModel(LABELS).analyse(mask, None, mount.camera(believed_pitch), 0.0)
+def seen(truth=BEND, boxes=(), believed_pitch=None, crest=0.0):
+    return road_of(render(truth, boxes=boxes, crest=crest), believed_pitch=believed_pitch)
 
 
 def drawn(road, size=(1024, 512), camera=None):
@@ -38,7 +37,7 @@ def text_of(geometry):
 @pytest.mark.parametrize('believed, crest', [(MOUNT.pitch, 0.0), (MOUNT.pitch + 0.01, 0.0),
                                              (MOUNT.pitch, 1 / 800)])
 def test_edges_lie_on_the_edges_in_the_picture(truth, believed, crest):
-    road = road_of(truth, believed_pitch=believed, crest=crest)
+    road = seen(truth, believed_pitch=believed, crest=crest)
     picture = drawn(road, camera=MOUNT.camera(believed))
     for row in (300, 320, 345):  # 16 m and nearer, which all of them see
         found = columns_of(picture, row, drawing.EDGE)
@@ -50,7 +49,7 @@ def test_edges_lie_on_the_edges_in_the_picture(truth, believed, crest):
 
 @pytest.mark.parametrize('size', [(640, 320), (640, 360), (2048, 1024)])
 def test_the_picture_may_have_any_size(size):
-    picture = drawn(road_of(), size)
+    picture = drawn(seen(), size)
     assert picture.shape == (size[1], size[0], 3)
     row = round(300 * size[1] / 512)
     u = BEND.crossings(MOUNT, -1)[300] * size[0] / 1024
@@ -59,14 +58,14 @@ def test_the_picture_may_have_any_size(size):
 
 def test_free_space_ends_are_told_apart_by_what_blocks():
     wide = Truth(offset=0, heading=0, width=60)
-    picture = drawn(road_of(wide, (Box(15.0, 0.0, 2.0, 1.5, CAR),)))
+    picture = drawn(seen(wide, (Box(15.0, 0.0, 2.0, 1.5, CAR),)))
     _, _, _, foot = Box(15.0, 0.0, 2.0, 1.5).rectangle(MOUNT)
     assert 511 in columns_of(picture, foot, drawing.MOVES)
     assert not len(columns_of(picture, foot, drawing.FIXED))
 
 
 def test_what_ends_the_corridor_is_drawn_and_named():
-    road = road_of(Truth(offset=0, heading=0), (Box(20.0, 0.0, 2.0, 1.5, CAR),))
+    road = seen(Truth(offset=0, heading=0), (Box(20.0, 0.0, 2.0, 1.5, CAR),))
     assert road.geometry.blocker_class == CAR
     assert 'car at 19.8 +-' in text_of(road.geometry)
     row = round(MOUNT.row_of(road.geometry.view_end))
@@ -74,7 +73,7 @@ def test_what_ends_the_corridor_is_drawn_and_named():
 
 
 def test_a_wide_band_is_drawn_wide():
-    road = road_of(Truth(offset=0, heading=0))
+    road = seen(Truth(offset=0, heading=0))
     narrow, wide = (drawn(replace(road, geometry=replace(
         road.geometry, lateral_at_s_sigma=np.full_like(road.geometry.s, sigma))))
         for sigma in (0.02, 0.4))
@@ -91,7 +90,7 @@ def test_an_invalid_road_is_a_sentence_and_no_corridor():
 
 
 def test_the_free_space_of_an_invalid_road_is_still_drawn():
-    road = road_of(Truth(offset=0, heading=0, width=200), (Box(15.0, 0.0, 2.0, 1.5),))
+    road = seen(Truth(offset=0, heading=0, width=200), (Box(15.0, 0.0, 2.0, 1.5),))
     assert not road.geometry.valid
     assert (drawn(road)[100:] != 90).any()
 
@@ -99,7 +98,7 @@ def test_the_free_space_of_an_invalid_road_is_still_drawn():
 @pytest.mark.parametrize('curvature, says', [
     (1 / 80, 'left'), (-1 / 80, 'right'), (0.0, 'straight within its sigma')])
 def test_figures_say_which_way_it_bends(curvature, says):
-    geometry = road_of(Truth(curvature=curvature)).geometry
+    geometry = seen(Truth(curvature=curvature)).geometry
     # What is left of an exact straight line's bend is rounding: any sigma is more.
     geometry = replace(geometry, curvature_at_s_sigma=np.full_like(geometry.s, 2e-4))
     assert says in text_of(geometry)
@@ -107,12 +106,12 @@ def test_figures_say_which_way_it_bends(curvature, says):
 
 
 def test_status_bits_of_a_valid_road_are_written():
-    geometry = replace(road_of().geometry, status=Status.NOT_FLAT | Status.COASTING)
+    geometry = replace(seen().geometry, status=Status.NOT_FLAT | Status.COASTING)
     assert text_of(geometry).endswith('NOT_FLAT, COASTING')
 
 
 def test_a_parallel_through_the_vehicle_is_drawn_as_its_middle_alone():
-    road = road_of()
+    road = seen()
     picture = drawn(replace(road, space=None, geometry=replace(
         road.geometry, reference=Reference.EGO_PARALLEL)))
     assert not len(columns_of(picture, 300, drawing.EDGE))
@@ -120,7 +119,7 @@ def test_a_parallel_through_the_vehicle_is_drawn_as_its_middle_alone():
 
 
 def test_text_fits_at_640_pixels_and_the_input_is_untouched():
-    geometry = replace(road_of().geometry, status=Status(8191))
+    geometry = replace(seen().geometry, status=Status(8191))
     rgb = cv2.resize(GREY, (640, 360))
     picture = draw_road(rgb, geometry, LABELS)
     assert (rgb == 90).all()
@@ -138,7 +137,7 @@ def test_other_pictures_are_refused(rgb):
 def test_a_rolled_and_turned_camera_puts_lines_where_they_are():
     mount = Mount(roll=0.05, yaw=0.1, x=1.5, y=0.3)
     mask = render(Truth(offset=0.4, heading=0.0), MOUNT)
-    geometry = RoadModel(LABELS).analyse(mask, None, MOUNT.camera(), 0.0).geometry
+    geometry = road_of(mask).geometry
     geometry = replace(geometry, pitch=mount.camera().pitch)
     picture = draw_road(GREY, geometry, LABELS, mount.camera())
     x, y = Truth(offset=0.4, heading=0.0).edge(20.0, -1)

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import numpy as np
-from synthetic_roads import LABELS, MOUNT, Truth, render
+from road_steps import road_of
+from synthetic_roads import Truth, render
 
-from asap_ros.road.analysis import RoadModel
 from asap_ros.road.geometry import Reference, Status, invalid
 from asap_ros.road.outline import outline
 
@@ -13,7 +13,7 @@ TRUTH = Truth(offset=0.4, heading=0.03, curvature=0.006, rate=1e-4)
 
 
 def geometry_of(truth=TRUTH):
-    return RoadModel(LABELS).analyse(render(truth), None, MOUNT.camera(), 0.0).geometry
+    return road_of(render(truth)).geometry
 
 
 def test_edges_are_the_roads_own():
