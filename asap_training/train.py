@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +23,16 @@ from tqdm import tqdm
 
 from asap_ros.network.asap import Asap
 from asap_ros.network.pixels import normalise
-from asap_training import checkpoint, evaluate, recipe
+from asap_training import checkpoint, evaluate, recipe, start
 from asap_training.arguments import add_data, fail, roots
 from asap_training.augment import Augmentation
 from asap_training.checkpoint import Checkpoint, CheckpointError
 from asap_training.datasets import DataError, DataSet
 from asap_training.losses import class_weights, total_loss
 from asap_training.recipe import Optimisation, Recipe
+
+CALIBRATION = 16
+"""Batches of which the statistics of the batch norms are taken when a network file is the start."""
 
 
 class EpochView(Dataset):
@@ -132,6 +136,13 @@ class Run:
         checkpoint.load_trunk(self.model, path)
         self.average.load_state_dict(self.model.state_dict())
 
+    def start_from_network_file(self, path: Path) -> None:
+        """Take the weights of an exported network as the start of this one."""
+        frames = (frames.to(self.device) for frames, _ in islice(self.batches(0), CALIBRATION))
+        fresh = start.from_network_file(self.model, path, frames)
+        print(f'started from {path}; trained anew: {", ".join(fresh)}')
+        self.average.load_state_dict(self.model.state_dict())
+
     def batches(self, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of the coming epoch; the last, incomplete one is left out."""
         view = EpochView(self.train, self.recipe.augmentation, self.seed, self.epoch)
@@ -212,11 +223,11 @@ def train(run: Run, validation: DataSet, out: Path, workers: int) -> None:
     """Run all epochs that are left; keep ``last`` (to resume) and ``best`` (on validation)."""
     best = max((entry['miou'] for entry in run.history), default=-1.0)
     while run.epoch < run.recipe.optimisation.epochs:
-        start = time.monotonic()
+        begin = time.monotonic()
         loss = run.run_epoch(workers)
         matrix = evaluate.score(
             run.average, validation, run.recipe.network.classes, run.recipe.size, run.device)
-        seconds = time.monotonic() - start
+        seconds = time.monotonic() - begin
         run.history.append({'epoch': run.epoch, 'loss': loss, 'miou': matrix.miou(),
                             'seconds': round(seconds, 1)})
         checkpoint.save(out / 'last.safetensors', run.checkpoint())
@@ -239,9 +250,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument('recipe', help='a packaged recipe by name, or a YAML file')
     add_data(parser)
     parser.add_argument('--out', type=Path, required=True, help='folder of the run')
-    start = parser.add_mutually_exclusive_group()
-    start.add_argument('--trunk', type=Path, help="safetensors of the trunk's ImageNet weights")
-    start.add_argument('--start', type=Path, help='checkpoint whose weights are the start')
+    begin = parser.add_mutually_exclusive_group()
+    begin.add_argument('--trunk', type=Path, help="safetensors of the trunk's ImageNet weights")
+    begin.add_argument(
+        '--start', type=Path,
+        help='checkpoint, or exported network (.onnx), whose weights are the start')
     parser.add_argument('--epochs', type=int, help="instead of the recipe's")
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--workers', type=int, default=1, help='processes that read pictures')
@@ -261,6 +274,8 @@ def main(arguments: list[str] | None = None) -> None:
         if last.is_file():
             run.restore(checkpoint.load(last))
             print(f'going on after epoch {run.epoch} of {last}')
+        elif options.start and options.start.suffix == '.onnx':
+            run.start_from_network_file(options.start)
         elif options.start:
             run.start_from(checkpoint.load(options.start))
         elif options.trunk:
