@@ -174,8 +174,10 @@ class Run:
     def step(self, frames: Tensor, target: Tensor) -> float:
         """One step of gradient descent: uint8 (N, h, w, 3), int64 (N, h, w) -> the loss."""
         image = normalise(frames).contiguous(memory_format=torch.channels_last)
-        loss = total_loss(
-            self.model.training_scores(image), target, self.weights, self.recipe.loss)
+        precision = getattr(torch, self.recipe.optimisation.precision)
+        with torch.autocast(self.device.type, precision, enabled=precision != torch.float32):
+            scores = self.model.training_scores(image)
+        loss = total_loss(scores, target, self.weights, self.recipe.loss)
         if not torch.isfinite(loss):
             raise FloatingPointError(
                 f'the loss is {loss.item()} in epoch {self.epoch + 1}; lower the learning rate')
@@ -206,7 +208,9 @@ class Run:
 
     def restore(self, saved: Checkpoint) -> None:
         """Go on from a checkpoint of the same recipe and seed; CheckpointError otherwise."""
-        if (saved.facts['recipe'], saved.facts['seed']) != (self.recipe.to_json(), self.seed):
+        # Parsed, so that a checkpoint from before an entry of recipes existed has its default.
+        of = recipe.parse(json.loads(saved.facts['recipe']))
+        if (of, saved.facts['seed']) != (self.recipe, self.seed):
             raise CheckpointError(
                 'the checkpoint is of another recipe or seed: choose another --out, or remove it')
         checkpoint.load_weights(self.model, saved.part('model'))
@@ -256,15 +260,16 @@ def main(arguments: list[str] | None = None) -> None:
         '--start', type=Path,
         help='checkpoint, or exported network (.onnx), whose weights are the start')
     parser.add_argument('--epochs', type=int, help="instead of the recipe's")
+    parser.add_argument('--precision', choices=recipe.PRECISIONS, help="instead of the recipe's")
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--workers', type=int, default=1, help='processes that read pictures')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     options = parser.parse_args(arguments)
     with fail(parser):
         chosen = recipe.load(options.recipe)
-        if options.epochs is not None:
-            chosen = replace(
-                chosen, optimisation=replace(chosen.optimisation, epochs=options.epochs))
+        given_instead = {name: getattr(options, name) for name in ('epochs', 'precision')
+                         if getattr(options, name) is not None}
+        chosen = replace(chosen, optimisation=replace(chosen.optimisation, **given_instead))
         given = roots(options)
         sets = [source.open(given, chosen.label_set) for source in chosen.train]
         validation = chosen.validation.open(given, chosen.label_set)
