@@ -46,12 +46,12 @@ def from_network_file(model: Asap, path: Path, batches: Iterable[Tensor]) -> lis
     tensors = _tensors(path)
     model.eval()
     own = model.state_dict()
+    names = {module: name for name, module in model.named_modules()}
     norms = []
     for parent, conv, norm in conv_norms(model):
-        block, norm = getattr(parent, conv), getattr(parent, norm)
-        name = next(k for k, m in model.named_modules() if m is block)
-        if f'{name}.bias' in tensors:
-            norms.append((block, norm, tensors.pop(f'{name}.bias')))
+        bias = f'{names[getattr(parent, conv)]}.bias'
+        if bias in tensors:
+            norms.append((getattr(parent, norm), tensors.pop(bias)))
     for name in ('classifier.weight', 'classifier.bias'):
         if name in tensors and tensors[name].shape[0] != own[name].shape[0]:
             del tensors[name]
@@ -64,8 +64,7 @@ def from_network_file(model: Asap, path: Path, batches: Iterable[Tensor]) -> lis
             f'{wrong[:3]}, missing {missing[:3] or "the bias of the fusion"}')
     model.load_state_dict(tensors, strict=False)
     _restore_norms(model, norms, batches)
-    return sorted({k.split('.')[0] for k in own if k.split('.')[0] not in
-                   {name.split('.')[0] for name in tensors}})
+    return sorted({k.split('.')[0] for k in own} - {k.split('.')[0] for k in tensors})
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
@@ -81,32 +80,36 @@ def _tensors(path: Path) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def _restore_norms(model: Asap, norms: list, batches: Iterable[Tensor]) -> None:
-    """Give each batch norm its convolution's statistics, the network's output unchanged."""
-    for _, norm, offset in norms:
+def _restore_norms(
+        model: Asap, norms: list[tuple[nn.BatchNorm2d, Tensor]], batches: Iterable[Tensor],
+) -> None:
+    """Give each batch norm its convolution's statistics, the network's output unchanged.
+
+    ``norms``: each with the bias that folding it left in the convolution.
+    """
+    for norm, offset in norms:
         norm.running_mean.zero_()
         norm.running_var.fill_(1.0 - norm.eps)
         norm.weight.fill_(1.0)
         norm.bias.copy_(offset)
-    sums = {norm: [0, 0.0, 0.0] for _, norm, _ in norms}  # pixels, sum, sum of squares
+    sums = {norm: (0, 0.0, 0.0) for norm, _ in norms}  # pixels, sum, sum of squares
 
     def note(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         x = inputs[0].double()
-        entry = sums[norm]
-        entry[0] += x.numel() // x.shape[1]
-        entry[1] = entry[1] + x.sum((0, 2, 3))
-        entry[2] = entry[2] + x.square().sum((0, 2, 3))
+        pixels, total, squares = sums[norm]
+        sums[norm] = (pixels + x.numel() // x.shape[1], total + x.sum((0, 2, 3)),
+                      squares + x.square().sum((0, 2, 3)))
 
-    hooks = [norm.register_forward_pre_hook(note) for _, norm, _ in norms]
+    hooks = [norm.register_forward_pre_hook(note) for norm, _ in norms]
     device = next(model.parameters()).device
     for frames in batches:
         model(normalise(frames.to(device)))
     for hook in hooks:
         hook.remove()
-    for _, norm, offset in norms:
-        count, total, squares = sums[norm]
-        mean = total / count
-        variance = (squares / count - mean.square()).clamp_min(0.0)
+    for norm, offset in norms:
+        pixels, total, squares = sums[norm]
+        mean = total / pixels
+        variance = (squares / pixels - mean.square()).clamp_min(0.0)
         norm.running_mean.copy_(mean)
         norm.running_var.copy_(variance)
         norm.weight.copy_((variance + norm.eps).sqrt())
