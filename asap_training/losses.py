@@ -21,7 +21,7 @@ class LossConfig:
     ``alpha``, ``beta``: weights of the auxiliary losses on P3 and P4 (eq. 5).
     ``threshold``: a pixel is hard while the probability of its class is below this.
     ``keep``: the least share of valid pixels that counts, hard or not.
-    ``jaccard``: weight of the soft Jaccard loss on the main head; not in the paper, off by default.
+    ``jaccard``: weight of the soft Jaccard loss on the main head; not in the paper.
     """
 
     alpha: float = 0.4

@@ -22,6 +22,8 @@ from asap_training.checkpoint import CheckpointError
 
 PREFIX, HALF = 'model.', '.half'
 """What export puts around the names of a network's tensors."""
+NOT_NEEDED = ('aux', 'classifier.')
+"""Parts that a network file may lack: they are trained anew."""
 
 
 def conv_norms(module: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
@@ -55,13 +57,14 @@ def from_network_file(model: Asap, path: Path, batches: Iterable[Tensor]) -> lis
     for name in ('classifier.weight', 'classifier.bias'):
         if name in tensors and tensors[name].shape[0] != own[name].shape[0]:
             del tensors[name]
+    refilled = {f'{names[norm]}.{part}' for norm, _ in norms for part in ('weight', 'bias')}
     wrong = [k for k, v in tensors.items() if k not in own or own[k].shape != v.shape]
-    missing = [k for k, m in model.named_parameters() if k not in tensors and k.endswith('weight')
-               and m.ndim > 1 and not k.startswith(('aux', 'classifier'))]
-    if wrong or missing or 'fusion.levels.project.bias' not in tensors:
+    missing = [k for k, _ in model.named_parameters() if k not in tensors and k not in refilled
+               and not k.startswith(NOT_NEEDED)]
+    if wrong or missing:
         raise CheckpointError(
-            f'{path} is of another configuration, or of an older exporter: of another shape are '
-            f'{wrong[:3]}, missing {missing[:3] or "the bias of the fusion"}')
+            f'{path} is of another configuration or of an older exporter: of another shape are '
+            f'{wrong[:3]}, missing are {missing[:3]}')
     model.load_state_dict(tensors, strict=False)
     _restore_norms(model, norms, batches)
     return sorted({k.split('.')[0] for k in own} - {k.split('.')[0] for k in tensors})

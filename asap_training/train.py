@@ -32,7 +32,7 @@ from asap_training.losses import class_weights, total_loss
 from asap_training.recipe import Optimisation, Recipe
 
 CALIBRATION = 16
-"""Batches of which the statistics of the batch norms are taken when a network file is the start."""
+"""Batches that give the batch norms their statistics where a network file is the start."""
 
 
 class EpochView(Dataset):

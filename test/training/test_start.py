@@ -12,7 +12,7 @@ from asap_ros.network.pixels import normalise
 from asap_training import export, start
 from asap_training.checkpoint import CheckpointError
 
-SMALL = dict(classes=4, neck_channels=8, channels=8, key_channels=4)
+SMALL = {'classes': 4, 'neck_channels': 8, 'channels': 8, 'key_channels': 4}
 
 
 def frames() -> torch.Tensor:
@@ -41,10 +41,12 @@ def exported(model: Asap, path: Path) -> Path:
     return path
 
 
-@pytest.fixture(scope='module', params=['resnet18', 'mobilenet_v2'])
+@pytest.fixture(scope='module', params=[
+    {'trunk': 'resnet18'}, {'trunk': 'mobilenet_v2'}, {'fusion': 'general'},
+    {'merge': 'concat', 'fused_stride': 8}], ids=str)
 def trained_and_file(request, tmp_path_factory):
     """Return a network and its network file."""
-    model = network(trunk=request.param)
+    model = network(**request.param)
     path = tmp_path_factory.mktemp('start') / 'net.onnx'
     scores = model(normalise(frames()))
     return model.config, scores.detach(), exported(model, path)
@@ -78,7 +80,8 @@ def test_another_number_of_classes_keeps_all_but_the_classifier(trained_and_file
 
 
 @pytest.mark.parametrize('other', [
-    {'channels': 12}, {'fusion': 'general'}, {'attention': 'none'}, {'trunk': 'other'}])
+    {'channels': 12}, {'fusion': 'layer_norm', 'channels': 16}, {'trunk': 'other'},
+    {'attention': 'none'}])
 def test_another_configuration_is_refused(trained_and_file, other):
     config, _, path = trained_and_file
     if 'trunk' in other:
