@@ -1,10 +1,11 @@
-"""A network file as TensorRT takes it: one resolution, and every tensor in the type it computes in.
+"""A network file as TensorRT takes it: one resolution, every tensor in the type it computes in.
 
-TensorRT 10 and later and TensorRT-RTX compute a strongly typed network in exactly the types that it
-states, so the precision is decided here. Float16 is for the convolutions, the products of matrices
-and what only moves or mixes their results. What sums or divides stays float32: the statistics of
-layer norm and instance norm and all that they scale, softmax, means, and the normalisation of
-pixels. Float16 holds 11 bits and ends at 65504, and the sum of squares over a map is beyond both.
+TensorRT 10 and later and TensorRT-RTX compute a strongly typed network in exactly the types that
+it states, so the precision is decided here. Float16 is for the convolutions, the products of
+matrices and what only moves or mixes their results. What sums or divides stays float32: the
+statistics of layer norm and instance norm and all that they scale, softmax, means, and the
+normalisation of pixels. Float16 holds 11 bits and ends at 65504, and the sum of squares over a map
+is beyond both.
 """
 
 from __future__ import annotations
@@ -108,7 +109,8 @@ def fold_constants(network: onnx.ModelProto) -> None:
             [node], 'constant', [], [helper.make_empty_tensor_value_info(o) for o in node.output],
             [known[name] for name in inputs])
         results = ReferenceEvaluator(helper.make_model(
-            alone, opset_imports=network.opset_import, ir_version=network.ir_version)).run(None, {})
+            alone, opset_imports=network.opset_import, ir_version=network.ir_version,
+        )).run(None, {})
         known |= {name: numpy_helper.from_array(value, name)
                   for name, value in zip(node.output, results)}
     used = {name for node in kept for name in node.input}
