@@ -73,7 +73,8 @@ def test_model_that_fails_its_golden_frame(stand, capfd, tmp_path):
 
 
 @pytest.mark.parametrize('parameters, says', [
-    ({'engine': 'abacus'}, "engine: 'abacus' is not one of auto, tensorrt, tensorrt_rtx, onnxruntime"),
+    ({'engine': 'abacus'},
+     "engine: 'abacus' is not one of auto, tensorrt, tensorrt_rtx, onnxruntime"),
     ({'provider': 'npu'}, "provider: 'npu' is not one of auto, cpu, cuda"),
     ({'mask_resolution': 'double'}, "mask_resolution: 'double' is not one of network, camera"),
     ({'model': 'mars'}, "there is no model 'mars'")])

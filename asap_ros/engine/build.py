@@ -62,6 +62,9 @@ def build(runtime: TensorRt, model: ModelFile, recipe: Recipe, timing_cache: Pat
     cannot have the precision, BuildError where TensorRT fails or ``stopped``.
     """
     start = time.monotonic()
+    if timing_cache is not None and runtime.cross_targets:
+        raise BuildError(f'{runtime.name} measures no kernels while it builds: a timing cache is '
+                         'for tensorrt')
     network_file = typed(model, recipe.precision, recipe.size, recipe.batch, runtime.opset)
     trt = runtime.trt
     builder = trt.Builder(runtime.logger)
@@ -125,10 +128,10 @@ def constrain(runtime: TensorRt, network, config, network_file: TypedNetwork,
         config.set_flag(trt.BuilderFlag.INT8)
     config.set_flag(trt.BuilderFlag.OBEY_PRECISION_CONSTRAINTS)
     for _, layer in float32_layers(network, network_file):
-        layer.precision = trt.DataType.FLOAT
-        for index in range(layer.num_outputs):
-            if layer.get_output(index).dtype in (trt.DataType.FLOAT, trt.DataType.HALF):
-                layer.set_output_type(index, trt.DataType.FLOAT)
+        floats = layer.get_output(0).dtype in (trt.DataType.FLOAT, trt.DataType.HALF)
+        if floats and layer.type != trt.LayerType.CAST:  # a cast states its type already
+            layer.precision = trt.DataType.FLOAT
+            layer.set_output_type(0, trt.DataType.FLOAT)
 
 
 def float32_layers(network, network_file: TypedNetwork):

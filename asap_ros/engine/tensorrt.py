@@ -122,11 +122,6 @@ class TensorRtEngine:
             times.append(elapsed())
         return times
 
-    def inspect(self) -> str:
-        """Return what TensorRT itself tells of the engine's layers, as JSON."""
-        inspector = self._engine.create_engine_inspector()
-        return inspector.get_engine_information(self._runtime.trt.LayerInformationFormat.JSON)
-
     def _make_context(self):
         """Return an execution context; of TensorRT-RTX one that compiles all kernels at once.
 

@@ -25,8 +25,10 @@ STATISTICS = frozenset({
     'ReduceMean', 'ReduceSum', 'ReduceSumSquare', 'ReduceL1', 'ReduceL2', 'ReduceLogSumExp',
     'GlobalAveragePool', 'AveragePool', 'Pow', 'Sqrt', 'Reciprocal', 'Div', 'Exp', 'Log',
     'Softmax', 'LogSoftmax', 'LayerNormalization', 'InstanceNormalization',
-    'GroupNormalization', 'BatchNormalization', 'QuantizeLinear', 'DequantizeLinear'})
+    'GroupNormalization', 'BatchNormalization'})
 """Operators that are computed in float32 whatever the precision."""
+QUANTISATION = ('QuantizeLinear', 'DequantizeLinear')
+"""Operators that state int8; folding those of weights would lose it."""
 ELEMENTWISE = frozenset({'Add', 'Sub', 'Mul', 'Neg', 'Abs', 'ReduceMax', 'Squeeze', 'Unsqueeze'})
 """Operators that are float32 where one of their inputs is the result of one of the above."""
 UNTYPED_INPUTS = {'Resize': (1, 2, 3), 'Shape': (0,), 'Cast': (0,), 'Reshape': (1,)}
@@ -56,7 +58,7 @@ def typed(model: ModelFile, precision: str, size: tuple[int, int], batch: int,
         raise PrecisionError(
             f'precision {precision!r} is unknown: {", ".join(PRECISIONS)} are possible')
     network = onnx.load(model.path)
-    quantised = any(node.op_type == 'QuantizeLinear' for node in network.graph.node)
+    quantised = any(node.op_type in QUANTISATION for node in network.graph.node)
     if precision == 'int8' and not quantised:
         raise PrecisionError(
             f'{model.path} cannot run in int8: it holds no quantisation (QuantizeLinear and '
@@ -101,7 +103,7 @@ def fold_constants(network: onnx.ModelProto) -> None:
     known = {tensor.name: tensor for tensor in graph.initializer}
     kept = []
     for node in graph.node:
-        if not all(name in known for name in node.input if name):
+        if node.op_type in QUANTISATION or not all(name in known for name in node.input if name):
             kept.append(node)
             continue
         inputs = [name for name in dict.fromkeys(node.input) if name]
@@ -132,9 +134,9 @@ def at_resolution(network: onnx.ModelProto, size: tuple[int, int], batch: int) -
 
 
 def cast_labels_through_float(graph: onnx.GraphProto) -> None:
-    """Cast integers to uint8 by way of float32, in place: TensorRT casts to it from nothing else.
+    """Cast integers to uint8 by way of a float, in place: TensorRT casts to it from nothing else.
 
-    Exact for all that a uint8 holds.
+    Exact for all that a uint8 holds, in float16 too.
     """
     types = element_types(graph)
     for position, node in reversed(list(enumerate(graph.node))):
