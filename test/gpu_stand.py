@@ -16,6 +16,10 @@ from types import SimpleNamespace
 import numpy as np
 from cuda.bindings import runtime as real
 
+from asap_ros.engine import cuda, runtimes
+from asap_ros.engine.base import EngineError
+from asap_ros.engine.runtimes import TensorRt
+
 TENSORRT_8_6 = """
 Runtime.__init__(self: Runtime, logger: ILogger) -> None
 Runtime.deserialize_cuda_engine(self: Runtime, serialized_engine: buffer) -> ICudaEngine
@@ -265,6 +269,29 @@ class Gpu:
         assert not self.held, 'something still refers to the context'
         self.fail.clear()
         return ()
+
+
+RTX_CLASSES = ('Runtime', 'ICudaEngine', 'IExecutionContext', 'IRuntimeConfig')
+
+
+def put_into(monkeypatch, rtx, network, **options) -> Gpu:
+    """Put a GPU into this machine, on which the real TensorRT-RTX would be used.
+
+    It builds as it does; what it builds is run by ``network``. ``options`` go to ``make_trt``.
+    """
+    gpu = Gpu()
+    trt = make_trt(gpu, Published.of_module(rtx.trt, *RTX_CLASSES), network, rtx.version,
+                   **options)
+    trt.ComputeCapability = rtx.trt.ComputeCapability
+    runtime = TensorRt('tensorrt_rtx', trt, runtimes.make_logger(trt))
+
+    def load(name):
+        if name == 'tensorrt_rtx':
+            return runtime
+        raise EngineError(f'{name} is not installed')
+    monkeypatch.setattr(cuda, 'cudart', gpu)
+    monkeypatch.setattr(runtimes, 'load', load)
+    return gpu
 
 
 def make_trt(gpu: Gpu, published: Published, network, version: str, loads=lambda plan: True,

@@ -11,6 +11,7 @@ import tiny_model
 pytest.importorskip('cuda.bindings', reason='needs the ROS environment')
 
 import gpu_stand
+from gpu_stand import RTX_CLASSES
 
 from asap_ros.engine import cuda
 from asap_ros.engine.base import EngineError, prove
@@ -20,7 +21,6 @@ from asap_ros.engine.runtimes import TensorRt, make_logger
 from asap_ros.engine.tensorrt import PlanError, TensorRtEngine
 
 SIZE = (64, 128)
-RTX_CLASSES = ('Runtime', 'ICudaEngine', 'IExecutionContext', 'IRuntimeConfig')
 
 
 def network(frames):
