@@ -71,6 +71,7 @@ def build(runtime: TensorRt, model: ModelFile, recipe: Recipe, timing_cache: Pat
     network = parse(runtime, builder, network_file, model)
     config = builder.create_builder_config()
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
+    config.clear_flag(trt.BuilderFlag.TF32)  # on by default: fp32 would hold 11 bits, not 24
     profile = builder.create_optimization_profile()
     shape = (*recipe.size, 3)
     profile.set_shape('image', (1, *shape), (recipe.batch, *shape), (recipe.batch, *shape))
