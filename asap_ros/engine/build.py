@@ -67,7 +67,7 @@ def build(runtime: TensorRt, model: ModelFile, recipe: Recipe, timing_cache: Pat
                          'for tensorrt')
     network_file = typed(model, recipe.precision, recipe.size, recipe.batch, runtime.opset)
     trt = runtime.trt
-    builder = trt.Builder(runtime.logger)
+    builder = runtime.create('Builder')
     network = parse(runtime, builder, network_file, model)
     config = builder.create_builder_config()
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
