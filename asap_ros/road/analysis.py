@@ -10,7 +10,7 @@ from asap_ros.labels import LabelSet
 from asap_ros.road import grids
 from asap_ros.road.camera import Camera
 from asap_ros.road.clothoid import PITCH, WIDTH
-from asap_ros.road.corridor import describe
+from asap_ros.road.corridor import describe, is_unsure_ahead
 from asap_ros.road.edge_model import Points, edge_points
 from asap_ros.road.edges import Edges, find_edges
 from asap_ros.road.fit import (
@@ -106,6 +106,8 @@ class RoadModel:
                                 confidence, self.labels, options)
         pitch, sigma = self._pitch(track, camera)
         space = place(space.columns, camera.pitched(pitch), options, sigma)
+        if not geometry.valid and is_unsure_ahead(space, options):
+            geometry = invalid(geometry.status | Status.LOW_CONFIDENCE)
         return Road(geometry, mask, camera, space, edges, fit)
 
     def _pitch(self, track: Track | None, camera: Camera) -> tuple[float, float]:
