@@ -56,7 +56,7 @@ class Panorama:
                seed: int) -> None:
         """Let distant woods and hills stand in the haze along the horizon."""
         lines = textures.noise(50 + seed % 5, 1.1)
-        ridge = np.concatenate([lines[k] for k in range(0, 8)])[:COLUMNS]
+        ridge = np.concatenate([lines[k] for k in range(8)])[:COLUMNS]
         ridge = np.interp(np.linspace(0, 1, COLUMNS), np.linspace(0, 1, len(ridge)), ridge)
         near = 0.007 + 0.0030 * (ridge - ridge.min()) / np.ptp(ridge) * 2
         leaves = np.tile(lines[100], COLUMNS // len(lines[100]))

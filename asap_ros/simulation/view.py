@@ -22,7 +22,8 @@ FARTHEST = 1500.0
 @dataclass(frozen=True, eq=False)
 class View:
     """A camera: ``fx fy cx cy`` pixels; ``rotation`` (3, 3) and ``position`` (3,) of the optical
-    frame in the world."""
+    frame in the world.
+    """
 
     fx: float
     fy: float
