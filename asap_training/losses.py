@@ -12,6 +12,7 @@ from torch.nn import functional
 from asap_ros.labels import IGNORED
 from asap_ros.network.asap import Scores
 from asap_ros.network.layers import resize
+from asap_training import distributed
 
 
 @dataclass(frozen=True)
@@ -35,23 +36,43 @@ def ohem_cross_entropy(
 
     ``scores``: (N, K, H, W); ``target``: int64 (N, H, W), 255 ignored; ``weight``: (K,) or None.
     Returns a scalar; zero, with a gradient of zero, where nothing is labelled.
+
+    Of several processes each returns its share: which pixels are hard enough, and what the sum
+    is divided by, is decided over the pixels of all of them, so that the mean of the processes'
+    losses, and of their gradients, is that of the whole batch in one process.
     """
     plain = functional.cross_entropy(scores, target, ignore_index=IGNORED, reduction='none')
     valid = target != IGNORED
     losses = plain[valid]
-    if losses.numel() == 0:
-        return scores.sum() * 0.0
     hard = losses > -math.log(config.threshold)
-    least = max(1, int(config.keep * losses.numel()))
-    if hard.sum() < least:
-        chosen = losses.topk(least).indices
+    counts = distributed.total(torch.stack([hard.sum(), valid.sum()]))
+    if not counts[1]:
+        return scores.sum() * 0.0
+    least = max(1, int(config.keep * counts[1]))
+    if counts[0] < least:
+        chosen = hardest(losses, least)
     else:
         chosen = hard.nonzero().squeeze(1)
     losses = losses[chosen]
-    if weight is None:
-        return losses.mean()
-    weights = weight[target[valid][chosen]]
-    return (losses * weights).sum() / weights.sum()
+    weights = torch.ones_like(losses) if weight is None else weight[target[valid][chosen]]
+    share = (losses * weights).sum() / distributed.total(weights.sum())
+    return share * distributed.world()
+
+
+def hardest(losses: Tensor, count: int) -> Tensor:
+    """Return the indices of this process's losses that are among the ``count`` largest of all."""
+    own = losses.topk(min(count, losses.numel()))
+    if distributed.world() == 1:
+        return own.indices
+    values = own.values.detach()
+    padded = functional.pad(values, (0, count - values.numel()), value=-1.0)
+    least = distributed.gathered(padded).topk(count).values[-1]
+    above, equal = (values > least).sum(), (values == least).sum()
+    # Of losses equal to the least one, as many as are wanted, the first processes' first.
+    wanted = count - distributed.total(above)
+    before = distributed.gathered(equal[None])[:distributed.rank()].sum()
+    taken = (wanted - before).clamp_min(0).minimum(equal)
+    return own.indices[:above + taken]
 
 
 def total_loss(
