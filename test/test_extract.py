@@ -38,7 +38,7 @@ def test_size_and_every_and_several_drives_into_one_folder(tmp_path):
 
 @pytest.mark.parametrize('topics, extra, message', [
     ([tiny_bags.RAW], [], 'no reference masks'),
-    (tiny_bags.DRIVE, ['--reference-labels', 'idd_lite'], 'holds id 10, which is none of idd_lite'),
+    (tiny_bags.DRIVE, ['--reference-labels', 'idd_lite'], 'id 10, which is none of idd_lite'),
     (tiny_bags.DRIVE, ['--reference-labels', 'mars'], 'mars'),
     (tiny_bags.DRIVE, ['--reference-topic', '/other'], 'no reference topic /other')])
 def test_what_cannot_be_extracted_is_said(tmp_path, capsys, topics, extra, message):
