@@ -1,4 +1,4 @@
-"""Train and score the rows of the paper's Tables II and III: ``python -m asap_training.ablate``."""
+"""Score the rows of the paper's Tables II and III: ``python -m asap_training.ablate``."""
 
 from __future__ import annotations
 

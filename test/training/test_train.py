@@ -54,26 +54,27 @@ def test_cityscapes_in_its_official_layout_is_trained_on(tmp_path, capsys):
     assert not (tmp_path / 'other' / 'last.safetensors').exists()
 
 
-def stop_after(steps: int, monkeypatch) -> None:
-    """Send Ctrl-C while the step of that number is at work."""
+def stop_after(steps: int, wish: signal.Signals, monkeypatch) -> None:
+    """Send Ctrl-C, or what an init system sends, while the step of that number is at work."""
     original, made = Run.descend, []
 
     def descend(self, *arguments):
         made.append(1)
         if len(made) == steps:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), wish)
         return original(self, *arguments)
 
     monkeypatch.setattr(Run, 'descend', descend)
 
 
-@pytest.mark.parametrize('steps', [2, 3], ids=['at the end of an epoch', 'within an epoch'])
+@pytest.mark.parametrize('steps, wish', [(2, signal.SIGINT), (3, signal.SIGTERM)],
+                         ids=['at the end of an epoch', 'within an epoch'])
 def test_a_stopped_run_goes_on_as_if_unbroken(
-        tiny_recipe, tiny_camvid, tmp_path, monkeypatch, capsys, steps):
+        tiny_recipe, tiny_camvid, tmp_path, monkeypatch, capsys, steps, wish):
     unbroken, broken = tmp_path / 'unbroken', tmp_path / 'broken'
     run(tiny_recipe, tiny_camvid, unbroken)
     with monkeypatch.context() as patch:
-        stop_after(steps, patch)
+        stop_after(steps, wish, patch)
         with pytest.raises(SystemExit) as stopped:
             run(tiny_recipe, tiny_camvid, broken)
     assert stopped.value.code == 130 and 'call again' in capsys.readouterr().err
