@@ -35,11 +35,10 @@ def road_geometry(world: World, time: float, base: tuple[np.ndarray, np.ndarray]
               - base[1]) @ base[0]
     forward = base[0].T @ np.array([np.cos(heading), np.sin(heading), 0.0])
     start, end, blocker = _view(world, s0, base, view, mask)
-    s = np.arange(np.ceil(start), end, 1.0)
-    s = np.unique(np.r_[start, s, end])
+    s = np.unique(np.r_[start, np.arange(np.ceil(start), end, 1.0), end])
     zero = np.zeros_like(s)
-    fx = view.rotation.T @ base[0]  # base_link's axes in the optical frame
-    pitch = float(np.arcsin(-fx[2] @ np.array([0.0, 0.0, 1.0])))
+    axis = base[0].T @ view.rotation[:, 2]  # where the camera looks
+    pitch = float(np.arcsin(-axis[2]))
     met = blocker != NO_BLOCKER
     return RoadGeometry(
         valid=True, status=Status.OK, lateral_offset=float(placed[1]), lateral_offset_sigma=0.0,
