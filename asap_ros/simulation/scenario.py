@@ -89,7 +89,7 @@ SCENARIOS = {s.name: s for s in (
              promised=_COUNTRY),
     Scenario('crest', 'a country road over crests and through dips, overcast',
              'country', 17.0, OVERCAST, radius=(500.0, 900.0), straight=(60.0, 150.0),
-             arc=(30.0, 60.0), spiral=(50.0, 70.0), width=(6.8, 7.2), rise=7.0, wave=320.0,
+             arc=(30.0, 60.0), spiral=(50.0, 70.0), width=(6.8, 7.2), rise=5.0, wave=400.0,
              promised=_COUNTRY),
     Scenario('junction', 'a street with crossroads, zebra crossings and traffic lights, overcast',
              light=OVERCAST, junctions=4, **{**_TOWN, 'straight': (90.0, 150.0)},
