@@ -27,7 +27,7 @@ from asap_ros.transport import profile_variables
 SHARE = FindPackageShare('asap_ros')
 ARGUMENTS = (
     ('model', '', 'a shipped model by name, or an ONNX file; empty: as the params file says'),
-    ('engine', '', 'auto or onnxruntime; empty: as the params file says'),
+    ('engine', '', 'auto, tensorrt, tensorrt_rtx or onnxruntime; empty: as the params file says'),
     ('image_topic', '/camera/image_raw', 'the camera; with compressed its /compressed twin'),
     ('camera_info_topic', '/camera/camera_info', 'the calibration of that camera'),
     ('odometry_topic', '/odom', 'the velocity of the vehicle, for the road from frame to frame'),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 from rosbags.rosbag2 import Reader
-from rosbags.typesys import Stores, get_typestore
 
 from asap_ros.evaluation import salvage
+from asap_ros.typestore import typestore
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
@@ -53,7 +53,7 @@ class Message:
     def value(self) -> object:
         """The message's fields, as attributes; BagError where the bytes do not make sense."""
         try:
-            return _typestore().deserialize_cdr(self.cdr, self.topic.type)
+            return typestore().deserialize_cdr(self.cdr, self.topic.type)
         except Exception as error:  # whatever a parser does on damaged bytes, it is one thing here
             raise BagError(
                 f'a message on {self.topic.name} at {self.time_ns / 1e9:.3f} s is not a '
@@ -167,12 +167,6 @@ class Bag:
         else:
             self.damage = (f'bag {self.path} is damaged ({error}): reading ended after '
                            f'{before} messages')
-
-
-@lru_cache(maxsize=1)
-def _typestore():
-    """Return the standard message types; those read here are the same in every ROS 2."""
-    return get_typestore(Stores.ROS2_JAZZY)
 
 
 def _storage_files(path: Path) -> list[Path]:
