@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 
 from rcl_interfaces.msg import (
@@ -16,10 +17,13 @@ from rclpy.parameter import Parameter
 
 @dataclass(frozen=True)
 class Entry:
-    """One parameter; ``changes``: may be set while the node runs. Ranges are inclusive."""
+    """One parameter; ``changes``: may be set while the node runs. Ranges are inclusive.
+
+    A list of numbers has no default: () stands for it while nothing is set.
+    """
 
     name: str
-    default: bool | int | float | str
+    default: bool | int | float | str | tuple[float, ...]
     description: str
     range: tuple[float, float] | None = None
     choices: tuple[str, ...] | None = None
@@ -96,6 +100,10 @@ TABLE = (
     Entry('hood_fraction', 0.0,
           'Share of the rows of the image, from the bottom, that show the vehicle itself.',
           range=(0.0, 1.0)),
+    Entry('hood_polygon', (),
+          'Outline of the vehicle itself in the image: x and y of each corner in turn, as '
+          'fractions of its width and height, written with a decimal point. What it covers and '
+          'all below is not looked at.'),
     Entry('vehicle_width', 1.8, 'Metres that must be free for the corridor to go on.',
           range=(0.1, 20.0)),
     Entry('reference', 'road_centre',
@@ -110,17 +118,25 @@ TABLE = (
 def declare(node: Node) -> None:
     """Declare the table's parameters on a node; values come from its overrides or defaults."""
     for entry in TABLE:
-        node.declare_parameter(entry.name, entry.default, entry.descriptor())
+        default = Parameter.Type.DOUBLE_ARRAY if entry.default == () else entry.default
+        node.declare_parameter(entry.name, default, entry.descriptor())
     node.add_on_set_parameters_callback(check)
 
 
-def read(node: Node) -> dict[str, bool | int | float | str]:
+def read(node: Node) -> dict[str, bool | int | float | str | tuple[float, ...]]:
     """Return the current values by name. Raises ValueError where one is not among its choices."""
-    values = {entry.name: node.get_parameter(entry.name).value for entry in TABLE}
+    values = {entry.name: _value(node, entry) for entry in TABLE}
     fault = _fault(values)
     if fault:
         raise ValueError(fault)
     return values
+
+
+def _value(node: Node, entry: Entry):
+    if entry.default != ():
+        return node.get_parameter(entry.name).value
+    unset = Parameter(entry.name, Parameter.Type.DOUBLE_ARRAY, array('d'))
+    return tuple(node.get_parameter_or(entry.name, unset).value)
 
 
 def check(parameters: list[Parameter]) -> SetParametersResult:

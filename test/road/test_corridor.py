@@ -4,19 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from synthetic_roads import (
-    CAR,
-    LABELS,
-    MOUNT,
-    PERSON,
-    SIDEWALK,
-    Box,
-    Mount,
-    Truth,
-    render,
-)
+from road_steps import road_of
+from synthetic_roads import CAR, MOUNT, PERSON, SIDEWALK, Box, Mount, Truth, render
 
-from asap_ros.road.analysis import RoadModel
 from asap_ros.road.corridor import through_vehicle
 from asap_ros.road.geometry import NO_BLOCKER, Reference, Status
 from asap_ros.road.options import RoadOptions
@@ -26,9 +16,8 @@ TROUBLE = (Status.WIDTH_JUMP | Status.INTERSECTION | Status.NOT_FLAT | Status.ON
 BOTH = [0.0, 1 / 200, -1 / 200, 1 / 50, -1 / 50]
 
 
-def geometry_of(mask, mount=MOUNT, options=None, confidence=None, believed_pitch=None):
-    model = RoadModel(LABELS, options)
-    return model.analyse(mask, confidence, mount.camera(believed_pitch), 0.0).geometry
+def geometry_of(mask, mount=MOUNT, **changes):
+    return road_of(mask, mount=mount, **changes).geometry
 
 
 def at(geometry, s):
