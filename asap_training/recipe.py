@@ -17,6 +17,7 @@ from asap_training.datasets import DataSet
 from asap_training.losses import LossConfig
 
 FOLDER = Path(__file__).parent / 'recipes'
+PRECISIONS = ('float32', 'bfloat16')
 
 
 class RecipeError(ValueError):
@@ -56,6 +57,8 @@ class Optimisation:
     ``class_exponent``: classes weigh (median frequency / frequency) to this power in the loss.
     ``average``: decay of the exponential moving average of the weights, which is what is scored
     and kept; 0 keeps the raw weights.
+    ``precision``: what convolutions and matrix products are computed in (autocast); weights,
+    norms and the loss stay float32.
     """
 
     epochs: int = 50
@@ -68,6 +71,13 @@ class Optimisation:
     warm_up: int = 200
     class_exponent: float = 0.0
     average: float = 0.99
+    precision: str = 'float32'
+
+    def __post_init__(self):
+        """Raise ValueError where the precision is none of PRECISIONS."""
+        if self.precision not in PRECISIONS:
+            raise ValueError(
+                f'precision {self.precision!r} is unknown; known are {", ".join(PRECISIONS)}')
 
 
 @dataclass(frozen=True)

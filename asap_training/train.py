@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +23,16 @@ from tqdm import tqdm
 
 from asap_ros.network.asap import Asap
 from asap_ros.network.pixels import normalise
-from asap_training import checkpoint, evaluate, recipe
+from asap_training import checkpoint, evaluate, recipe, start
 from asap_training.arguments import add_data, fail, roots
 from asap_training.augment import Augmentation
 from asap_training.checkpoint import Checkpoint, CheckpointError
 from asap_training.datasets import DataError, DataSet
 from asap_training.losses import class_weights, total_loss
 from asap_training.recipe import Optimisation, Recipe
+
+CALIBRATION = 16
+"""Batches that give the batch norms their statistics where a network file is the start."""
 
 
 class EpochView(Dataset):
@@ -132,6 +136,13 @@ class Run:
         checkpoint.load_trunk(self.model, path)
         self.average.load_state_dict(self.model.state_dict())
 
+    def start_from_network_file(self, path: Path) -> None:
+        """Take the weights of an exported network as the start of this one."""
+        frames = (frames.to(self.device) for frames, _ in islice(self.batches(0), CALIBRATION))
+        fresh = start.from_network_file(self.model, path, frames)
+        print(f'started from {path}; trained anew: {", ".join(fresh)}')
+        self.average.load_state_dict(self.model.state_dict())
+
     def batches(self, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of the coming epoch; the last, incomplete one is left out."""
         view = EpochView(self.train, self.recipe.augmentation, self.seed, self.epoch)
@@ -163,8 +174,10 @@ class Run:
     def step(self, frames: Tensor, target: Tensor) -> float:
         """One step of gradient descent: uint8 (N, h, w, 3), int64 (N, h, w) -> the loss."""
         image = normalise(frames).contiguous(memory_format=torch.channels_last)
-        loss = total_loss(
-            self.model.training_scores(image), target, self.weights, self.recipe.loss)
+        precision = getattr(torch, self.recipe.optimisation.precision)
+        with torch.autocast(self.device.type, precision, enabled=precision != torch.float32):
+            scores = self.model.training_scores(image)
+        loss = total_loss(scores, target, self.weights, self.recipe.loss)
         if not torch.isfinite(loss):
             raise FloatingPointError(
                 f'the loss is {loss.item()} in epoch {self.epoch + 1}; lower the learning rate')
@@ -195,7 +208,9 @@ class Run:
 
     def restore(self, saved: Checkpoint) -> None:
         """Go on from a checkpoint of the same recipe and seed; CheckpointError otherwise."""
-        if (saved.facts['recipe'], saved.facts['seed']) != (self.recipe.to_json(), self.seed):
+        # Parsed, so that a checkpoint from before an entry of recipes existed has its default.
+        of = recipe.parse(json.loads(saved.facts['recipe']))
+        if (of, saved.facts['seed']) != (self.recipe, self.seed):
             raise CheckpointError(
                 'the checkpoint is of another recipe or seed: choose another --out, or remove it')
         checkpoint.load_weights(self.model, saved.part('model'))
@@ -212,11 +227,11 @@ def train(run: Run, validation: DataSet, out: Path, workers: int) -> None:
     """Run all epochs that are left; keep ``last`` (to resume) and ``best`` (on validation)."""
     best = max((entry['miou'] for entry in run.history), default=-1.0)
     while run.epoch < run.recipe.optimisation.epochs:
-        start = time.monotonic()
+        begin = time.monotonic()
         loss = run.run_epoch(workers)
         matrix = evaluate.score(
             run.average, validation, run.recipe.network.classes, run.recipe.size, run.device)
-        seconds = time.monotonic() - start
+        seconds = time.monotonic() - begin
         run.history.append({'epoch': run.epoch, 'loss': loss, 'miou': matrix.miou(),
                             'seconds': round(seconds, 1)})
         checkpoint.save(out / 'last.safetensors', run.checkpoint())
@@ -239,19 +254,22 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument('recipe', help='a packaged recipe by name, or a YAML file')
     add_data(parser)
     parser.add_argument('--out', type=Path, required=True, help='folder of the run')
-    start = parser.add_mutually_exclusive_group()
-    start.add_argument('--trunk', type=Path, help="safetensors of the trunk's ImageNet weights")
-    start.add_argument('--start', type=Path, help='checkpoint whose weights are the start')
+    begin = parser.add_mutually_exclusive_group()
+    begin.add_argument('--trunk', type=Path, help="safetensors of the trunk's ImageNet weights")
+    begin.add_argument(
+        '--start', type=Path,
+        help='checkpoint, or exported network (.onnx), whose weights are the start')
     parser.add_argument('--epochs', type=int, help="instead of the recipe's")
+    parser.add_argument('--precision', choices=recipe.PRECISIONS, help="instead of the recipe's")
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--workers', type=int, default=1, help='processes that read pictures')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     options = parser.parse_args(arguments)
     with fail(parser):
         chosen = recipe.load(options.recipe)
-        if options.epochs is not None:
-            chosen = replace(
-                chosen, optimisation=replace(chosen.optimisation, epochs=options.epochs))
+        given_instead = {name: getattr(options, name) for name in ('epochs', 'precision')
+                         if getattr(options, name) is not None}
+        chosen = replace(chosen, optimisation=replace(chosen.optimisation, **given_instead))
         given = roots(options)
         sets = [source.open(given, chosen.label_set) for source in chosen.train]
         validation = chosen.validation.open(given, chosen.label_set)
@@ -261,6 +279,8 @@ def main(arguments: list[str] | None = None) -> None:
         if last.is_file():
             run.restore(checkpoint.load(last))
             print(f'going on after epoch {run.epoch} of {last}')
+        elif options.start and options.start.suffix == '.onnx':
+            run.start_from_network_file(options.start)
         elif options.start:
             run.start_from(checkpoint.load(options.start))
         elif options.trunk:

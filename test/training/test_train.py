@@ -40,6 +40,25 @@ def test_a_run_learns_two_classes(trained):
     assert max(entry['miou'] for entry in history) > 0.6
 
 
+def test_mixed_precision_learns_alike(trained, tiny_recipe, tiny_camvid, tmp_path):
+    run(tiny_recipe, tiny_camvid, tmp_path / 'mixed', '--epochs', '8', '--precision', 'bfloat16')
+    plain, mixed = (json.loads((out / 'history.json').read_text())
+                    for out in (trained, tmp_path / 'mixed'))
+    assert mixed[0]['loss'] != plain[0]['loss'], 'it must have been computed otherwise'
+    assert mixed[-1]['loss'] == pytest.approx(plain[-1]['loss'], rel=0.2)
+    tensors = load_file(tmp_path / 'mixed' / 'last.safetensors')
+    assert {t.dtype for t in tensors.values()} == {torch.float32, torch.int64}
+
+
+def test_a_checkpoint_from_before_an_entry_of_recipes_goes_on(trained, tiny_recipe, tiny_camvid):
+    old = checkpoint.load(trained / 'last.safetensors')
+    document = json.loads(old.facts['recipe'])
+    del document['optimisation']['precision']
+    old.facts['recipe'] = json.dumps(document)
+    checkpoint.save(trained / 'last.safetensors', old)
+    run(tiny_recipe, tiny_camvid, trained, '--epochs', '8')
+
+
 def test_a_resumed_run_repeats_the_unbroken_one(tiny_recipe, tiny_camvid, tmp_path, monkeypatch):
     unbroken, broken = tmp_path / 'unbroken', tmp_path / 'broken'
     run(tiny_recipe, tiny_camvid, unbroken)
