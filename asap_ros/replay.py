@@ -334,6 +334,8 @@ def main(arguments: list[str] | None = None) -> int:
     if not results:
         print('replay: stopped before the first frame', flush=True)
         return 1
+    if results.document['source']['damage']:
+        print(f'warning: {results.document["source"]["damage"]}', file=sys.stderr)
     print(*results.files, sep='\n')
     print(report.headline(results.document), flush=True)
     return exit_code(results.document)

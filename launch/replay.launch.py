@@ -62,14 +62,14 @@ def play(context):
         drive = topics.find(bag, topics.Wanted(
             given['image_topic'], given['reference_topic'], '', given['odometry_topic'],
             given['road_topic'], given['free_space_topic']))
-    odometry = {'odometry_topic': drive.odometry.name} if drive.odometry else {}
     segmenter = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(PathJoinSubstitution(
             [SHARE, 'launch', 'segment.launch.py'])),
         launch_arguments={
             **{name: LaunchConfiguration(name) for name, *_ in PASSED_ON},
             'image_topic': drive.image_name,
-            'camera_info_topic': drive.camera_info_name, **odometry,
+            'camera_info_topic': drive.camera_info_name,
+            'odometry_topic': drive.odometry.name if drive.odometry else '/odom',
             'compressed': str(drive.image.compressed).lower(),
             'use_sim_time': 'true', 'autostart': 'true', 'namespace': ''}.items())
     replay = Node(

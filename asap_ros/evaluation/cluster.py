@@ -8,6 +8,8 @@ from typing import TypeVar
 
 from distributed import Client, LocalCluster, as_completed
 
+from asap_ros.version import version
+
 J, R = TypeVar('J'), TypeVar('R')
 CONNECT = 15
 """Seconds to wait for a scheduler."""
@@ -39,7 +41,25 @@ def connect(scheduler: str = '', workers: int = 0) -> Iterator[Client]:
         if not client.scheduler_info(n_workers=-1)['workers']:
             raise ClusterError(f'the scheduler at {scheduler} has no workers: start some with '
                                f'"dask worker {scheduler} --nthreads 1"')
+        _check_workers(client)
         yield client
+
+
+def _check_workers(client: Client) -> None:
+    """Raise ClusterError where workers lack this software, on which jobs would wait for ever."""
+    def look() -> str:  # sent by value, as a function within a function is
+        try:
+            from asap_ros.version import version
+        except ImportError:
+            return 'none'
+        return version()
+
+    other = {address: found for address, found in client.run(look).items()
+             if found != version()}
+    if other:
+        raise ClusterError(
+            f'asap_ros {version()} must be installed where the workers run; another one is at '
+            f'{", ".join(f"{address} ({found})" for address, found in other.items())}')
 
 
 def each(client: Client, work: Callable[[J], R], jobs: Sequence[J]) -> Iterator[

@@ -25,21 +25,26 @@ class OutputBag:
     """An MCAP bag that appears whole in ``folder/results``, or not at all."""
 
     def __init__(self, folder: Path):
-        """Begin to write; raises OSError where that cannot be done."""
+        """Prepare a bag; nothing is written before the first message."""
         self._final = folder / FOLDER
         self._partial = folder / f'.{FOLDER}.partial'
-        shutil.rmtree(self._partial, ignore_errors=True)  # the rest of a run that was killed
-        folder.mkdir(parents=True, exist_ok=True)
-        self._writer = Writer(self._partial / FOLDER, version=9,
-                              storage_plugin=StoragePlugin.MCAP)
-        self._partial.mkdir()
-        # Chunks in zstd: a label mask is a thirtieth of its size then.
-        self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-        self._writer.open()
+        self._writer: Writer | None = None
         self._connections: dict[tuple[str, str], Connection] = {}
+
+    def _open(self) -> Writer:
+        """Begin to write; OSError where that cannot be done."""
+        shutil.rmtree(self._partial, ignore_errors=True)  # the rest of a run that was killed
+        self._partial.mkdir(parents=True)
+        writer = Writer(self._partial / FOLDER, version=9, storage_plugin=StoragePlugin.MCAP)
+        # Chunks in zstd: a label mask is a thirtieth of its size then.
+        writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        writer.open()
+        return writer
 
     def write(self, topic: str, kind: str, time_ns: int, cdr: bytes) -> None:
         """Append a serialised message of a known type at the bag's time in ns."""
+        if self._writer is None:
+            self._writer = self._open()
         key = topic, kind
         if key not in self._connections:
             self._connections[key] = self._writer.add_connection(
@@ -53,17 +58,20 @@ class OutputBag:
 
     def close(self) -> Path | None:
         """Finish the bag and return its folder, None where nothing was written."""
+        if self._writer is None:
+            return None
         self._writer.close()
-        if self._connections:
-            shutil.rmtree(self._final, ignore_errors=True)
-            (self._partial / FOLDER).rename(self._final)
+        self._writer = None
+        shutil.rmtree(self._final, ignore_errors=True)
+        (self._partial / FOLDER).rename(self._final)
         shutil.rmtree(self._partial)
-        return self._final if self._connections else None
+        return self._final
 
     def discard(self) -> None:
         """Drop what was written; after ``close`` this does nothing."""
-        if self._partial.exists():
+        if self._writer is not None:
             self._writer.abort()
+            self._writer = None
             shutil.rmtree(self._partial, ignore_errors=True)
 
 
