@@ -22,9 +22,9 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from tqdm import tqdm
 
-from asap_ros import images, labels
+from asap_ros import gpu_bench, images, labels
 from asap_ros.arguments import resolution
-from asap_ros.engine import benchmark, model_file
+from asap_ros.engine import model_file
 from asap_ros.engine.model_file import ModelError
 from asap_ros.msg import StageTimings
 from asap_ros.node import Segmenter
@@ -153,7 +153,7 @@ def main(arguments: list[str] | None = None) -> int:
                         help='TensorRT engines alone, without the node: --gpu --help')
     given = sys.argv[1:] if arguments is None else arguments
     if '--gpu' in given:
-        return benchmark.main([argument for argument in given if argument != '--gpu'])
+        return gpu_bench.main([argument for argument in given if argument != '--gpu'])
     options = parser.parse_args(given)
     if options.frames < 1:
         parser.error('--frames must be at least 1')

@@ -24,7 +24,7 @@ cd "$root"  # not a package on PYTHONPATH: the environments of tools/ know the b
 [ -n "${PYTHON:-}" ] && export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
 
 echo "gpu_check: engines, golden frames, masks and times (minutes: TensorRT measures kernels) …" >&2
-"${python[@]}" -m asap_ros.engine.benchmark --frames "$frames" --cache "$out/engines" \
+"${python[@]}" -m asap_ros.gpu_bench --frames "$frames" --cache "$out/engines" \
     ${pictures:+--pictures "$pictures"} > "$out/bench.json.partial" || exit 1
 mv "$out/bench.json.partial" "$out/bench.json"
 if [ ${#torch_python[@]} -gt 0 ]; then

@@ -1,6 +1,6 @@
 """Measure TensorRT engines on the GPU in this machine, and compare their masks on real pictures.
 
-Needs no ROS, so that it runs wherever there is a GPU: ``python -m asap_ros.engine.benchmark``.
+Needs no ROS, so that it runs wherever there is a GPU: ``python -m asap_ros.gpu_bench``.
 """
 
 from __future__ import annotations

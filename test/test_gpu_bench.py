@@ -12,22 +12,31 @@ pytest.importorskip('cuda.bindings', reason='needs the ROS environment')
 
 import gpu_stand
 
-from asap_ros.engine import benchmark
+from asap_ros import gpu_bench
+from asap_ros.engine import model_file, prepare, runtimes
 from asap_ros.engine.base import EngineError
+from asap_ros.engine.build import Recipe
+from asap_ros.engine.cache import EngineCache
 from asap_ros.engine.onnxruntime import OnnxRuntimeEngine
 
 NAME = 'asap_mobilenet_v2_camvid'
 
 
 @pytest.fixture
-def bench(monkeypatch, rtx, shipped, cache, entry, capsys):
-    """Run the benchmark on a GPU that is not there, with engines of batch 2 that are."""
-    monkeypatch.setattr(benchmark, 'WARM_UP', 1)
-    cache.put(entry.manifest, entry.plan)
-    gpu = gpu_stand.put_into(monkeypatch, rtx, OnnxRuntimeEngine(shipped, 'cpu', 1).infer)
+def bench(monkeypatch, tmp_path, capsys):
+    """Run the benchmark on a GPU that is not there, with an engine of batch 2 that is."""
+    try:
+        rtx = runtimes.load('tensorrt_rtx')
+    except EngineError as error:
+        pytest.skip(str(error))
+    monkeypatch.setattr(gpu_bench, 'WARM_UP', 1)
+    model = model_file.read(model_file.locate(NAME))
+    cache = EngineCache(tmp_path / 'engines')
+    prepare.prepare(rtx, model, Recipe('fp16', (64, 128), 2, ('sm86',)), cache, None)
+    gpu = gpu_stand.put_into(monkeypatch, rtx, OnnxRuntimeEngine(model, 'cpu', 1).infer)
 
     def run(*arguments):
-        status = benchmark.main([
+        status = gpu_bench.main([
             '--model', NAME, '--size', '64x128', '--precision', 'fp16', '--batch', '2',
             '--frames', '3', '--cache', str(cache.folder), *arguments])
         assert not gpu.held
@@ -65,15 +74,15 @@ def test_masks_that_differ_are_counted():
         def infer(self, frames):
             return np.zeros(frames.shape[:3], np.uint8), None
     pictures = [np.full((32, 64, 3), value, np.uint8) for value in (0, 7)]
-    assert benchmark.compare(Half(), None_(), pictures) == {
+    assert gpu_bench.compare(Half(), None_(), pictures) == {
         'pictures': 2, 'mean': 0.75, 'least': 0.5}
 
 
 def test_pictures_are_spread_over_the_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(benchmark, 'PICTURES', 3)
+    monkeypatch.setattr(gpu_bench, 'PICTURES', 3)
     for number in range(9):
         cv2.imwrite(str(tmp_path / f'{number}.png'), np.full((8, 8, 3), 20 * number, np.uint8))
-    found = benchmark.read_pictures(tmp_path, (32, 64))
+    found = gpu_bench.read_pictures(tmp_path, (32, 64))
     assert [int(p[0, 0, 0]) for p in found] == [0, 60, 120]
     assert found[0].shape == (32, 64, 3)
 
@@ -83,7 +92,7 @@ def test_folder_without_pictures(tmp_path, content, says):
     if content:
         (tmp_path / 'a.png').write_bytes(content)
     with pytest.raises(EngineError, match=says):
-        benchmark.read_pictures(tmp_path, (32, 64))
+        gpu_bench.read_pictures(tmp_path, (32, 64))
 
 
 def test_machine_without_a_gpu(capsys):
@@ -91,7 +100,7 @@ def test_machine_without_a_gpu(capsys):
     try:
         cuda.gpu()
     except EngineError:
-        assert benchmark.main(['--frames', '1']) == 1
+        assert gpu_bench.main(['--frames', '1']) == 1
         said = capsys.readouterr()
         assert 'bench: ' in said.err and 'GPU' in said.err and not said.out
     else:
