@@ -15,8 +15,9 @@ from asap_ros.arguments import resolution
 from asap_ros.engine import choice, model_file, prepare, runtimes
 from asap_ros.engine.base import EngineError
 from asap_ros.engine.build import Recipe, describe_layers
-from asap_ros.engine.cache import EngineCache, Entry, Manifest, export, install
+from asap_ros.engine.cache import EngineCache, export, install
 from asap_ros.engine.choice import TENSORRT, EngineOptions, Target
+from asap_ros.engine.manifest import Entry, Manifest
 from asap_ros.engine.model_file import ModelError, ModelFile
 from asap_ros.engine.typed import PRECISIONS
 
