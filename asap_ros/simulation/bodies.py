@@ -95,6 +95,13 @@ def _plate(x, y, z, wide, tall, albedo, detail=True) -> Face:
                 albedo, detail=detail)
 
 
+def _panel(x0, x1, z0, z1, y, albedo) -> list[Face]:
+    """Return an upright oblong on both sides of a body, y metres from its middle."""
+    left = np.array([(x0, y, z0), (x0, y, z1), (x1, y, z1), (x1, y, z0)])
+    return [Face(left, albedo, detail=True),
+            Face((left * (1, -1, 1))[::-1], albedo, detail=True)]
+
+
 def _skirt(length, width, height) -> list[Face]:
     """Return the dark space below a body."""
     return _loft([(-length / 2, 0.0), (-length / 2, height), (length / 2, height),
@@ -121,12 +128,20 @@ def car(estate: bool = False) -> Body:
     left = np.stack([window[:, 0], [taper(z) + 0.012 for z in window[:, 1]], window[:, 1]],
                     axis=1)
     faces += [Face(left, GLASS, 0.35), Face((left * (1, -1, 1))[::-1], GLASS, 0.35)]
+    # Sills, seams of the doors, handles and arches, by which one tells metal from a wall.
+    for x0, x1, z0, z1, dark in ((-2.1, 2.1, 0.24, 0.36, 0.03), (-0.47, -0.44, 0.36, 0.94, 0.06),
+                                 (0.72, 0.75, 0.36, 0.92, 0.06), (-1.30, -1.27, 0.55, 0.94, 0.06),
+                                 (-0.70, -0.52, 0.80, 0.84, 0.10), (0.46, 0.64, 0.80, 0.84, 0.10),
+                                 (-1.70, -0.94, 0.30, 0.66, 0.02), (0.96, 1.72, 0.30, 0.66, 0.02)):
+        faces += _panel(x0, x1, z0, z1, half + 0.006, (dark, dark, dark))
+    faces += _panel(0.74, 0.94, 0.97, 1.10, half + 0.08, None)  # mirrors
     faces += _wheels((-1.32, 1.34), 0.32, half)
     for side in (-1, 1):
         faces += [_plate(-2.16, 0.66 * side, 0.62, 0.36, 0.20, TAIL, False),
                   _plate(2.17, 0.62 * side, 0.56, 0.40, 0.15, HEAD)]
     faces += [_plate(-2.17, 0.0, 0.42, 0.5, 0.11, (0.6, 0.6, 0.5)),
               _plate(2.18, 0.0, 0.34, 1.0, 0.16, (0.03, 0.03, 0.03)),
+              _plate(-2.17, 0.0, 0.56, 1.5, 0.02, (0.03, 0.03, 0.03)),
               _plate(-2.12, 0.0, 0.24, 1.6, 0.16, (0.02, 0.02, 0.02))]
     return Body(tuple(faces), (4.36, 1.76, 1.47), CAR,
                 np.array([[-2.2, -0.66, 0.72], [-2.2, 0.66, 0.72]]),
