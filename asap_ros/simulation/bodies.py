@@ -78,9 +78,11 @@ def _wheels(places, radius, half) -> list[Face]:
     angle = np.linspace(0, 2 * np.pi, 14, endpoint=False)
     faces = []
     for x in places:
-        for size, albedo, detail in ((1.0, RUBBER, False), (0.58, (0.16, 0.16, 0.17), True)):
+        # The arch, the tyre, the rim.
+        for size, albedo, detail in ((1.2, SHADOW, True), (1.0, RUBBER, False),
+                                     (0.58, (0.16, 0.16, 0.17), True)):
             ring = np.stack([x + size * radius * np.cos(angle), np.full(14, half + 0.01),
-                             radius + size * radius * np.sin(angle)], axis=1)
+                             np.maximum(radius + size * radius * np.sin(angle), 0)], axis=1)
             faces += [Face(ring[::-1], albedo, detail=detail),
                       Face(ring * (1, -1, 1), albedo, detail=detail)]
     return faces
@@ -128,11 +130,10 @@ def car(estate: bool = False) -> Body:
     left = np.stack([window[:, 0], [taper(z) + 0.012 for z in window[:, 1]], window[:, 1]],
                     axis=1)
     faces += [Face(left, GLASS, 0.35), Face((left * (1, -1, 1))[::-1], GLASS, 0.35)]
-    # Sills, seams of the doors, handles and arches, by which one tells metal from a wall.
+    # Sills, seams of the doors and handles, by which one tells metal from a wall.
     for x0, x1, z0, z1, dark in ((-2.1, 2.1, 0.24, 0.36, 0.03), (-0.47, -0.44, 0.36, 0.94, 0.06),
                                  (0.72, 0.75, 0.36, 0.92, 0.06), (-1.30, -1.27, 0.55, 0.94, 0.06),
-                                 (-0.70, -0.52, 0.80, 0.84, 0.10), (0.46, 0.64, 0.80, 0.84, 0.10),
-                                 (-1.70, -0.94, 0.30, 0.66, 0.02), (0.96, 1.72, 0.30, 0.66, 0.02)):
+                                 (-0.70, -0.52, 0.80, 0.84, 0.10), (0.46, 0.64, 0.80, 0.84, 0.10)):
         faces += _panel(x0, x1, z0, z1, half + 0.006, (dark, dark, dark))
     faces += _panel(0.74, 0.94, 0.97, 1.10, half + 0.08, None)  # mirrors
     faces += _wheels((-1.32, 1.34), 0.32, half)
