@@ -27,6 +27,7 @@ from asap_ros.network.deployed import Deployed
 from asap_ros.version import version
 from asap_training import checkpoint, golden, recipe
 from asap_training.arguments import fail
+from asap_training.start import conv_norms
 
 OPSET = 18
 FEWEST_CLASSES = 3
@@ -37,13 +38,9 @@ SMALLEST_HALVED = 1024
 
 def fold_norms(module: nn.Module) -> None:
     """Fold every batch norm that directly follows a convolution into it, in place."""
-    previous_name, previous = None, None
-    for name, child in list(module.named_children()):
-        if isinstance(child, nn.BatchNorm2d) and isinstance(previous, nn.Conv2d):
-            setattr(module, previous_name, fuse_conv_bn_eval(previous, child))
-            setattr(module, name, nn.Identity())
-        fold_norms(child)
-        previous_name, previous = name, child
+    for parent, conv, norm in list(conv_norms(module)):
+        setattr(parent, conv, fuse_conv_bn_eval(getattr(parent, conv), getattr(parent, norm)))
+        setattr(parent, norm, nn.Identity())
 
 
 def to_onnx(model: Asap) -> onnx.ModelProto:
