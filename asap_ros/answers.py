@@ -20,6 +20,8 @@ from asap_ros.labels import IGNORED
 from asap_ros.messages import CalibrationError
 from asap_ros.outputs import Outputs
 from asap_ros.pipeline import Perception, Pipeline
+from asap_ros.road.analysis import Road
+from asap_ros.road.drawing import draw_road
 from asap_ros.road.geometry import Status
 from asap_ros.road_outputs import RoadOutputs
 from asap_ros.statistics import Counts, Latencies
@@ -90,7 +92,12 @@ class Answers:
                 self._node.get_logger().error(traced(error))
         begin = time.perf_counter()
         self._publish(message.header, answer)
-        self._publish_road(message.header, answer, timings)
+        road = self._find_road(message.header, answer, timings)
+        if road is not None:
+            self._road.publish(message.header, road, self._outputs.send)
+        if answer.perception is not None:
+            self._outputs.send('overlay', lambda: images.encode(
+                self._draw(answer, road), 'rgb8', message.header))
         end = time.perf_counter()
         timings |= {'publish': (end - begin) * 1e3 - timings.get('road', 0.0),
                     'total': (end - start) * 1e3, 'age': self._age(message.header) * 1e3}
@@ -157,10 +164,6 @@ class Answers:
         send('mask', lambda: images.encode(answer.mask, 'mono8', header))
         send('confidence', lambda: images.encode(answer.confidence, 'mono8', header))
         send('mask/compressed', lambda: images.encode_png(answer.mask, header))
-        if answer.perception is not None:
-            send('overlay', lambda: images.encode(
-                overlay.blend(answer.perception.frame, answer.mask, self._pipeline.labels,
-                              self._value('overlay_opacity')), 'rgb8', header))
         if self.camera_info is not None:
             self._publish_camera_info(header, answer)
 
@@ -176,21 +179,34 @@ class Answers:
         self.calibration_fault = ''
         self._outputs.send('mask/camera_info', lambda: info)
 
-    def _publish_road(self, header: Header, answer: Answer, timings: dict[str, float]) -> None:
-        """Publish what is known of the road, if anybody listens; the masks are out by then."""
-        if not self._outputs.wanted(road_outputs.OUTPUTS):
-            return
-        road = self._road.without_labels(answer.mask, answer.why)
-        if answer.perception is not None:
-            begin = time.perf_counter()
-            try:
-                road = self._road.analyse(
-                    header, answer.mask, answer.confidence, self.camera_info, answer.image)
-            except Exception as error:  # whoever waits for this frame's road is told
-                road = self._road.without_labels(answer.mask, road_outputs.FAILED)
-                self.report_crash(error)
+    def _find_road(self, header: Header, answer: Answer, timings: dict[str, float]) -> Road | None:
+        """Return what is known of the road; None where nobody listens. The masks are out by then.
+
+        An overlay alone asks for it only from a calibrated camera: a user of masks needs none.
+        """
+        drawn = self.camera_info is not None and self._outputs.wanted(('overlay',))
+        if not drawn and not self._outputs.wanted(road_outputs.OUTPUTS):
+            return None
+        if answer.perception is None:
+            return self._road.without_labels(answer.mask, answer.why)
+        begin = time.perf_counter()
+        try:
+            return self._road.analyse(
+                header, answer.mask, answer.confidence, self.camera_info, answer.image)
+        except Exception as error:  # whoever waits for this frame's road is told
+            self.report_crash(error)
+            return self._road.without_labels(answer.mask, road_outputs.FAILED)
+        finally:
             timings['road'] = (time.perf_counter() - begin) * 1e3
-        self._road.publish(header, road, self._outputs.send)
+
+    def _draw(self, answer: Answer, road: Road | None) -> np.ndarray:
+        """Return the frame tinted by class, with the road where that was asked for."""
+        labels = self._pipeline.labels
+        picture = overlay.blend(answer.perception.frame, answer.mask, labels,
+                                self._value('overlay_opacity'))
+        if road is None:
+            return picture
+        return draw_road(picture, road.geometry, labels, road.camera, road.space)
 
     def _value(self, name: str):
         return self._node.get_parameter(name).value

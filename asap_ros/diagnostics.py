@@ -15,6 +15,8 @@ from asap_ros.statistics import Counts, Latencies
 
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 RAW = 'sensor_msgs/msg/Image'
+ENGINE_LEVELS = {'chosen': DiagnosticStatus.OK, 'building': DiagnosticStatus.OK,
+                 'fallback': DiagnosticStatus.WARN, 'stopped': DiagnosticStatus.ERROR}
 
 
 def why_no_frames(node: Node, topic: str, message_type: str, qos: QoSProfile) -> str:
@@ -90,14 +92,18 @@ def frame_status(report: FrameReport, counts: Counts, why: str) -> DiagnosticSta
 
 
 def engine_status(facts: dict[str, str] | None) -> DiagnosticStatusWrapper:
-    """Return the status ``engine``: what is actually in use."""
+    """Return the status ``engine``: what is actually in use, and why not what was wanted."""
     status = DiagnosticStatusWrapper()
     if facts is None:
         status.summary(DiagnosticStatus.STALE, 'no network loaded')
         return status
-    status.summary(
-        DiagnosticStatus.OK,
-        f'{facts["model"]} on {facts["name"]}, {facts["provider"]}, {facts["precision"]}')
+    says = f'{facts["model"]} on {facts["name"]}, {facts["provider"]}, {facts["precision"]}'
+    state = facts['state']
+    if state == 'building':
+        says += f'; building a better engine, {facts["build_progress"]}: {facts["build_phase"]}'
+    elif state != 'chosen':
+        says += f'; {facts["message"]}'
+    status.summary(ENGINE_LEVELS[state], says)
     for name, value in facts.items():
         status.add(name, value)
     return status

@@ -69,21 +69,25 @@ class Segmenter(LifecycleNode):
         """Load and prove the network; FAILURE, with the reason in the log, where it cannot."""
         try:
             values = parameters.read(self)
-            pipeline = Pipeline.open(
+            self._pipeline = Pipeline.open(
                 values['model'], values['engine'], values['provider'],
-                (values['network_height'], values['network_width']), values['threads'])
-            self._road = RoadOutputs(self, pipeline.labels, values)
-            self._pipeline = pipeline
+                (values['network_height'], values['network_width']), values['threads'],
+                values['precision'], self._note_engine, cache=values['engine_cache'],
+                allow_fallback=values['allow_fallback'], build=True)
+            self._road = RoadOutputs(self, self._pipeline.labels, values)
         except (ModelError, EngineError, ValueError) as error:
-            self.get_logger().error(f'not configured: {error}')
-            return TransitionCallbackReturn.FAILURE
+            return self._not_configured(str(error))
         except Exception as error:  # rclpy would swallow it without a word
-            self.get_logger().error('not configured: ' + traced(error))
-            return TransitionCallbackReturn.FAILURE
+            return self._not_configured(traced(error))
         self.get_logger().info(', '.join(
             f'{name} {value}' for name, value in self.engine_facts().items()))
         self._outputs = Outputs(self)
         return TransitionCallbackReturn.SUCCESS
+
+    def _not_configured(self, why: str) -> TransitionCallbackReturn:
+        self.get_logger().error(f'not configured: {why}')
+        self._release_outputs()
+        return TransitionCallbackReturn.FAILURE
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Publish the label set, start the worker, subscribe; FAILURE, logged, if it cannot."""
@@ -141,7 +145,7 @@ class Segmenter(LifecycleNode):
             self._worker.stop()
 
     def _release_outputs(self) -> None:
-        for held in (self._outputs, self._road):
+        for held in (self._outputs, self._road, self._pipeline):
             if held is not None:
                 held.close()
         self._pipeline = self._road = self._outputs = self._answers = self._worker = None
@@ -174,6 +178,10 @@ class Segmenter(LifecycleNode):
     def engine_facts(self) -> dict[str, str] | None:
         """Return what runs the network, None while nothing is configured."""
         return self._pipeline.engine_facts() if self._pipeline else None
+
+    def _note_engine(self, good: bool, text: str) -> None:
+        """Log what became of the engine; called from the threads that run and build it."""
+        (self.get_logger().info if good else self.get_logger().warning)(text)
 
     def _value(self, name: str):
         return self.get_parameter(name).value

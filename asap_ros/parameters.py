@@ -14,6 +14,9 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from asap_ros.engine.choice import ENGINES, PROVIDERS
+from asap_ros.engine.typed import PRECISIONS
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -53,9 +56,16 @@ TABLE = (
     Entry('model', 'asap_mobilenet_v2_camvid',
           'Name of a shipped model, or path of an ONNX file exported by asap_training.'),
     Entry('engine', 'auto', 'Runtime of the network; auto takes the best that works.',
-          choices=('auto', 'onnxruntime')),
+          choices=ENGINES),
+    Entry('precision', 'fp16', 'Precision of a TensorRT engine; ONNX Runtime computes in fp32.',
+          choices=PRECISIONS),
+    Entry('engine_cache', '',
+          'Folder of built TensorRT engines; empty takes ~/.cache/asap_ros/engines.'),
+    Entry('allow_fallback', True,
+          'ONNX Runtime may serve while a TensorRT engine is being built, and where it fails; '
+          'otherwise the node refuses.'),
     Entry('provider', 'auto', 'Where ONNX Runtime computes; auto takes CUDA where it is there.',
-          choices=('auto', 'cpu', 'cuda')),
+          choices=PROVIDERS),
     Entry('threads', 0, 'CPU threads of the network; 0 takes one a physical core.',
           range=(0, 256)),
     Entry('network_height', 512, 'Rows of the frame that the network sees.',

@@ -47,7 +47,7 @@ OWN = (
 )
 PASSED_ON = (
     ('model', '', 'a shipped model by name, or an ONNX file; empty: as the params file says'),
-    ('engine', '', 'auto or onnxruntime; empty: as the params file says'),
+    ('engine', '', 'auto, tensorrt, tensorrt_rtx or onnxruntime; empty: as the params file says'),
     ('params_file', PathJoinSubstitution([SHARE, 'config', 'segmenter.param.yaml']),
      'parameters of the segmenter'),
     ('rviz', 'false', 'true: start RViz with the segmenter view'),

@@ -166,7 +166,7 @@ def test_frames(changes, level, says):
 def test_engine():
     assert diagnostics.engine_status(None).level == STALE
     facts = {'name': 'onnxruntime', 'provider': 'CPUExecutionProvider', 'precision': 'fp32',
-             'model': 'tiny', 'golden_agreement': '1.0000'}
+             'model': 'tiny', 'golden_agreement': '1.0000', 'state': 'chosen', 'message': ''}
     status = diagnostics.engine_status(facts)
     assert (status.level, status.message) == (
         OK, 'tiny on onnxruntime, CPUExecutionProvider, fp32')

@@ -1,5 +1,7 @@
 """Scan, grid and ground points of scenes that can be drawn by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from road_steps import free_space_of
@@ -7,7 +9,7 @@ from synthetic_roads import CAR, LABELS, MOUNT, ROAD, SIDEWALK, Box, Mount, Trut
 
 from asap_ros.labels import IGNORED
 from asap_ros.road import grids
-from asap_ros.road.free_space import hood_rows
+from asap_ros.road.free_space import hood_rows, place
 from asap_ros.road.options import RoadOptions
 
 WIDE = Truth(offset=0.0, heading=0.0, width=200.0)
@@ -87,6 +89,20 @@ def test_grid_of_a_box_on_an_open_plain(mount):
     assert set(np.unique(grid.cells)) == {-1, 0, 100}
 
 
+@pytest.mark.parametrize('mount', [MOUNT, AHEAD, replace(AHEAD, roll=0.05)])
+@pytest.mark.parametrize('pitched', [-0.012, 0.012])
+def test_the_grid_of_a_pitched_camera_is_that_of_its_own_table(mount, pitched):
+    options, camera = RoadOptions(), mount.camera()
+    mask = render(Truth(width=8.0, offset=1.0), replace(mount, roll=0.0), (BOX,))
+    space = free_space_of(mask, mount=mount)
+    space = place(space.columns, camera.pitched(pitched), options, 0.005)
+    found = grids.occupancy_grid(space, grids.grid_table(camera, options)).cells
+    exact = grids.occupancy_grid(space, grids.grid_table(space.camera, options)).cells
+    free, boundary = exact == 0, exact == 100
+    assert (found[free] != 0).mean() < 0.02 and (free[found == 0] == 0).mean() < 0.02
+    assert (found[boundary] == 100).mean() > 0.9
+
+
 def test_nothing_is_free_under_the_hood():
     options = RoadOptions(hood_fraction=0.3)
     grid = grids.occupancy_grid(free_space_of(render(WIDE), options=options),
@@ -101,8 +117,8 @@ def test_ground_points_lie_on_the_ground_and_nowhere_else():
     mask = render(Truth(width=7.0), boxes=(box,))
     space = free_space_of(mask)
     hood = hood_rows(1024, 512, options)
-    points = grids.ground_points(space, mask, LABELS,
-                                 grids.ground_table(MOUNT.camera(), options, hood))
+    points = grids.ground_points(space, mask, LABELS, options, hood,
+                                 grids.pixel_grid(mask.shape))
     assert points.shape == (512, 1024, 3) and points.dtype == np.float32
     on = np.isfinite(points[..., 0])
     assert (np.isfinite(points).all(axis=-1) == on).all() and (points[on][:, 2] == 0).all()
