@@ -72,7 +72,7 @@ def archives(root: Path, out: Path, most: int) -> list[Path]:
             if archive:
                 archive.close()
             parts.append(out / f'part_{len(parts):02d}.tar')
-            archive, used = tarfile.open(parts[-1], 'w'), 0
+            archive, used = tarfile.open(parts[-1], 'w', format=tarfile.GNU_FORMAT), 0
         archive.add(path, str(path.relative_to(root)))
         used += size
     if archive:
