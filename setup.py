@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 from setuptools import setup
 
-SHARED = ('config', 'models')
+SHARED = ('config', 'models', 'msg')
 
 
 def version() -> str:

@@ -23,6 +23,7 @@ from std_msgs.msg import Header
 from tqdm import tqdm
 
 from asap_ros import images, labels
+from asap_ros.arguments import resolution
 from asap_ros.engine import model_file
 from asap_ros.engine.model_file import ModelError
 from asap_ros.msg import StageTimings
@@ -128,14 +129,6 @@ def measure_road(frames: int) -> dict:
     times = time_steps(RoadModel(classes), masks, camera, confidence)
     return {'size': list(ROAD), 'frames': frames,
             'ms': {step: percentiles(list(values)) for step, values in times.items()}}
-
-
-def resolution(text: str) -> tuple[int, int]:
-    """Parse ``512x1024`` into (height, width)."""
-    height, separator, width = text.partition('x')
-    if not separator or not (height.isdigit() and width.isdigit()):
-        raise argparse.ArgumentTypeError(f'{text!r} is not HEIGHTxWIDTH, such as 512x1024')
-    return int(height), int(width)
 
 
 def machine() -> dict:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from diagnostic_msgs.msg import DiagnosticStatus
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from diagnostic_updater import DiagnosticStatusWrapper
 from rclpy.node import Node
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
+from std_msgs.msg import Header
 
 from asap_ros.statistics import Counts, Latencies
 
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 RAW = 'sensor_msgs/msg/Image'
+ENGINE_LEVELS = {'chosen': DiagnosticStatus.OK, 'building': DiagnosticStatus.OK,
+                 'fallback': DiagnosticStatus.WARN, 'stopped': DiagnosticStatus.ERROR}
 
 
 def why_no_frames(node: Node, topic: str, message_type: str, qos: QoSProfile) -> str:
@@ -53,15 +57,21 @@ class FrameReport:
     wanted: bool
     silence: float
     patience: float
-    rate: float
-    last_fault: str
-    calibration_fault: str
+    rate: float = 0.0
+    last_fault: str = ''
+    calibration_fault: str = ''
 
 
-def frame_status(
-        status: DiagnosticStatusWrapper, report: FrameReport, counts: Counts, why: str,
-) -> DiagnosticStatusWrapper:
-    """Fill the status ``frames``: level, one sentence, the counts. ``why`` explains a silence."""
+def array(node: str, stamp: Time, statuses: dict[str, DiagnosticStatus]) -> DiagnosticArray:
+    """Return the message that holds a node's statuses by their short names."""
+    for name, status in statuses.items():
+        status.name, status.hardware_id = f'{node}: {name}', 'none'
+    return DiagnosticArray(header=Header(stamp=stamp), status=list(statuses.values()))
+
+
+def frame_status(report: FrameReport, counts: Counts, why: str) -> DiagnosticStatusWrapper:
+    """Return the status ``frames``: level, one sentence, the counts. ``why`` explains silence."""
+    status = DiagnosticStatusWrapper()
     if not report.active:
         status.summary(DiagnosticStatus.STALE, 'not active')
     elif report.silence > report.patience:
@@ -81,27 +91,30 @@ def frame_status(
     return status
 
 
-def engine_status(
-        status: DiagnosticStatusWrapper, facts: dict[str, str] | None) -> DiagnosticStatusWrapper:
-    """Fill the status ``engine`` with what is actually in use."""
+def engine_status(facts: dict[str, str] | None) -> DiagnosticStatusWrapper:
+    """Return the status ``engine``: what is actually in use, and why not what was wanted."""
+    status = DiagnosticStatusWrapper()
     if facts is None:
         status.summary(DiagnosticStatus.STALE, 'no network loaded')
         return status
-    status.summary(
-        DiagnosticStatus.OK,
-        f'{facts["model"]} on {facts["name"]}, {facts["provider"]}, {facts["precision"]}')
+    says = f'{facts["model"]} on {facts["name"]}, {facts["provider"]}, {facts["precision"]}'
+    state = facts['state']
+    if state == 'building':
+        says += f'; building a better engine, {facts["build_progress"]}: {facts["build_phase"]}'
+    elif state != 'chosen':
+        says += f'; {facts["message"]}'
+    status.summary(ENGINE_LEVELS[state], says)
     for name, value in facts.items():
         status.add(name, value)
     return status
 
 
-def latency_status(
-        status: DiagnosticStatusWrapper, latencies: Latencies, max_age: float,
-) -> DiagnosticStatusWrapper:
-    """Fill the status ``latency`` with p50, p95, p99 a stage; WARN where p95 of age is too much.
+def latency_status(latencies: Latencies, max_age: float) -> DiagnosticStatusWrapper:
+    """Return the status ``latency``: p50, p95, p99 a stage; WARN where p95 of age is too much.
 
     ``max_age`` in seconds, 0 for any.
     """
+    status = DiagnosticStatusWrapper()
     table = latencies.percentiles()
     age = table.get('age', {}).get('p95')
     if not table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 
 from rcl_interfaces.msg import (
@@ -13,13 +14,19 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from asap_ros.engine.choice import ENGINES, PROVIDERS
+from asap_ros.engine.typed import PRECISIONS
+
 
 @dataclass(frozen=True)
 class Entry:
-    """One parameter; ``changes``: may be set while the node runs. Ranges are inclusive."""
+    """One parameter; ``changes``: may be set while the node runs. Ranges are inclusive.
+
+    A list of numbers has no default: () stands for it while nothing is set.
+    """
 
     name: str
-    default: bool | int | float | str
+    default: bool | int | float | str | tuple[float, ...]
     description: str
     range: tuple[float, float] | None = None
     choices: tuple[str, ...] | None = None
@@ -49,9 +56,16 @@ TABLE = (
     Entry('model', 'asap_mobilenet_v2_camvid',
           'Name of a shipped model, or path of an ONNX file exported by asap_training.'),
     Entry('engine', 'auto', 'Runtime of the network; auto takes the best that works.',
-          choices=('auto', 'onnxruntime')),
+          choices=ENGINES),
+    Entry('precision', 'fp16', 'Precision of a TensorRT engine; ONNX Runtime computes in fp32.',
+          choices=PRECISIONS),
+    Entry('engine_cache', '',
+          'Folder of built TensorRT engines; empty takes ~/.cache/asap_ros/engines.'),
+    Entry('allow_fallback', True,
+          'ONNX Runtime may serve while a TensorRT engine is being built, and where it fails; '
+          'otherwise the node refuses.'),
     Entry('provider', 'auto', 'Where ONNX Runtime computes; auto takes CUDA where it is there.',
-          choices=('auto', 'cpu', 'cuda')),
+          choices=PROVIDERS),
     Entry('threads', 0, 'CPU threads of the network; 0 takes one a physical core.',
           range=(0, 256)),
     Entry('network_height', 512, 'Rows of the frame that the network sees.',
@@ -96,6 +110,10 @@ TABLE = (
     Entry('hood_fraction', 0.0,
           'Share of the rows of the image, from the bottom, that show the vehicle itself.',
           range=(0.0, 1.0)),
+    Entry('hood_polygon', (),
+          'Outline of the vehicle itself in the image: x and y of each corner in turn, as '
+          'fractions of its width and height, written with a decimal point. What it covers and '
+          'all below is not looked at.'),
     Entry('vehicle_width', 1.8, 'Metres that must be free for the corridor to go on.',
           range=(0.1, 20.0)),
     Entry('reference', 'road_centre',
@@ -110,17 +128,25 @@ TABLE = (
 def declare(node: Node) -> None:
     """Declare the table's parameters on a node; values come from its overrides or defaults."""
     for entry in TABLE:
-        node.declare_parameter(entry.name, entry.default, entry.descriptor())
+        default = Parameter.Type.DOUBLE_ARRAY if entry.default == () else entry.default
+        node.declare_parameter(entry.name, default, entry.descriptor())
     node.add_on_set_parameters_callback(check)
 
 
-def read(node: Node) -> dict[str, bool | int | float | str]:
+def read(node: Node) -> dict[str, bool | int | float | str | tuple[float, ...]]:
     """Return the current values by name. Raises ValueError where one is not among its choices."""
-    values = {entry.name: node.get_parameter(entry.name).value for entry in TABLE}
+    values = {entry.name: _value(node, entry) for entry in TABLE}
     fault = _fault(values)
     if fault:
         raise ValueError(fault)
     return values
+
+
+def _value(node: Node, entry: Entry):
+    if entry.default != ():
+        return node.get_parameter(entry.name).value
+    unset = Parameter(entry.name, Parameter.Type.DOUBLE_ARRAY, array('d'))
+    return tuple(node.get_parameter_or(entry.name, unset).value)
 
 
 def check(parameters: list[Parameter]) -> SetParametersResult:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from asap_ros.engine import choice, model_file
-from asap_ros.engine.base import Engine, EngineFacts
-from asap_ros.engine.model_file import STRIDE, ModelError, ModelFile
+from asap_ros.engine.build import Recipe
+from asap_ros.engine.choice import EngineOptions
+from asap_ros.engine.model_file import ModelFile
+from asap_ros.engine.served import ServedEngine
 from asap_ros.labels import LabelSet
 from asap_ros.preprocess import Picture, to_rgb_at
 
@@ -32,26 +35,32 @@ class Perception:
 class Pipeline:
     """A proven engine and the resolution at which frames go through it."""
 
-    def __init__(self, model: ModelFile, engine: Engine, facts: EngineFacts,
-                 size: tuple[int, int]):
-        """Take an engine as ``choice.open_engine`` returns it; ``size`` is (height, width)."""
-        if min(size) < STRIDE or size[0] % STRIDE or size[1] % STRIDE:
-            raise ModelError(
-                f'a network resolution of {size[0]}x{size[1]} (height x width) is not possible: '
-                f'both must be positive multiples of {STRIDE}')
-        self.model, self.facts, self.size = model, facts, size
+    def __init__(self, model: ModelFile, engine: ServedEngine, size: tuple[int, int]):
+        """Take an engine as ``choice.serve`` returns it; ``size`` is (height, width)."""
+        self.model, self.size = model, size
         self._engine = engine
         self._input = np.empty((1, *size, 3), np.uint8)
 
     @classmethod
     def open(cls, model: str, engine: str = 'auto', provider: str = 'auto',
-             size: tuple[int, int] = (512, 1024), threads: int = 0) -> Pipeline:
+             size: tuple[int, int] = (512, 1024), threads: int = 0, precision: str = 'fp16',
+             notify: Callable[[bool, str], None] = lambda good, text: None,
+             **options) -> Pipeline:
         """Open a model by name or path on an engine, and prove it on its golden frame.
 
-        Raises ModelError (the file, the size) and EngineError (the engine, the golden frame).
+        ``notify`` gets each change of the engine: whether it is good news, and what it is.
+        ``options``: the rest of ``EngineOptions``. Raises ModelError (the file, the size) and
+        EngineError (the engine, the golden frame).
         """
+        model_file.check_size(size)
         file = model_file.read(model_file.locate(model))
-        return cls(file, *choice.open_engine(file, engine, provider, threads), size)
+        wanted = EngineOptions(
+            engine, provider, threads, Recipe(precision, size), **options)
+        return cls(file, choice.serve(file, wanted, notify), size)
+
+    def close(self) -> None:
+        """Let go of the engine, and of the building of a better one."""
+        self._engine.close()
 
     @property
     def labels(self) -> LabelSet:
@@ -73,9 +82,12 @@ class Pipeline:
 
     def engine_facts(self) -> dict[str, str]:
         """Return what diagnostics and reports state of the engine and the model."""
+        facts = self._engine.facts
         return {
-            'name': self.facts.name, 'provider': self.facts.provider,
-            'precision': self.facts.precision, 'model': self.model.path.stem,
+            'name': facts.name, 'provider': facts.provider,
+            'precision': facts.precision, 'model': self.model.path.stem,
             'model_sha256': self.model.sha256, 'label_set': self.labels.name,
             'resolution': f'{self.size[0]}x{self.size[1]}',
-            'golden_agreement': f'{self.facts.golden_agreement:.4f}'}
+            'golden_agreement': f'{facts.golden_agreement:.4f}',
+            'golden_deviation': f'{facts.golden_deviation} pixels',
+            **facts.details, **self._engine.status()}

@@ -14,8 +14,9 @@ from visualization_msgs.msg import Marker, MarkerArray
 from asap_ros.labels import LabelSet
 from asap_ros.msg import RoadGeometry as RoadGeometryMessage
 from asap_ros.road.camera import Calibration
-from asap_ros.road.geometry import NO_BLOCKER, Reference, RoadGeometry
+from asap_ros.road.geometry import NO_BLOCKER, RoadGeometry
 from asap_ros.road.grids import Grid, Scan
+from asap_ros.road.outline import Line, outline
 
 BOUNDARY_FIELDS = ('x', 'y', 'z', 'class', 'range_sigma', 'confidence')
 GROUND_FIELDS = ('x', 'y', 'z')
@@ -94,7 +95,7 @@ def road_geometry(geometry: RoadGeometry, header: Header) -> RoadGeometryMessage
         header=header, valid=geometry.valid, status=int(geometry.status),
         reference=int(geometry.reference), covariance=geometry.covariance.ravel(),
         view_start=geometry.view_start, view_end=geometry.view_end,
-        blocker_class=geometry.blocker_class, **numbers, **arrays)
+        blocker_class=geometry.blocker_class, crest=geometry.crest, **numbers, **arrays)
 
 
 def markers(geometry: RoadGeometry, labels: LabelSet, header: Header) -> MarkerArray:
@@ -104,17 +105,13 @@ def markers(geometry: RoadGeometry, labels: LabelSet, header: Header) -> MarkerA
     middle between them.
     """
     drawn: dict[str, Marker] = {}
-    if geometry.valid:
-        x, y, heading = geometry.path.T
-        normal = np.stack([-np.sin(heading), np.cos(heading)], axis=1)
-        centre = np.stack([x, y], axis=1)
-        drawn['centre'] = _line(centre, CENTRE)
-        if geometry.reference == Reference.ROAD_CENTRE:
-            band = 1.96 * np.hypot(geometry.lateral_at_s_sigma, 0.5 * geometry.width_sigma)
-            for name, side in (('left', 0.5), ('right', -0.5)):
-                edge = centre + side * geometry.width * normal
-                drawn[name] = _line(edge, EDGE)
-                drawn[f'{name} band'] = _ribbon(edge, normal * band[:, None])
+    lines = outline(geometry)
+    if lines is not None:
+        drawn['centre'] = _line(lines.centre.points, CENTRE)
+        for name, edge in (('left', lines.left), ('right', lines.right)):
+            if edge is not None:
+                drawn[name] = _line(edge.points, EDGE)
+                drawn[f'{name} band'] = _ribbon(edge)
         if geometry.blocker_class != NO_BLOCKER:
             drawn['blocker'] = _box(geometry)
             drawn['blocker class'] = _text(geometry, labels)
@@ -137,8 +134,8 @@ def _line(xy: np.ndarray, colour: ColorRGBA) -> Marker:
     return marker
 
 
-def _ribbon(xy: np.ndarray, half: np.ndarray) -> Marker:
-    left, right = xy + half, xy - half
+def _ribbon(line: Line) -> Marker:
+    left, right = line.first, line.second
     corners = np.stack([left[:-1], right[:-1], left[1:], left[1:], right[:-1], right[1:]], axis=1)
     marker = Marker(type=Marker.TRIANGLE_LIST, color=BAND, points=_points(corners.reshape(-1, 2)))
     marker.scale.x = marker.scale.y = marker.scale.z = 1.0

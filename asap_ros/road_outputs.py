@@ -24,7 +24,7 @@ from asap_ros.road.free_space import boundary_points
 from asap_ros.road.geometry import Reference, Status, invalid
 from asap_ros.road.grids import unknown_grid, unknown_scan
 from asap_ros.road.motion_log import MotionLog
-from asap_ros.road.options import RoadOptions
+from asap_ros.road.options import RoadOptions, corners
 
 OUTPUTS = {
     'free_space/scan': LaserScan, 'free_space/grid': OccupancyGrid,
@@ -60,7 +60,8 @@ class RoadOutputs:
         Listens to TF and odometry until ``close``.
         """
         self._model = RoadModel(labels, RoadOptions(
-            hood_fraction=values['hood_fraction'], vehicle_width=values['vehicle_width'],
+            hood_fraction=values['hood_fraction'], hood_polygon=corners(values['hood_polygon']),
+            vehicle_width=values['vehicle_width'],
             reference=Reference[values['reference'].upper()]))
         self._node, self._labels = node, labels
         self._base_frame, self._rectified = values['base_frame'], values['rectified']

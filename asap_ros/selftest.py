@@ -27,7 +27,7 @@ from asap_ros.road.camera import (
     pose_from_mounting,
 )
 from asap_ros.road.expectation import Expectation, expect
-from asap_ros.road.options import RoadOptions
+from asap_ros.road.options import RoadOptions, corners
 
 PATIENCE = 10.0
 """Seconds that camera_info and its transform are waited for."""
@@ -135,6 +135,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument('--size', type=size, default=(512, 1024), metavar='HEIGHTxWIDTH',
                       help='of the mask (default 512x1024)')
     made.add_argument('--hood', type=float, default=0.0, help='hood_fraction (default 0)')
+    made.add_argument('--hood-polygon', type=float, nargs='+', default=(), metavar='XY',
+                      help='hood_polygon: x and y of each corner in turn, fractions of the image')
     made.add_argument('--width', type=float, default=7.0, help='metres of road (default 7)')
     made.add_argument('--noise', type=float, default=1.0,
                       help='pixels of the mask by which its edges are wrong (default 1)')
@@ -145,7 +147,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Print what the camera can tell of a road; 1 where it can tell nothing."""
     options = parser().parse_args(arguments)
     try:
-        road_options = RoadOptions(hood_fraction=options.hood, width_prior=options.width)
+        road_options = RoadOptions(
+            hood_fraction=options.hood, hood_polygon=corners(options.hood_polygon),
+            width_prior=options.width)
         pose = None
         if options.height is not None:
             pose = pose_from_mounting(options.height, options.pitch, options.roll, options.yaw,

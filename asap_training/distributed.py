@@ -85,6 +85,11 @@ class _Total(torch.autograd.Function):
         return total(gradient)
 
 
+def summed(values: Tensor) -> Tensor:
+    """Return the sum over all processes, with its gradient."""
+    return _Total.apply(values) if world() > 1 else values
+
+
 class SharedBatchNorm(nn.BatchNorm2d):
     """Batch norm over the batches of all processes, on any device.
 
@@ -99,9 +104,9 @@ class SharedBatchNorm(nn.BatchNorm2d):
         with torch.autocast(x.device.type, enabled=False):
             values = x.to(self.weight.dtype)
             count = values.numel() / values.shape[1] * world()
-            mean = _Total.apply(values.sum((0, 2, 3))) / count
+            mean = summed(values.sum((0, 2, 3))) / count
             centred = values - mean.view(1, -1, 1, 1)
-            variance = _Total.apply(centred.square().sum((0, 2, 3))) / count
+            variance = summed(centred.square().sum((0, 2, 3))) / count
             with torch.no_grad():
                 self.num_batches_tracked.add_(1)
                 self.running_mean.lerp_(mean, self.momentum)

@@ -28,6 +28,7 @@ from asap_ros.network.deployed import Deployed
 from asap_ros.version import version
 from asap_training import arguments, checkpoint, golden, quantise, recipe
 from asap_training.arguments import fail, stopped
+from asap_training.start import conv_norms
 
 EXAMPLES = """examples:
   python -m asap_training.export runs/camvid_resnet18/best.safetensors \\
@@ -43,13 +44,9 @@ SMALLEST_HALVED = 1024
 
 def fold_norms(module: nn.Module) -> None:
     """Fold every batch norm that directly follows a convolution into it, in place."""
-    previous_name, previous = None, None
-    for name, child in list(module.named_children()):
-        if isinstance(child, nn.BatchNorm2d) and isinstance(previous, nn.Conv2d):
-            setattr(module, previous_name, fuse_conv_bn_eval(previous, child))
-            setattr(module, name, nn.Identity())
-        fold_norms(child)
-        previous_name, previous = name, child
+    for parent, conv, norm in list(conv_norms(module)):
+        setattr(parent, conv, fuse_conv_bn_eval(getattr(parent, conv), getattr(parent, norm)))
+        setattr(parent, norm, nn.Identity())
 
 
 def to_onnx(model: Asap) -> onnx.ModelProto:

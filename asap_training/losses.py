@@ -1,4 +1,4 @@
-"""The training loss: OHEM cross-entropy on the main and the two auxiliary heads (eq. 5)."""
+"""The training loss: OHEM cross-entropy on the three heads (eq. 5), and soft Jaccard."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ class LossConfig:
     ``alpha``, ``beta``: weights of the auxiliary losses on P3 and P4 (eq. 5).
     ``threshold``: a pixel is hard while the probability of its class is below this.
     ``keep``: the least share of valid pixels that counts, hard or not.
+    ``jaccard``: weight of the soft Jaccard loss on the main head; not in the paper.
     """
 
     alpha: float = 0.4
     beta: float = 0.4
     threshold: float = 0.7
     keep: float = 0.0625
+    jaccard: float = 0.0
 
 
 def ohem_cross_entropy(
@@ -75,13 +77,39 @@ def hardest(losses: Tensor, count: int) -> Tensor:
     return own.indices[:above + taken]
 
 
+def soft_jaccard(scores: Tensor, target: Tensor) -> Tensor:
+    """One minus the mean soft IoU of the classes that the batch holds: mIoU made differentiable.
+
+    Shapes as for ``ohem_cross_entropy``. Sums run over the whole batch, of all processes, since a
+    thin class in one picture is a handful of pixels. Returns a scalar; zero where nothing is
+    labelled.
+    """
+    valid = (target != IGNORED).unsqueeze(1)
+    share = torch.softmax(scores, 1) * valid
+    classes = scores.shape[1]
+    truth = functional.one_hot(target.clamp_max(classes), classes + 1)[..., :classes]
+    truth = truth.permute(0, 3, 1, 2).to(share.dtype) * valid
+    both = distributed.summed((share * truth).sum((0, 2, 3)))
+    size = distributed.total(truth.sum((0, 2, 3)))
+    present = size > 0
+    if not present.any():
+        return scores.sum() * 0.0
+    union = distributed.summed(share.sum((0, 2, 3))) + size - both
+    iou = both / union.clamp_min(1.0)
+    return 1.0 - iou[present].mean()
+
+
 def total_loss(
         scores: Scores, target: Tensor, weight: Tensor | None, config: LossConfig) -> Tensor:
     """L = L_pred + alpha L_aux1 + beta L_aux2, every head's scores resized to the target."""
     shares = (1.0, config.alpha, config.beta)
-    return sum(
-        share * ohem_cross_entropy(resize(s.float(), target.shape[-2:]), target, weight, config)
-        for share, s in zip(shares, scores) if share)
+    full = [resize(s.float(), target.shape[-2:]) if share else None
+            for share, s in zip(shares, scores)]
+    loss = sum(share * ohem_cross_entropy(s, target, weight, config)
+               for share, s in zip(shares, full) if share)
+    if config.jaccard:
+        loss = loss + config.jaccard * soft_jaccard(full[0], target)
+    return loss
 
 
 def class_weights(frequency: Tensor, exponent: float) -> Tensor:

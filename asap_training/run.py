@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from asap_ros.network.asap import Asap
 from asap_ros.network.pixels import normalise
-from asap_training import checkpoint, distributed, optimisation, recipe
+from asap_training import checkpoint, distributed, optimisation, recipe, start
 from asap_training.checkpoint import Checkpoint, CheckpointError
 from asap_training.losses import class_weights, total_loss
 from asap_training.optimisation import Average
@@ -75,6 +76,12 @@ class Run:
         """Take ImageNet's weights as the start of the trunk."""
         checkpoint.load_trunk(self.model, path)
         self.average.restart(self.model)
+
+    def start_from_network_file(self, path: Path, frames: Iterable[Tensor]) -> list[str]:
+        """Take the weights of an exported network as the start; see ``start``."""
+        fresh = start.from_network_file(self.model, path, frames)
+        self.average.restart(self.model)
+        return fresh
 
     def descend(self, frames: Tensor, targets: Tensor, steps: int) -> Tensor:
         """One step of gradient descent, of ``steps`` an epoch; returns the loss, on the device.

@@ -10,6 +10,7 @@ import argparse
 import json
 import time
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -33,6 +34,9 @@ EXAMPLES = """examples:
       --data cityscapes=data/cityscapes --trunk weights/resnet18.safetensors --out runs/paper
   tensorboard --logdir runs
 """
+
+CALIBRATION = 16
+"""Batches that give the batch norms their statistics where a network file is the start."""
 
 
 @dataclass(frozen=True)
@@ -142,15 +146,6 @@ def prepare(options: argparse.Namespace, chosen: Recipe, device: torch.device) -
     pixels = distributed.once(lambda: torch.from_numpy(datasets.survey(sets, classes)), device)
     distributed.once(lambda: datasets.survey([validation], classes), device)
     run = Run(chosen, pixels, options.seed, device)
-    last = options.out / 'last.safetensors'
-    if last.is_file():
-        run.restore(checkpoint.load(last))
-        if first:
-            print(f'going on after epoch {run.epoch}, step {run.step} of {last}')
-    elif options.start:
-        run.start_from(checkpoint.load(options.start))
-    elif options.trunk:
-        run.start_from_trunk(options.trunk)
     order = Order(sets, chosen.optimisation.batch, options.seed)
     resident = options.resident == 'yes' or (
         options.resident == 'auto' and loading.fits(sets, device))
@@ -161,6 +156,20 @@ def prepare(options: argparse.Namespace, chosen: Recipe, device: torch.device) -
         batches = loading.Read(
             order, chosen.augmentation,
             loading.default_workers(device) if workers is None else workers, device)
+    last = options.out / 'last.safetensors'
+    if last.is_file():
+        run.restore(checkpoint.load(last))
+        if first:
+            print(f'going on after epoch {run.epoch}, step {run.step} of {last}')
+    elif options.start and options.start.suffix == '.onnx':
+        frames = (frames for frames, _ in islice(batches.epoch(0, 0), CALIBRATION))
+        fresh = run.start_from_network_file(options.start, frames)
+        if first:
+            print(f'started from {options.start}; trained anew: {", ".join(fresh)}')
+    elif options.start:
+        run.start_from(checkpoint.load(options.start))
+    elif options.trunk:
+        run.start_from_trunk(options.trunk)
     return Job(run, batches, validation, options.out, first)
 
 
@@ -172,9 +181,11 @@ def main(given: list[str] | None = None) -> None:
     parser.add_argument('recipe', help='a packaged recipe by name, or a YAML file')
     add_data(parser)
     parser.add_argument('--out', type=Path, required=True, help='folder of the run')
-    start = parser.add_mutually_exclusive_group()
-    start.add_argument('--trunk', type=Path, help="safetensors of the trunk's ImageNet weights")
-    start.add_argument('--start', type=Path, help='checkpoint whose weights are the start')
+    begin = parser.add_mutually_exclusive_group()
+    begin.add_argument('--trunk', type=Path, help="safetensors of the trunk's ImageNet weights")
+    begin.add_argument(
+        '--start', type=Path,
+        help='checkpoint, or exported network (.onnx), whose weights are the start')
     parser.add_argument('--epochs', type=int, help="instead of the recipe's")
     parser.add_argument('--precision', choices=recipe.CHOICES['precision'],
                         help="instead of the recipe's")

@@ -6,14 +6,17 @@ Examples
 """
 
 import os
+import re
+from pathlib import Path
 
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
+    LogInfo,
     OpaqueFunction,
     SetEnvironmentVariable,
 )
-from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, TextSubstitution
 from launch.utilities.type_utils import perform_typed_substitution
 from launch_ros.actions import LifecycleNode, Node
@@ -24,7 +27,7 @@ from asap_ros.transport import profile_variables
 SHARE = FindPackageShare('asap_ros')
 ARGUMENTS = (
     ('model', '', 'a shipped model by name, or an ONNX file; empty: as the params file says'),
-    ('engine', '', 'auto or onnxruntime; empty: as the params file says'),
+    ('engine', '', 'auto, tensorrt, tensorrt_rtx or onnxruntime; empty: as the params file says'),
     ('image_topic', '/camera/image_raw', 'the camera; with compressed its /compressed twin'),
     ('camera_info_topic', '/camera/camera_info', 'the calibration of that camera'),
     ('odometry_topic', '/odom', 'the velocity of the vehicle, for the road from frame to frame'),
@@ -74,14 +77,32 @@ def truth(context, name):
         raise ValueError(f'{name}:={text!r} is neither true nor false') from error
 
 
+def view(context):
+    """Return RViz where it is asked for, looking at this launch's topics."""
+    if not truth(context, 'rviz'):
+        return []
+    try:
+        get_package_prefix('rviz2')
+    except PackageNotFoundError:
+        return [LogInfo(msg='rviz:=true, but RViz is not installed: install '
+                            'ros-$ROS_DISTRO-rviz2, or look at the topics in Foxglove with '
+                            'config/segmenter.foxglove.json. The segmenter runs without a view.')]
+    file = PathJoinSubstitution([SHARE, 'config', 'segmenter.rviz']).perform(context)
+    namespace = LaunchConfiguration('namespace').perform(context).strip('/')
+    shown = re.findall(r'Value: (/segmenter/\S+)', Path(file).read_text())
+    return [Node(
+        package='rviz2', executable='rviz2', arguments=['-d', file],
+        parameters=[{'use_sim_time': truth(context, 'use_sim_time')}],
+        remappings=[('/camera/image_raw', LaunchConfiguration('image_topic')),
+                    *((name, f'/{namespace}{name}') for name in shown if namespace)])]
+
+
 def generate_launch_description():
     """Return the launch description."""
-    rviz = PathJoinSubstitution([SHARE, 'config', 'segmenter.rviz'])
     return LaunchDescription([
         *declared(),
         *(SetEnvironmentVariable(name, value)
           for name, value in profile_variables(os.environ).items()),
         OpaqueFunction(function=segmenter),
-        Node(package='rviz2', executable='rviz2', arguments=['-d', rviz],
-             condition=IfCondition(LaunchConfiguration('rviz'))),
+        OpaqueFunction(function=view),
     ])

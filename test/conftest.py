@@ -101,3 +101,28 @@ def stand(ros, tiny_file):
             return made
         yield make
     gc.collect()  # a lifecycle node's services stay in the graph until it is collected
+
+
+@pytest.fixture
+def vehicle(stand):
+    """Make segmenters that see rendered roads (road_stand.py), subscribed to ``outputs``."""
+    from road_stand import ROAD_OUTPUTS, Vehicle, calibration
+    from synthetic_roads import MOUNT
+
+    def make(*outputs, info=True, **parameters):
+        parameters = {'network_height': MOUNT.height, 'network_width': MOUNT.width,
+                      'tf_timeout': 0.0} | parameters
+        bench = stand(**parameters).start(*(outputs or ROAD_OUTPUTS), 'timings')
+        if info:
+            bench.calibrate(calibration())
+        return Vehicle(bench)
+    return make
+
+
+@pytest.fixture
+def bags(asap_data) -> Path:
+    """The folder of recorded drives."""
+    folder = asap_data / 'bags'
+    if not folder.is_dir():
+        pytest.skip(f'no recorded drives in {asap_data}')
+    return folder

@@ -7,7 +7,6 @@ import pytest
 pytest.importorskip('rclpy', reason='needs the ROS environment')
 
 import rclpy
-from diagnostic_updater import DiagnosticStatusWrapper
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -146,7 +145,7 @@ def report(**changes):
     values = {'active': True, 'wanted': True, 'silence': 0.1, 'patience': 3., 'rate': 12.34,
               'last_fault': '', 'calibration_fault': ''} | changes
     return diagnostics.frame_status(
-        DiagnosticStatusWrapper(), FrameReport(**values), Counts(5, 4, 3, 2, 1), 'nobody knows')
+        FrameReport(**values), Counts(5, 4, 3, 2, 1), 'nobody knows')
 
 
 @pytest.mark.parametrize('changes, level, says', [
@@ -165,10 +164,10 @@ def test_frames(changes, level, says):
 
 
 def test_engine():
-    assert diagnostics.engine_status(DiagnosticStatusWrapper(), None).level == STALE
+    assert diagnostics.engine_status(None).level == STALE
     facts = {'name': 'onnxruntime', 'provider': 'CPUExecutionProvider', 'precision': 'fp32',
-             'model': 'tiny', 'golden_agreement': '1.0000'}
-    status = diagnostics.engine_status(DiagnosticStatusWrapper(), facts)
+             'model': 'tiny', 'golden_agreement': '1.0000', 'state': 'chosen', 'message': ''}
+    status = diagnostics.engine_status(facts)
     assert (status.level, status.message) == (
         OK, 'tiny on onnxruntime, CPUExecutionProvider, fp32')
     assert {v.key: v.value for v in status.values} == facts
@@ -179,12 +178,12 @@ def test_engine():
 def test_latency(age, max_age, level):
     latencies = Latencies()
     latencies.add({'total': 20., 'age': age})
-    status = diagnostics.latency_status(DiagnosticStatusWrapper(), latencies, max_age)
+    status = diagnostics.latency_status(latencies, max_age)
     assert status.level == level
     values = {v.key: v.value for v in status.values}
     assert values['total_p50_ms'] == '20.00' and values['age_p99_ms'] == f'{age:.2f}'
 
 
 def test_latency_before_the_first_frame():
-    status = diagnostics.latency_status(DiagnosticStatusWrapper(), Latencies(), 0.5)
+    status = diagnostics.latency_status(Latencies(), 0.5)
     assert (status.level, status.message, list(status.values)) == (OK, 'no frame yet', [])

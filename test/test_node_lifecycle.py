@@ -73,7 +73,8 @@ def test_model_that_fails_its_golden_frame(stand, capfd, tmp_path):
 
 
 @pytest.mark.parametrize('parameters, says', [
-    ({'engine': 'abacus'}, "engine: 'abacus' is not one of auto, onnxruntime"),
+    ({'engine': 'abacus'},
+     "engine: 'abacus' is not one of auto, tensorrt, tensorrt_rtx, onnxruntime"),
     ({'provider': 'npu'}, "provider: 'npu' is not one of auto, cpu, cuda"),
     ({'mask_resolution': 'double'}, "mask_resolution: 'double' is not one of network, camera"),
     ({'model': 'mars'}, "there is no model 'mars'")])
@@ -84,7 +85,7 @@ def test_parameter_that_does_not_hold(stand, capfd, parameters, says):
 
 
 def test_an_error_that_nobody_expected_is_told(stand, capfd, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise RuntimeError('nobody knows')
     monkeypatch.setattr(node_module.Pipeline, 'open', fail)
     bench = stand()

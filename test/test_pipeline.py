@@ -62,7 +62,8 @@ def test_facts(pipeline, tiny_file):
     assert facts == {
         'name': 'onnxruntime', 'provider': 'CPUExecutionProvider', 'precision': 'fp32',
         'model': 'tiny', 'model_sha256': pipeline.model.sha256, 'label_set': 'camvid',
-        'resolution': '64x128', 'golden_agreement': '1.0000'}
+        'resolution': '64x128', 'golden_agreement': '1.0000', 'golden_deviation': '0 pixels',
+        'state': 'chosen', 'message': ''}
     assert pipeline.labels == tiny_model.LABELS
 
 

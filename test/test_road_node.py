@@ -1,8 +1,7 @@
-"""What the live node publishes of the road: rendered bends, and every way not to know it."""
+"""What the live node publishes of roads that it knows: rendered bends, boxes, mountings."""
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import replace
 
 import numpy as np
@@ -13,136 +12,29 @@ pytest.importorskip('rclpy', reason='needs the ROS environment')
 
 from asap_ros.msg import RoadGeometry
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import Quaternion, TransformStamped, Vector3
-from nav_msgs.msg import Odometry
 from rclpy.lifecycle import TransitionCallbackReturn
-from rclpy.qos import DurabilityPolicy, QoSProfile
-from rclpy.time import Time as RosTime
+from road_stand import (
+    GRASS,
+    MOUNTED,
+    OPTICAL,
+    ROAD_OUTPUTS,
+    TO_CAMVID,
+    calibration,
+    points,
+    transform,
+)
 from scipy.spatial.transform import Rotation
-from sensor_msgs.msg import CameraInfo, Image
 from stand import pixels
 from std_msgs.msg import Header
-from synthetic_roads import CAR, LABELS, MOUNT, Box, Mount, Truth, render
-from tf2_msgs.msg import TFMessage
+from synthetic_roads import CAR, MOUNT, Box, Truth, render
 from visualization_msgs.msg import Marker
 
-from asap_ros import images, road_outputs
-from asap_ros.road.geometry import Reference, Status
-
-ROAD_OUTPUTS = tuple(road_outputs.OUTPUTS)
-OPTICAL = 'camera_optical'
-TO_CAMVID = LABELS.mapping_to(tiny_model.LABELS)
-GRASS = np.full((MOUNT.height, MOUNT.width), LABELS.id_of('vegetation'), np.uint8)
-MOUNTED = {'camera.pose_from': 'parameters', 'camera.height': MOUNT.up,
-           'camera.pitch': MOUNT.pitch}
+from asap_ros.road import drawing
 
 
-def picture(mask: np.ndarray) -> np.ndarray:
-    """Return the frame in which the tiny network sees a Cityscapes mask, and is sure of it."""
-    frame = np.zeros((*mask.shape, 3), np.uint8)
-    frame[..., 0] = TO_CAMVID[mask] * tiny_model.STEP + tiny_model.STEP // 2
-    frame[..., 1] = 240
-    return frame
-
-
-def calibration(mount: Mount = MOUNT) -> CameraInfo:
-    k = [mount.f, 0.0, mount.cx, 0.0, mount.f, mount.cy, 0.0, 0.0, 1.0]
-    return CameraInfo(height=mount.height, width=mount.width, k=k, r=np.eye(3).ravel().tolist(),
-                      p=[*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0])
-
-
-def transform(mount: Mount = MOUNT, base: str = 'base_link', stamp: Time | None = None):
-    """Return the camera's place as TF has it, by scipy's rotations."""
-    optical = Rotation.from_matrix([[0, 0, 1], [-1, 0, 0], [0, -1, 0]])
-    turned = Rotation.from_euler('ZYX', [mount.yaw, mount.pitch, mount.roll]) * optical
-    x, y, z, w = turned.as_quat()
-    message = TransformStamped(
-        header=Header(frame_id=base, stamp=stamp or Time()), child_frame_id=OPTICAL)
-    message.transform.rotation = Quaternion(x=x, y=y, z=z, w=w)
-    message.transform.translation = Vector3(x=mount.x, y=mount.y, z=mount.up)
-    return message
-
-
-class Vehicle:
-    """A stand whose segmenter sees roads, and the vehicle's TF and odometry."""
-
-    def __init__(self, bench):
-        self.bench = bench
-        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self._static = bench.camera.create_publisher(TFMessage, '/tf_static', latched)
-        self._moving = bench.camera.create_publisher(TFMessage, '/tf', 10)
-        self._odometry = bench.camera.create_publisher(Odometry, 'odometry', 10)
-
-    def mount(self, mount: Mount = MOUNT, base: str = 'base_link') -> None:
-        """Publish where the camera is, and wait until the segmenter knows."""
-        self._static.publish(TFMessage(transforms=[transform(mount, base)]))
-        self.await_transform(RosTime(), base)
-
-    def move(self, stamp: Time) -> None:
-        self._moving.publish(TFMessage(transforms=[transform(stamp=stamp)]))
-        self.await_transform(RosTime.from_msg(stamp), 'base_link')
-
-    def await_transform(self, at: RosTime, base: str) -> None:
-        buffer = self.bench.node._road._poses._buffer
-        self.bench.wait(lambda: buffer.can_transform(base, OPTICAL, at), 'TF')
-
-    def drive(self, stamp: Time, speed: float) -> None:
-        """Publish odometry, and wait until the segmenter knows."""
-        message = Odometry(header=Header(stamp=stamp))
-        message.twist.twist.linear.x = speed
-        log = self.bench.node._road._motion
-        before = len(log._entries)
-        self.bench.wait(lambda: self._odometry.get_subscription_count(), 'odometry')
-        self._odometry.publish(message)
-        self.bench.wait(lambda: len(log._entries) > before, 'odometry')
-
-    def see(self, mask: np.ndarray, number: int = 0, **changes) -> Image:
-        """Send the frame of a mask, wait for every answer, and return the frame."""
-        frame = images.encode(picture(mask), 'rgb8', self.bench.header(number))
-        for name, value in changes.items():
-            setattr(frame, name, value)
-        self.bench.send(frame)
-        return frame
-
-    def last(self, name: str):
-        return self.bench.heard[name][-1]
-
-
-@pytest.fixture
-def vehicle(stand):
-    def make(*outputs, info=True, **parameters):
-        parameters = {'network_height': MOUNT.height, 'network_width': MOUNT.width,
-                      'tf_timeout': 0.0} | parameters
-        bench = stand(**parameters).start(*(outputs or ROAD_OUTPUTS), 'timings')
-        if info:
-            bench.calibrate(calibration())
-        return Vehicle(bench)
-    return make
-
-
-def points(message) -> np.ndarray:
-    """Return the float32 fields of a cloud, (height, width, fields)."""
-    return np.frombuffer(message.data, np.float32).reshape(message.height, message.width, -1)
-
-
-def assert_unknown(car: Vehicle, frame: Image, status: Status) -> None:
-    """Assert that the latest answers know nothing of the road, and why."""
-    for name in ROAD_OUTPUTS[:-1]:
-        header = car.last(name).header
-        assert (header.stamp, header.frame_id) == (frame.header.stamp, 'base_link'), name
-    found = car.last('road_geometry')
-    assert not found.valid and found.status == status
-    assert np.isnan([found.curvature, found.heading, found.width, found.view_end]).all()
-    assert np.isnan(found.covariance).all() and not len(found.s)
-    assert not car.last('path').poses
-    scan, grid = car.last('free_space/scan'), car.last('free_space/grid')
-    assert len(scan.ranges) == 159 and np.isnan(scan.ranges).all()
-    assert len(grid.data) == grid.info.width * grid.info.height == 160000
-    assert set(grid.data) == {-1}
-    assert car.last('free_space/boundary').width == 0
-    cloud = points(car.last('ground_points'))
-    assert cloud.shape == (MOUNT.height, MOUNT.width, 3) and np.isnan(cloud).all()
-    assert all(m.action == Marker.DELETE for m in car.last('markers').markers)
+def colours(mask):
+    """Return what an opaque overlay shows of a mask of Cityscapes ids."""
+    return tiny_model.LABELS.colours[TO_CAMVID[mask]]
 
 
 @pytest.mark.parametrize('radius', [80.0, -80.0, 300.0])
@@ -189,130 +81,6 @@ def test_reference_through_the_vehicle(vehicle):
     assert drawn == {0}
 
 
-def test_no_road(vehicle):
-    car = vehicle(**MOUNTED)
-    car.see(GRASS)
-    found = car.last('road_geometry')
-    assert not found.valid and found.status & Status.SHORT_VIEW
-    assert not car.last('path').poses
-    assert 0 not in car.last('free_space/grid').data
-
-
-def test_no_road_after_one(vehicle):
-    car = vehicle(**MOUNTED)
-    car.see(render(Truth()))
-    assert car.last('road_geometry').valid and car.last('path').poses
-    car.see(GRASS, 1)
-    assert not car.last('road_geometry').valid and not car.last('path').poses
-    assert all(m.action == Marker.DELETE for m in car.last('markers').markers)
-
-
-def test_no_transform_until_there_is_one(vehicle, capfd):
-    car, mask = vehicle(), render(Truth(curvature=0.01))
-    assert_unknown(car, car.see(mask), Status.NO_TF)
-    assert "no transform from 'camera_optical'" in capfd.readouterr().err
-    assert "no transform from 'camera_optical'" in car.bench.status('frames', 'road: ').message
-    car.mount()
-    car.see(mask, 1)
-    assert car.last('road_geometry').valid
-    assert car.bench.status('frames', 'frames/s').level == b'\x00'
-
-
-def test_transform_of_another_time(vehicle):
-    car, mask = vehicle(), render(Truth(curvature=0.01))
-    frame = car.bench.header(0)
-    car.move(Time(sec=frame.stamp.sec - 1))
-    assert_unknown(car, car.see(mask), Status.NO_TF)
-    car.move(Time(sec=frame.stamp.sec + 2))
-    car.see(mask, 1)
-    assert car.last('road_geometry').valid
-
-
-def test_transform_that_comes_a_little_late(vehicle):
-    car = vehicle('road_geometry', tf_timeout=1.0)
-    car.move(Time(sec=99))
-    frame = images.encode(picture(render(Truth())), 'rgb8', car.bench.header(0))
-    car.bench.raw.publish(frame)
-    car.bench.wait(lambda: car.bench.node._counts.processed, 'the labels')
-    car.move(Time(sec=101))
-    car.bench.wait(lambda: car.bench.heard['road_geometry'], 'the road')
-    assert car.last('road_geometry').valid
-
-
-@pytest.mark.parametrize('place', [{'up': -1.0}, {'pitch': -np.pi / 2}, {'roll': np.pi}],
-                         ids=lambda place: str(*place))
-def test_transform_that_is_no_camera(vehicle, place):
-    car = vehicle()
-    car.mount(replace(MOUNT, **place))
-    assert_unknown(car, car.see(render(Truth())), Status.NO_TF)
-
-
-def test_no_camera_info_until_there_is_one(vehicle, capfd):
-    car, mask = vehicle(info=False, **MOUNTED), render(Truth())
-    assert_unknown(car, car.see(mask), Status.NO_CALIBRATION)
-    assert 'no camera_info has come' in capfd.readouterr().err
-    car.bench.calibrate(calibration())
-    car.see(mask, 1)
-    assert car.last('road_geometry').valid
-
-
-def distorted(info):
-    info.d = [-0.2, 0.1, 0.0, 0.0, 0.0]
-
-
-def uncalibrated(info):
-    info.k[0] = info.p[0] = 0.0
-
-
-def of_another_size(info):
-    info.width *= 2
-
-
-@pytest.mark.parametrize('fault, says', [
-    (distorted, 'rectify_node'), (uncalibrated, 'not calibrated'),
-    (of_another_size, 'but the image is 1024x512')])
-def test_camera_info_that_cannot_be_used(vehicle, capfd, fault, says):
-    car = vehicle(rectified=False, info=False, **MOUNTED)
-    info = calibration()
-    fault(info)
-    car.bench.calibrate(info)
-    assert_unknown(car, car.see(render(Truth())), Status.NO_CALIBRATION)
-    assert says in capfd.readouterr().err
-
-
-def test_distortion_of_rectified_images_is_gone(vehicle):
-    car = vehicle('road_geometry', info=False, **MOUNTED)
-    info = calibration()
-    distorted(info)
-    car.bench.calibrate(info)
-    car.see(render(Truth()))
-    assert car.last('road_geometry').valid
-
-
-def test_stale_frame(vehicle):
-    car = vehicle(**MOUNTED, max_age=0.5)
-    assert_unknown(car, car.see(render(Truth())), Status.STALE)
-
-
-def test_damaged_frame_after_a_road(vehicle):
-    car = vehicle(**MOUNTED)
-    car.see(render(Truth()))
-    frame = car.see(render(Truth()), 1, data=array('B', bytes(100)))
-    assert_unknown(car, frame, Status.LOW_CONFIDENCE | Status.SHORT_VIEW)
-
-
-def test_road_model_that_fails_costs_no_mask(vehicle, monkeypatch, capfd):
-    car = vehicle(*ROAD_OUTPUTS, 'mask', **MOUNTED)
-    with monkeypatch.context() as patch:
-        patch.setattr(car.bench.node._road._model, 'analyse', None)
-        frame = car.see(render(Truth()))
-    assert_unknown(car, frame, Status.LOW_CONFIDENCE | Status.SHORT_VIEW)
-    assert (pixels(car.last('mask')) == TO_CAMVID[render(Truth())]).all()
-    assert 'Traceback' in capfd.readouterr().err
-    car.see(render(Truth()), 1)
-    assert car.last('road_geometry').valid
-
-
 @pytest.mark.parametrize('grid', ['network', 'camera'])
 def test_outputs_of_one_frame_fit_one_another(vehicle, grid):
     # What a semantic costmap layer reads together, and what nav2 reads.
@@ -338,13 +106,15 @@ def test_outputs_of_one_frame_fit_one_another(vehicle, grid):
     road = mask == tiny_model.LABELS.id_of('road')
     assert set(np.unique(mask[on_ground])) - {8} <= {3, 4}  # the car, by its foot
     assert (on_ground & road).sum() > 0.9 * road.sum()
-    # A pixel's point is where mask/camera_info and TF say that it is.
+    # A pixel's point is where mask/camera_info and TF, with the pitch found, say that it is.
     row, column = np.argwhere(on_ground & road)[1000]
     x, y, _ = ground[row, column]
     p = np.reshape(car.last('mask/camera_info').p, (3, 4))
-    optical = Rotation.from_quat([getattr(transform().transform.rotation, a) for a in 'xyzw'])
+    found = car.last('road_geometry')
+    turned = transform(replace(MOUNT, pitch=found.pitch)).transform.rotation
+    optical = Rotation.from_quat([getattr(turned, a) for a in 'xyzw'])
     u, v, w = p[:, :3] @ optical.inv().apply([x, y, -MOUNT.up])
-    np.testing.assert_allclose([u / w, v / w], [column, row], atol=1e-2)
+    np.testing.assert_allclose([u / w, v / w], [column, row], atol=0.05)
     # The scan ends at the box, as does the grid.
     scan, cells = car.last('free_space/scan'), car.last('free_space/grid')
     ahead = len(scan.ranges) // 2
@@ -365,9 +135,21 @@ def test_outputs_of_one_frame_fit_one_another(vehicle, grid):
     at = (kind == tiny_model.LABELS.id_of('car')) & (np.abs(y) < 0.8)
     assert at.any() and np.abs(x[at] - 20.0).max() < 0.6
     assert (sigma > 0.0).all() and (z == 0.0).all() and belief == pytest.approx(240 / 255)
-    found = car.last('road_geometry')
     assert classes[found.blocker_class] == 'car'
     assert found.blocker_distance == pytest.approx(20.0, abs=1.0)
+
+
+@pytest.mark.parametrize('hood', [
+    (), (0.19, 1.0, 0.19, 0.83, 0.79, 0.83, 0.79, 1.0)], ids=['undeclared', 'declared'])
+def test_a_hood_is_an_obstacle_until_it_is_declared(vehicle, hood):
+    mask = render(Truth(curvature=0.005))
+    mask[430:, 200:800] = CAR
+    car = vehicle('road_geometry', 'free_space/scan', **MOUNTED,
+                  **({'hood_polygon': list(hood)} if hood else {}))
+    car.see(mask)
+    assert car.last('road_geometry').valid == bool(hood)
+    ranges = car.last('free_space/scan').ranges
+    assert (ranges[len(ranges) // 2] > 30.0) == bool(hood)
 
 
 def test_origin_is_base_link_though_the_camera_is_ahead_of_it(vehicle):
@@ -398,6 +180,34 @@ def test_corridor_for_rviz(vehicle):
     assert all(len(m.points) % 3 == 0 for m in by_kind[Marker.TRIANGLE_LIST])
     assert by_kind[Marker.CUBE][0].pose.position.x == pytest.approx(20.0, abs=1.0)
     assert found[-1].text.startswith('car ')
+
+
+def test_the_overlay_shows_the_road(vehicle):
+    car = vehicle('overlay', overlay_opacity=1.0, **MOUNTED)
+    frame = car.see(render(Truth(curvature=0.01)))
+    shown = pixels(car.last('overlay'))
+    assert car.last('overlay').header == frame.header
+    u = round(float(Truth(curvature=0.01).crossings(MOUNT, -1)[300]))
+    blue = (np.abs(shown[300, u - 6:u + 7].astype(int) - drawing.EDGE) < 60).all(axis=1)
+    assert blue.any(), 'the edge of the corridor'
+    assert not (shown[:60] == colours(render(Truth(curvature=0.01)))[:60]).all(), 'figures'
+
+
+def test_the_overlay_of_a_camera_without_a_transform_says_so(vehicle):
+    car = vehicle('overlay', overlay_opacity=1.0)
+    car.see(GRASS)
+    shown = pixels(car.last('overlay'))
+    assert (shown[60:] == colours(GRASS)[60:]).all()
+    yellow = np.abs(shown[:30].astype(int) - drawing.WARNING).max(axis=2) < 60
+    assert yellow.sum() > 20, 'no road: NO_TF'
+
+
+def test_an_overlay_of_a_camera_without_calibration_is_classes_alone(vehicle, capfd):
+    car = vehicle('overlay', info=False, overlay_opacity=1.0)
+    mask = render(Truth())
+    car.see(mask)
+    assert (pixels(car.last('overlay')) == colours(mask)).all()
+    assert 'camera_info' not in capfd.readouterr().err
 
 
 def test_nothing_of_the_road_is_made_for_nobody(vehicle, monkeypatch):
@@ -441,25 +251,13 @@ def test_odometry_moves_the_tracked_road(vehicle, monkeypatch):
     assert seen[1].distance == pytest.approx(10.0, rel=1e-3) and seen[1].yaw == 0.0
 
 
-def test_moving_transforms_after_time_has_gone_back(vehicle):
-    car = vehicle('road_geometry')
-    for second in (159, 161):
-        car.move(Time(sec=second))
-    car.see(render(Truth()), 60)
-    assert car.last('road_geometry').valid
-    car.see(render(Truth()), 0)
-    assert car.last('road_geometry').status == Status.NO_TF
-    for second in (99, 102):
-        car.move(Time(sec=second))
-    car.see(render(Truth()), 1)
-    assert car.last('road_geometry').valid
-
-
 @pytest.mark.parametrize('parameters, says', [
     ({'camera.pose_from': 'parameters'}, 'set the camera height'),
     ({'camera.pose_from': 'guess'}, "camera.pose_from: 'guess' is not one of tf, parameters"),
     ({'reference': 'kerb'}, "reference: 'kerb' is not one of road_centre, ego_parallel"),
-    ({'hood_fraction': 1.0}, 'hood_fraction 1.0')])
+    ({'hood_fraction': 1.0}, 'hood_fraction 1.0'),
+    ({'hood_polygon': [0.0, 1.0, 0.5, 0.8, 1.0]}, 'hood_polygon has 5 numbers'),
+    ({'hood_polygon': [0.0, 1.0, 0.5, 0.8, 1.0, 1.5]}, 'the corner (1.0, 1.5)')])
 def test_parameters_that_do_not_hold(stand, capfd, parameters, says):
     bench = stand(**parameters)
     assert bench.node.trigger_configure() == TransitionCallbackReturn.FAILURE
@@ -477,11 +275,3 @@ def test_inputs_of_the_road_end_with_the_configuration(stand):
     bench.node.trigger_deactivate()
     bench.node.trigger_cleanup()
     bench.wait(lambda: not inputs(), 'their end')
-
-
-def test_message_and_model_agree():
-    bits = {name[len('STATUS_'):]: getattr(RoadGeometry, name)
-            for name in dir(type(RoadGeometry)) if name.startswith('STATUS_')}
-    assert bits == {bit.name: bit.value for bit in Status if bit}
-    assert (RoadGeometry.REFERENCE_ROAD_CENTRE, RoadGeometry.REFERENCE_EGO_PARALLEL) == (
-        Reference.ROAD_CENTRE, Reference.EGO_PARALLEL)

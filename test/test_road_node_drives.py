@@ -68,13 +68,6 @@ def drive(stand, folder):
     return bench.heard['road_geometry'], bench.heard['path']
 
 
-@pytest.fixture
-def bags(asap_data):
-    if not (asap_data / 'bags').is_dir():
-        pytest.skip(f'no recorded drives in {asap_data}')
-    return asap_data / 'bags'
-
-
 def bends(found):
     return [g.curvature + 20 * g.curvature_rate for g in found if g.valid]
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +18,9 @@ import rclpy
 from launch import LaunchDescription
 from launch.actions import IncludeLaunchDescription
 from launch.launch_description_sources import AnyLaunchDescriptionSource
+from launched import FRONT, PATIENCE, Visitor, launched
 from lifecycle_msgs.srv import GetState
 from rcl_interfaces.msg import Log
-from rclpy.node import Node
 from sensor_msgs.msg import Image
 from stand import LATCHED, SIZE, pixels
 from std_msgs.msg import Header
@@ -38,7 +36,6 @@ PARAMETERS = f"""
     threads: 1
     max_age: 0.0
 """
-PATIENCE = 30.
 
 
 @pytest.fixture(scope='module')
@@ -72,24 +69,15 @@ def not_started(tiny_file, params_file):
     return description(model=tiny_file, params_file=params_file, autostart=False)
 
 
-class Camera(Node):
+class Camera(Visitor):
     """A camera in this process, and what it asks of a segmenter in another."""
 
     def __init__(self, context):
-        super().__init__('camera', context=context)
-        self.executor_ = rclpy.executors.SingleThreadedExecutor(context=context)
-        self.executor_.add_node(self)
+        super().__init__('camera', context)
         self.masks = []
         self.publisher = self.create_publisher(Image, '/front/image_raw', 1)
         self.create_subscription(Image, '/front/segmenter/mask', self.masks.append, 5)
         self.states = self.create_client(GetState, '/front/segmenter/get_state')
-
-    def wait(self, done, what):
-        end = time.monotonic() + PATIENCE
-        while not done():
-            assert time.monotonic() < end, (
-                f'waited in vain for {what}; nodes {self.get_node_names()}')
-            self.executor_.spin_once(timeout_sec=0.05)
 
     def state(self):
         """Return the segmenter's lifecycle state."""
@@ -99,17 +87,12 @@ class Camera(Node):
         return future.result().current_state.label
 
     def see(self, number):
-        """Return the mask that answers a frame, which is sent until the segmenter hears it.
-
-        Best effort loses frames until both ends know of each other.
-        """
+        """Return the mask that answers a frame, which is sent until the segmenter hears it."""
         header = Header(frame_id='front/optical')
         header.stamp.sec, header.stamp.nanosec = 1000 + number, number
         frame = images.encode(tiny_model.frame(*SIZE, seed=number), 'rgb8', header)
-        timer = self.create_timer(0.5, lambda: self.publisher.publish(frame))
-        self.publisher.publish(frame)
-        self.wait(lambda: any(mask.header == header for mask in self.masks), 'a mask')
-        self.destroy_timer(timer)
+        self.repeat(lambda: self.publisher.publish(frame),
+                    lambda: any(mask.header == header for mask in self.masks), 'a mask')
         return next(mask for mask in self.masks if mask.header == header)
 
 
@@ -124,8 +107,7 @@ def camera():
         return nodes[-1]
     yield make
     for node in nodes:
-        node.executor_.shutdown()
-        node.destroy_node()
+        node.close()
     rclpy.try_shutdown(context=context)
 
 
@@ -158,29 +140,10 @@ def test_autostart_can_be_left_out(camera):
     assert asker.state() == 'unconfigured'
 
 
-def start(tmp_path, *arguments):
-    """Run ``ros2 launch`` as in a terminal; its output goes to a file."""
-    log = tmp_path / 'launch.log'
-    with log.open('w') as output:
-        process = subprocess.Popen(
-            ['ros2', 'launch', 'asap_ros', 'segment.launch.py', *arguments],
-            stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
-            env={**os.environ, 'PYTHONUNBUFFERED': '1'})
-    return process, log
-
-
-def end(process):
-    """End what a failed test has left of a launch."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
 @pytest.mark.parametrize('whole_group', [False, True], ids=['launch alone', 'as a terminal does'])
 def test_ctrl_c_ends_everything(tmp_path, tiny_file, params_file, camera, whole_group):
-    process, log = start(tmp_path, f'model:={tiny_file}', f'params_file:={params_file}',
-                         'image_topic:=/front/image_raw', 'namespace:=front')
-    try:
+    with launched(tmp_path, f'model:={tiny_file}', f'params_file:={params_file}',
+                  *FRONT) as (process, log):
         one = camera()
         one.wait(lambda: one.publisher.get_subscription_count()
                  and one.count_publishers('/front/segmenter/mask'), 'the active segmenter')
@@ -195,17 +158,12 @@ def test_ctrl_c_ends_everything(tmp_path, tiny_file, params_file, camera, whole_
         assert not psutil.wait_procs(children, timeout=0)[1]
         assert 'Traceback' not in log.read_text()
         assert 'process has died' not in log.read_text()
-    finally:
-        end(process)
 
 
 @pytest.mark.parametrize('argument', ['compressed:=maybe', 'autostart:=perhaps',
                                       'use_sim_time:=2'])
 def test_argument_that_is_no_boolean_is_refused(tmp_path, argument):
-    process, log = start(tmp_path, argument)
-    try:
+    with launched(tmp_path, argument) as (process, log):
         assert process.wait(PATIENCE) == 1
-    finally:
-        end(process)
     name, value = argument.split(':=')
     assert f'{name}' in log.read_text() and f"'{value}'" in log.read_text()

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 from rosbags.rosbag2 import Reader
-from rosbags.typesys import Stores, get_typestore
 
 from asap_ros.evaluation import salvage
+from asap_ros.typestore import typestore
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 TF = 'tf2_msgs/msg/TFMessage'
+ODOMETRY = 'nav_msgs/msg/Odometry'
+POINT_CLOUD = 'sensor_msgs/msg/PointCloud2'
+ROAD_GEOMETRY = 'asap_ros/msg/RoadGeometry'
 STORAGE = ('.mcap', '.db3')
 
 
@@ -53,7 +56,7 @@ class Message:
     def value(self) -> object:
         """The message's fields, as attributes; BagError where the bytes do not make sense."""
         try:
-            return _typestore().deserialize_cdr(self.cdr, self.topic.type)
+            return typestore().deserialize_cdr(self.cdr, self.topic.type)
         except Exception as error:  # whatever a parser does on damaged bytes, it is one thing here
             raise BagError(
                 f'a message on {self.topic.name} at {self.time_ns / 1e9:.3f} s is not a '
@@ -69,15 +72,16 @@ class Message:
 class Bag:
     """A rosbag2 recording: a folder with metadata.yaml, or one .mcap or .db3 file.
 
-    ``damage`` is None, or the sentence that says what could not be read; it can appear while
-    messages are read. What is readable of a damaged MCAP file is still given.
+    ``files`` are its storage files. ``damage`` is None, or the sentence that says what could not
+    be read; it can appear while messages are read. What is readable of a damaged MCAP file is
+    still given.
     """
 
     def __init__(self, path: str | Path):
         """Open the bag; BagError says what is wrong with it where that cannot be done."""
         self.path = Path(path)
         self.damage: str | None = None
-        self._files = _storage_files(self.path)
+        self.files = _storage_files(self.path)
         self._reader: Reader | None = None
         try:
             reader = Reader(self.path)
@@ -141,7 +145,7 @@ class Bag:
 
     def _salvaged(self) -> Iterator[tuple[tuple[str, str], int, bytes]]:
         """Yield whatever whole messages the MCAP files hold, whatever their index says."""
-        for file in self._files:
+        for file in self.files:
             if file.suffix == '.mcap':
                 yield from salvage.messages(file)
 
@@ -167,12 +171,6 @@ class Bag:
         else:
             self.damage = (f'bag {self.path} is damaged ({error}): reading ended after '
                            f'{before} messages')
-
-
-@lru_cache(maxsize=1)
-def _typestore():
-    """Return the standard message types; those read here are the same in every ROS 2."""
-    return get_typestore(Stores.ROS2_JAZZY)
 
 
 def _storage_files(path: Path) -> list[Path]:

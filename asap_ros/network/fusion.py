@@ -31,12 +31,10 @@ class LevelFusion(nn.Module):
     def forward(self, levels: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
         """[P1, P2, P3, P4], each (N, C, h_i, w_i) -> (N, out, *size)."""
         weights = self.project.weight.chunk(LEVELS, dim=1)
-        fused = None
-        for level, weight in zip(levels, weights):
-            part = resize(functional.conv2d(level, weight), size)
-            fused = part if fused is None else fused + part
-        if self.project.bias is not None:
-            fused = fused + self.project.bias.view(1, -1, 1, 1)
+        # The bias is added once, on the smallest grid; a resize leaves a constant as it is.
+        fused = resize(functional.conv2d(levels[-1], weights[-1], self.project.bias), size)
+        for level, weight in zip(levels[:-1], weights):
+            fused = fused + resize(functional.conv2d(level, weight), size)
         return fused
 
 

@@ -10,7 +10,7 @@ from asap_ros.labels import LabelSet
 from asap_ros.road import grids
 from asap_ros.road.camera import Camera
 from asap_ros.road.clothoid import PITCH, WIDTH
-from asap_ros.road.corridor import describe
+from asap_ros.road.corridor import describe, is_unsure_ahead
 from asap_ros.road.edge_model import Points, edge_points
 from asap_ros.road.edges import Edges, find_edges
 from asap_ros.road.fit import (
@@ -21,11 +21,11 @@ from asap_ros.road.fit import (
     fit_road,
     is_bent,
 )
-from asap_ros.road.free_space import FreeSpace, find_free_space, hood_rows
+from asap_ros.road.free_space import FreeSpace, find_free_space, hood_rows, place
 from asap_ros.road.geometry import RoadGeometry, Status, invalid
 from asap_ros.road.options import RoadOptions
 from asap_ros.road.support import Support, support
-from asap_ros.road.tracker import Motion, Tracker
+from asap_ros.road.tracker import Motion, Track, Tracker
 
 TRACKED_WIDTH_SIGMA = 1.5
 """Metres about the tracked width within which a single frame's width is expected."""
@@ -38,16 +38,22 @@ LONE_PITCH_SIGMA = 0.005
 nothing of it."""
 
 
+EVEN = 0.005
+"""Metres a metre by which the edges of an ordinary road may part, which looks like a pitch."""
+
+
 @dataclass(frozen=True, eq=False)
 class Road:
     """All that is known of the road in one frame; ``mask`` and ``space`` share a pixel grid.
 
-    ``space`` and ``edges`` are None where the camera is unknown; ``fit`` is the frame's own
-    fit before tracking, None where there was none.
+    ``camera`` is the calibrated one; that of ``space`` is turned by the pitch that was found.
+    ``camera``, ``space`` and ``edges`` are None where the camera is unknown; ``fit`` is the
+    frame's own fit before tracking, None where there was none.
     """
 
     geometry: RoadGeometry
     mask: np.ndarray
+    camera: Camera | None = None
     space: FreeSpace | None = None
     edges: Edges | None = None
     fit: Fit | None = None
@@ -63,7 +69,7 @@ class RoadModel:
         self.tracker = Tracker()
         self._hood: tuple[tuple[int, int], np.ndarray] | None = None
         self._grid: grids.GridTable | None = None
-        self._ground: tuple[Camera, np.ndarray] | None = None
+        self._pixels = np.empty((0, 0, 2), np.float32)
 
     def analyse(self, mask: np.ndarray, confidence: np.ndarray | None, camera: Camera | None,
                 time: float, motion: Motion | None = None,
@@ -92,12 +98,32 @@ class RoadModel:
         track = self.tracker.step(time, motion, fit if bearing.reliable else None,
                                   bool(bearing.status & Status.WIDTH_JUMP))
         if track is None:
-            return Road(invalid(bearing.status), mask, space, edges, fit)
-        if track.coasting:
-            bearing = Support(np.empty(0), bearing.status | Status.COASTING, True)
-        geometry = describe(track.parameters, track.covariance, bearing, space, mask, confidence,
-                            self.labels, options)
-        return Road(geometry, mask, space, edges, fit)
+            geometry = invalid(bearing.status)
+        else:
+            if track.coasting:
+                bearing = Support(np.empty(0), bearing.status | Status.COASTING, True)
+            geometry = describe(track.parameters, track.covariance, bearing, space, mask,
+                                confidence, self.labels, options)
+        pitch, sigma = self._pitch(track, camera)
+        space = place(space.columns, camera.pitched(pitch), options, sigma)
+        if not geometry.valid and is_unsure_ahead(space, options):
+            geometry = invalid(geometry.status | Status.LOW_CONFIDENCE)
+        return Road(geometry, mask, camera, space, edges, fit)
+
+    def _pitch(self, track: Track | None, camera: Camera) -> tuple[float, float]:
+        """Return this frame's pitch on top of the calibrated one, and its sigma, radians.
+
+        The mounting's as it was learnt, known to ``pitch_sigma``, together with what the road's
+        edges say, as far as these are parallel.
+        """
+        mounted, trust = self.tracker.mount_pitch, self.options.pitch_sigma
+        if track is None:
+            return mounted, trust
+        parting = EVEN * camera.translation[2] / track.parameters[WIDTH]
+        doubt = track.covariance[PITCH, PITCH] + parting ** 2
+        share = trust ** 2 / (trust ** 2 + doubt)
+        return (mounted + share * float(track.parameters[PITCH] - mounted),
+                float(np.sqrt(share * doubt)))
 
     def _prior(self, points: Points) -> Prior:
         """Return what is believed of this frame's road before its edges are fitted."""
@@ -119,19 +145,19 @@ class RoadModel:
         """Return the occupancy grid of a frame, None where its camera is unknown."""
         if road.space is None:
             return None
-        if self._grid is None or self._grid.camera is not road.space.camera:
-            self._grid = grids.grid_table(road.space.camera, self.options)
+        if self._grid is None or self._grid.camera is not road.camera:
+            self._grid = grids.grid_table(road.camera, self.options)
         return grids.occupancy_grid(road.space, self._grid)
 
     def ground_points(self, road: Road) -> np.ndarray | None:
         """Return the organised ground points (H, W, 3), None where the camera is unknown."""
         if road.space is None:
             return None
-        camera = road.space.camera
-        if self._ground is None or self._ground[0] is not camera:
-            hood = self._hood_of(road.mask.shape)
-            self._ground = camera, grids.ground_table(camera, self.options, hood)
-        return grids.ground_points(road.space, road.mask, self.labels, self._ground[1])
+        shape = road.mask.shape
+        if self._pixels.shape[:2] != shape:
+            self._pixels = grids.pixel_grid(shape)
+        return grids.ground_points(road.space, road.mask, self.labels, self.options,
+                                   self._hood_of(shape), self._pixels)
 
     def _hood_of(self, shape: tuple[int, int]) -> np.ndarray:
         if self._hood is None or self._hood[0] != shape:

@@ -146,6 +146,22 @@ class Camera:
         r20, r21, r22 = self.rotation[2]
         return self.cy - self.fy * (r20 * (np.asarray(u, float) - self.cx) / self.fx + r22) / r21
 
+    def row_at_range(self, u, distance: float) -> np.ndarray:
+        """Return the row v at which the ground of columns u is ``distance`` metres away.
+
+        Measured from the camera's foot; rows below it are nearer.
+        """
+        # A column's ray is a + b w with w = (v - cy) / fy: where h |a + b w| = distance * fall.
+        a = self.rotation[:, :1] * (np.asarray(u, float) - self.cx) / self.fx
+        a = a + self.rotation[:, 2:]
+        b = self.rotation[:, 1:2]
+        weight = np.array([[self.translation[2]], [self.translation[2]], [distance]]) ** 2
+        weight[2] *= -1
+        square, middle, rest = ((weight * p * q).sum(axis=0) for p, q in ((b, b), (a, b), (a, a)))
+        # Of the two solutions the lower row is before the camera, the other behind it.
+        w = (-middle - np.sqrt(np.maximum(middle ** 2 - square * rest, 0.0))) / square
+        return self.cy + self.fy * w
+
     def range_sigma(self, x, y, row_sigma: float = 1.0, pitch_sigma: float = 0.0,
                     height_sigma: float = 0.0) -> np.ndarray:
         """Return the sigma in metres of the range from the camera's foot to ground points.

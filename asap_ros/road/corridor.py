@@ -10,7 +10,8 @@ from asap_ros.labels import IGNORED, LabelSet, Role
 from asap_ros.road import clothoid
 from asap_ros.road.camera import Camera
 from asap_ros.road.clothoid import C0, K0, K1, PITCH, PSI, WIDTH
-from asap_ros.road.free_space import FreeSpace
+from asap_ros.road.edges import columns_ahead
+from asap_ros.road.free_space import BLOCKED, FreeSpace
 from asap_ros.road.geometry import NO_BLOCKER, Reference, RoadGeometry, Status, invalid
 from asap_ros.road.options import RoadOptions
 from asap_ros.road.support import Support
@@ -34,7 +35,8 @@ MAX_HEADING = 1.3
 """Radians against the vehicle at which the view ends: the road turns out of the picture."""
 
 LOW_CONFIDENCE = 0.5
-"""Mean confidence of the labels along the corridor below which it is flagged."""
+"""Mean confidence of the labels along the corridor, or of what is in its way from the start,
+below which it is flagged."""
 
 
 def describe(parameters: np.ndarray, covariance: np.ndarray, bearing: Support,
@@ -82,7 +84,8 @@ def describe(parameters: np.ndarray, covariance: np.ndarray, bearing: Support,
         curvature_rate=float(parameters[K1]), curvature_rate_sigma=float(sigma[K1]),
         width=float(parameters[WIDTH]), width_sigma=float(sigma[WIDTH]),
         pitch=camera.pitch + float(parameters[PITCH]), pitch_sigma=float(sigma[PITCH]),
-        covariance=covariance, s=at, curvature_at_s=clothoid.curvature(parameters, at),
+        crest=float(bearing.crest), covariance=covariance, s=at,
+        curvature_at_s=clothoid.curvature(parameters, at),
         curvature_at_s_sigma=clothoid.curvature_sigma(covariance, at),
         lateral_at_s_sigma=_lateral_sigma(curve, covariance),
         path=np.stack([curve.x, curve.y, curve.heading], axis=1),
@@ -110,6 +113,16 @@ def through_vehicle(parameters: np.ndarray, covariance: np.ndarray,
                   - heading)
         seen_to = seen_to - start - offset * turned
     return moved, scale @ covariance @ scale, seen_to
+
+
+def is_unsure_ahead(space: FreeSpace, options: RoadOptions) -> bool:
+    """Return whether what blocks just before the vehicle is labelled with little confidence."""
+    first, last = columns_ahead(space, options)
+    here = slice(first, last + 1)
+    foot = space.camera.translation[:2, None]
+    near = ((space.state[here] == BLOCKED)
+            & (np.hypot(*(np.stack([space.x[here], space.y[here]]) - foot)) < SHORT))
+    return bool(near.any() and space.columns.confidence[here][near].mean() < LOW_CONFIDENCE)
 
 
 def _lateral_sigma(curve: clothoid.Curve, covariance: np.ndarray) -> np.ndarray:

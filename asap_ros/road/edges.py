@@ -62,7 +62,7 @@ def find_edges(space: FreeSpace, mask: np.ndarray, labels: LabelSet,
     rows = edge_rows(space, options)
     runs = _runs(space.free, rows)
     hides = labels.is_role(Role.MOVABLE, Role.VULNERABLE, Role.IGNORED)
-    span = _span_before(space, options)
+    span = columns_ahead(space, options)
     found = []
     for row, (starts, ends) in zip(rows.tolist(), runs):
         chosen = _follow(span, starts, ends, mask[row], hides)
@@ -93,7 +93,7 @@ def _runs(free: np.ndarray, rows: np.ndarray) -> list[tuple[list[int], list[int]
     return [(first[a:b], last[a:b]) for a, b in itertools.pairwise(cuts)]
 
 
-def _span_before(space: FreeSpace, options: RoadOptions) -> tuple[int, int]:
+def columns_ahead(space: FreeSpace, options: RoadOptions) -> tuple[int, int]:
     """Return the columns that the vehicle's width covers where the ground is first seen."""
     columns = np.arange(len(space.start))
     _, y = space.camera.ground(columns, space.start)

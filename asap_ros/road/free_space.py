@@ -14,33 +14,63 @@ from asap_ros.road.options import RoadOptions
 _LINE = np.ones((3, 1), np.uint8)
 _SQUARE = np.ones((3, 3), np.uint8)
 
+PITCH_MARGIN = 0.01
+"""Radians above the calibrated horizon from which the ground may be seen. A nose that is further
+down sees it from higher up still, but that is beyond any range that is told."""
+
 UNKNOWN, FREE, BLOCKED = 0, 1, 2
 """What is known of a column: nothing, that it is free to range_max, that a class blocks it."""
 
 
 @dataclass(frozen=True, eq=False)
-class FreeSpace:
-    """Free space of a mask of height H and width W, and its boundary column by column.
+class Columns:
+    """What each column of a mask shows from the hood up; nothing of it is in metres.
 
     ``free`` uint8 (H, W): 1 where the road is drivable and joined to the ground before the
     vehicle. By column, all (W,): ``start`` the lowest row that is looked at; ``contact`` the
-    first row above it that is not free, -1 where the column is free to the horizon; ``state``
-    UNKNOWN, FREE or BLOCKED; ``blocker`` the class at the contact (255 where not BLOCKED);
-    ``x``, ``y`` in base_link and ``sigma`` in metres of the contact's foot, ``sigma`` being that
-    of the range from the camera's foot, NaN where the foot is not on the ground within
-    range_max; ``confidence`` 0 to 1, of the label there, 1 where none was given.
+    first row above it that is not free, -1 where there is none; ``met`` the class there, and
+    ``confidence`` 0 to 1, of that label, 1 where none was given.
     """
 
-    camera: Camera
     free: np.ndarray
     start: np.ndarray
     contact: np.ndarray
+    met: np.ndarray
+    confidence: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class FreeSpace:
+    """The free space of ``columns`` as ``camera`` places it on the ground.
+
+    By column, all (W,): ``state`` UNKNOWN, FREE or BLOCKED; ``blocker`` the class at the contact
+    (255 where not BLOCKED); ``x``, ``y`` in base_link and ``sigma`` in metres of the contact's
+    foot, ``sigma`` being that of the range from the camera's foot, NaN where the foot is not on
+    the ground within range_max.
+    """
+
+    camera: Camera
+    columns: Columns
     state: np.ndarray
     blocker: np.ndarray
     x: np.ndarray
     y: np.ndarray
     sigma: np.ndarray
-    confidence: np.ndarray
+
+    @property
+    def free(self) -> np.ndarray:
+        """Where the road is free, uint8 (H, W)."""
+        return self.columns.free
+
+    @property
+    def start(self) -> np.ndarray:
+        """The lowest row of each column that is looked at (W,)."""
+        return self.columns.start
+
+    @property
+    def contact(self) -> np.ndarray:
+        """The first row of each column that is not free (W,), -1 where there is none."""
+        return self.columns.contact
 
 
 def hood_rows(width: int, height: int, options: RoadOptions) -> np.ndarray:
@@ -79,10 +109,20 @@ def find_free_space(mask: np.ndarray, confidence: np.ndarray | None, camera: Cam
 
     ``confidence`` uint8 (H, W) or None; ``hood`` as ``hood_rows`` returns it.
     """
+    columns = walk_columns(mask, confidence, camera, labels, options, hood)
+    return place(columns, camera, options, options.pitch_sigma)
+
+
+def walk_columns(mask: np.ndarray, confidence: np.ndarray | None, camera: Camera,
+                 labels: LabelSet, options: RoadOptions, hood: np.ndarray) -> Columns:
+    """Return what the columns of a mask show; arguments as for ``find_free_space``.
+
+    Of ``camera`` it matters only where about the ground begins.
+    """
     height, width = mask.shape
     columns = np.arange(width)
-    horizon = camera.horizon(columns)
-    top = int(np.clip(np.floor(horizon.min()), 0, height - 1))
+    horizon = camera.horizon(columns).min() - PITCH_MARGIN * camera.fy
+    top = int(np.clip(np.floor(horizon), 0, height - 1))
     bottom = int(np.clip(hood.max() + 1, top + 1, height))
     below = mask[top:bottom]
     if confidence is not None and options.min_confidence > 0:
@@ -106,8 +146,12 @@ def find_free_space(mask: np.ndarray, confidence: np.ndarray | None, camera: Cam
         blocker = np.where(is_drivable[blocker], higher, blocker)
     whole = np.zeros((height, width), np.uint8)
     whole[top:bottom] = free
-    return _locate(camera, options, horizon, confidence, top, whole, bottom - 1 - start,
-                   np.where(contact <= last, bottom - 1 - contact, -1), blocker)
+    contact = np.where(contact <= last, bottom - 1 - contact, -1)
+    belief = np.ones(width, np.float32)
+    if confidence is not None:
+        belief = confidence[np.maximum(contact, 0), columns].astype(np.float32) / 255
+    return Columns(whole, np.where(start <= last, bottom - 1 - start, -1), contact, blocker,
+                   belief)
 
 
 def _first_from(flags: np.ndarray, begin: np.ndarray) -> np.ndarray:
@@ -137,33 +181,29 @@ def _fill(road: np.ndarray, start: np.ndarray, camera: Camera, options: RoadOpti
     return (reached == 2).view(np.uint8)
 
 
-def _locate(camera: Camera, options: RoadOptions, horizon: np.ndarray,
-            confidence: np.ndarray | None, top: int, free: np.ndarray, start: np.ndarray,
-            contact: np.ndarray, blocker: np.ndarray) -> FreeSpace:
-    """Return the boundary with its places on the ground and what is known of each column."""
-    columns = np.arange(free.shape[1])
+def place(columns: Columns, camera: Camera, options: RoadOptions,
+          pitch_sigma: float) -> FreeSpace:
+    """Return columns placed on the ground; ``pitch_sigma`` is that of the camera's, radians."""
+    u, contact = np.arange(len(columns.contact)), columns.contact
+    horizon = camera.horizon(u)
     # The foot is the edge between the last free pixel and the one that blocks.
-    x, y = camera.ground(columns, contact + 0.5)
+    x, y = camera.ground(u, contact + 0.5)
     distance = np.hypot(x - camera.translation[0], y - camera.translation[1])
     near = (contact >= 0) & (contact + 0.5 > horizon) & (distance <= options.range_max)
-    state = np.where(near, np.where(blocker == IGNORED, UNKNOWN, BLOCKED), FREE)
-    seen = start > np.maximum(horizon, top - 1)
+    state = np.where(near, np.where(columns.met == IGNORED, UNKNOWN, BLOCKED), FREE)
+    seen = columns.start > np.maximum(horizon, -1)
     state[~seen] = UNKNOWN
     near &= seen
     x, y = np.where(near, x, np.nan), np.where(near, y, np.nan)
-    sigma = camera.range_sigma(x, y, options.row_sigma, options.pitch_sigma,
-                               options.height_sigma)
-    belief = np.ones(len(columns), np.float32)
-    if confidence is not None:
-        belief = confidence[np.maximum(contact, 0), columns].astype(np.float32) / 255
+    sigma = camera.range_sigma(x, y, options.row_sigma, pitch_sigma, options.height_sigma)
     return FreeSpace(
-        camera=camera, free=free, start=start, contact=contact, state=state.astype(np.uint8),
-        blocker=np.where(state == BLOCKED, blocker, IGNORED).astype(np.uint8),
-        x=x, y=y, sigma=sigma, confidence=belief)
+        camera=camera, columns=columns, state=state.astype(np.uint8),
+        blocker=np.where(state == BLOCKED, columns.met, IGNORED).astype(np.uint8),
+        x=x, y=y, sigma=sigma)
 
 
 def boundary_points(space: FreeSpace) -> np.ndarray:
     """Return float32 (n, 6): x, y, z (base_link), class, range sigma, confidence."""
     at = space.state == BLOCKED
     return np.stack([space.x[at], space.y[at], np.zeros(at.sum()), space.blocker[at],
-                     space.sigma[at], space.confidence[at]], axis=1).astype(np.float32)
+                     space.sigma[at], space.columns.confidence[at]], axis=1).astype(np.float32)

@@ -59,7 +59,8 @@ class RoadGeometry:
     its direction there against the vehicle's x axis, positive when it points to the left.
     ``curvature`` and ``curvature_rate``: at s = 0, and the change per metre. ``width``: between
     the road's edges. ``pitch``: of the camera against the ground, positive nose down; less
-    ``Camera.pitch`` it is what was found on top of the calibrated pose. ``covariance`` (6, 6)
+    ``Camera.pitch`` it is what was found on top of the calibrated pose. ``crest``: the ground
+    falls away along the road by crest s^2 / 2, 0 where it passes for flat. ``covariance`` (6, 6)
     is in the order lateral_offset, heading, curvature, curvature_rate, width, pitch; the
     ``*_sigma`` are the roots of its diagonal.
 
@@ -84,6 +85,7 @@ class RoadGeometry:
     width_sigma: float = field(default_factory=_nan)
     pitch: float = field(default_factory=_nan)
     pitch_sigma: float = field(default_factory=_nan)
+    crest: float = field(default_factory=_nan)
     covariance: np.ndarray = field(default_factory=lambda: np.full((6, 6), np.nan))
     s: np.ndarray = field(default_factory=lambda: np.empty(0))
     curvature_at_s: np.ndarray = field(default_factory=lambda: np.empty(0))

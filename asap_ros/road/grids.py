@@ -154,14 +154,17 @@ def occupancy_grid(space: FreeSpace, table: GridTable) -> Grid:
     """Return the grid of free space: each cell in view asks its own column of the image.
 
     A cell is free when all of it lies before what blocks its column, boundary when it holds
-    the foot of that, and unknown behind it, under the hood and out of view.
+    the foot of that, and unknown behind it, under the hood and out of view. The camera of
+    ``space`` may be pitched against that of ``table`` by a few degrees.
     """
     has_foot = np.isfinite(space.x)
-    foot = np.where(has_foot, space.contact + 0.5, -np.inf).astype(np.float32)
-    blocked = (space.state == BLOCKED).astype(np.int8)
+    source, (foot, start) = _rows_in(table.camera, space.camera,
+                                     np.stack([space.contact, space.start]) + 0.5)
+    foot = np.where(has_foot, foot, -np.inf).astype(np.float32)
     # A column that is unknown from the start up has nothing free in it.
     foot[(space.state == UNKNOWN) & ~has_foot] = np.inf
-    start = (space.start + 0.5).astype(np.float32)
+    foot, start = foot[source], start.astype(np.float32)[source]
+    blocked = (space.state == BLOCKED).astype(np.int8)[source]
     foot_of = foot[table.column]
     free = (table.far >= foot_of) & (table.near <= start[table.column])
     boundary = ((blocked[table.column] == 1) & (table.far < foot_of)
@@ -172,7 +175,7 @@ def occupancy_grid(space: FreeSpace, table: GridTable) -> Grid:
     cells = np.full(table.shape, GRID_UNKNOWN, np.int8)
     cells.reshape(-1)[table.cell] = values
     # Posts are thinner than a cell: every foot counts, not only those at cells' centres.
-    at = np.flatnonzero(blocked)
+    at = np.flatnonzero(space.state == BLOCKED)
     column = np.floor((space.x[at] - table.origin[0]) / table.resolution).astype(int)
     row = np.floor((space.y[at] - table.origin[1]) / table.resolution).astype(int)
     inside = (column >= 0) & (column < table.shape[1]) & (row >= 0) & (row < table.shape[0])
@@ -180,29 +183,56 @@ def occupancy_grid(space: FreeSpace, table: GridTable) -> Grid:
     return Grid(table.origin, table.resolution, cells)
 
 
-def ground_table(camera: Camera, options: RoadOptions, hood: np.ndarray) -> np.ndarray:
-    """Return x, y, z of every pixel on the ground within range_max, float32 (H, W, 3).
+def _rows_in(camera: Camera, other: Camera, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where ``camera`` sees what ``other`` sees at rows v (n, W) of each of its columns.
 
-    NaN above the horizon, beyond range_max and below the hood's outline ``hood`` (W,).
+    The two differ by a small turn about their one place. First which of ``other``'s columns
+    each column of ``camera`` shows, by the first of the rows; then the rows (n, W), by
+    ``other``'s columns.
     """
-    v, u = np.mgrid[:camera.height, :camera.width]
-    x, y = camera.ground(u, v)
-    distance = np.hypot(x - camera.translation[0], y - camera.translation[1])
-    hidden = ~(distance <= options.range_max) | (v > hood)
-    points = np.stack([x, y, np.zeros_like(x)], axis=-1).astype(np.float32)
-    points[hidden] = np.nan
-    return points
+    columns = np.arange(v.shape[1])
+    if camera is other:
+        return columns, v
+    ray = other.rays(columns, v) @ camera.rotation
+    u = camera.cx + camera.fx * ray[0, :, 0] / ray[0, :, 2]
+    source = np.clip(np.rint(2 * columns - u), 0, len(columns) - 1).astype(int)
+    return source, camera.cy + camera.fy * ray[..., 1] / ray[..., 2]
 
 
-def ground_points(space: FreeSpace, mask: np.ndarray, labels: LabelSet,
-                  table: np.ndarray) -> np.ndarray:
+def pixel_grid(shape: tuple[int, int]) -> np.ndarray:
+    """Return u and v of every pixel of a mask, float32 (H, W, 2)."""
+    v, u = np.mgrid[:shape[0], :shape[1]].astype(np.float32)
+    return np.stack([u, v], axis=-1)
+
+
+def ground_points(space: FreeSpace, mask: np.ndarray, labels: LabelSet, options: RoadOptions,
+                  hood: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     """Return the mask's pixels on the ground in base_link, float32 (H, W, 3).
 
     NaN off the ground: all but drivable and pavement classes, of which only the foot (the
-    contact of a column) is on it; and NaN where ``table`` is.
+    contact of a column) is on it; and NaN above the horizon, beyond range_max and below the
+    hood's outline ``hood`` (W,). ``pixels`` is ``pixel_grid`` of the mask's shape.
     """
-    flat = cv2.LUT(mask, labels.is_role(Role.DRIVABLE, Role.PAVEMENT).astype(np.uint8))
+    camera, (height, width) = space.camera, mask.shape
+    farthest = np.ceil(camera.row_at_range(np.arange(width), options.range_max))
+    farthest = np.clip(farthest, 0, height).astype(np.int16)
+    top = min(int(farthest.min()), height - 1)
+    flat = cv2.LUT(mask[top:], labels.is_role(Role.DRIVABLE, Role.PAVEMENT).astype(np.uint8))
     columns = np.flatnonzero(space.state == BLOCKED)
-    flat[space.contact[columns], columns] = 1
-    points = np.full(table.shape, np.nan, np.float32)
-    return cv2.copyTo(table, flat, points)
+    columns = columns[space.contact[columns] >= top]
+    flat[space.contact[columns] - top, columns] = 1
+    rows = np.arange(top, height, dtype=np.int16)[:, None]
+    flat &= rows >= farthest
+    flat &= rows <= hood.astype(np.int16)
+    # Pixels of a pinhole and points of a plane are a homography of each other.
+    k = np.array([[1 / camera.fx, 0, -camera.cx / camera.fx],
+                  [0, 1 / camera.fy, -camera.cy / camera.fy], [0, 0, 1]])
+    ray = camera.rotation @ k
+    x, y, z = camera.translation
+    xy = cv2.perspectiveTransform(
+        pixels[top:], np.stack([z * ray[0] - x * ray[2], z * ray[1] - y * ray[2], -ray[2]]))
+    on_ground = np.zeros((*flat.shape, 3), np.float32)
+    cv2.mixChannels([xy], [on_ground], [0, 0, 1, 1])
+    points = np.full((height, width, 3), np.nan, np.float32)
+    cv2.copyTo(on_ground, flat, points[top:])
+    return points

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from road_steps import road_of
 from synthetic_roads import (
     BUILDING,
     CAR,
@@ -36,10 +37,6 @@ from asap_ros.road.options import RoadOptions
 from asap_ros.road.tracker import Motion
 
 TRUTH = Truth(offset=0.4, heading=0.03, curvature=0.006, rate=1e-4)
-
-
-def analyse(mask, mount=MOUNT, options=None, time=0.0):
-    return RoadModel(LABELS, options).analyse(mask, None, mount.camera(), time)
 
 
 def numbers(geometry):
@@ -73,7 +70,7 @@ def assert_consistent(geometry):
 
 @pytest.mark.parametrize('label', [ROAD, CAR, SKY, SIDEWALK, BUILDING, IGNORED, 200])
 def test_a_mask_of_one_class_is_no_corridor(label):
-    road = analyse(np.full((512, 1024), label, np.uint8))
+    road = road_of(np.full((512, 1024), label, np.uint8))
     assert not road.geometry.valid
     assert_consistent(road.geometry)
 
@@ -103,21 +100,14 @@ def test_arrays_that_do_not_fit_are_refused(mask, confidence, says):
         RoadModel(LABELS).analyse(mask, confidence, MOUNT.camera(), 0.0)
 
 
-@pytest.mark.parametrize('wrong', [
-    {'hood_fraction': 1.0}, {'hood_polygon': ((0, 0), (1, 1))}, {'edge_near': 50.0},
-    {'min_confidence': 300}, {'range_max': 0.0}, {'grid_resolution': float('nan')}])
-def test_settings_that_make_no_sense_are_refused(wrong):
-    with pytest.raises(ValueError):
-        RoadOptions(**wrong)
-
-
 def test_a_mirrored_image_gives_the_mirrored_road():
     mount = Mount(cx=520.0, y=0.15, yaw=0.02)
     mirror = replace(mount, cx=1023 - mount.cx, y=-mount.y, yaw=-mount.yaw)
     x, y = TRUTH.centre(26.0)
     boxes = (Box(float(x), float(y), 1.8, 1.5), Box(14.0, -3.6, 1.5, 1.5))
     mask = render(TRUTH, mount, boxes, sigma=1.0, rng=np.random.default_rng(0))
-    one, other = analyse(mask, mount), analyse(np.ascontiguousarray(mask[:, ::-1]), mirror)
+    one = road_of(mask, mount=mount)
+    other = road_of(np.ascontiguousarray(mask[:, ::-1]), mount=mirror)
     assert one.geometry.valid and one.geometry.blocker_class == CAR
     sign = np.array([-1, -1, -1, -1, 1, 1])
     np.testing.assert_allclose(numbers(other.geometry), sign * numbers(one.geometry), atol=1e-6)

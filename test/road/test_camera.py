@@ -170,3 +170,12 @@ def test_a_camera_without_a_horizon_below_which_the_ground_is(pitch, roll):
     pose = pose_from_mounting(1.5, pitch, roll)
     with pytest.raises(PoseError, match='upside down'):
         Camera(500, 500, 100, 100, 200, 200, pose.rotation, pose.translation)
+
+
+@pytest.mark.parametrize('roll', [0.0, 0.08])
+@pytest.mark.parametrize('distance', [4.0, 20.0, 60.0])
+def test_rows_at_a_range_are_that_far_away(roll, distance):
+    mount = Mount(roll=roll, yaw=0.1, x=1.7, y=0.3)
+    u, camera = np.arange(mount.width), mount.camera()
+    x, y = camera.ground(u, camera.row_at_range(u, distance))
+    np.testing.assert_allclose(np.hypot(x - 1.7, y - 0.3), distance, rtol=1e-6)

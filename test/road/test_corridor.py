@@ -4,31 +4,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from synthetic_roads import (
-    CAR,
-    LABELS,
-    MOUNT,
-    PERSON,
-    SIDEWALK,
-    Box,
-    Mount,
-    Truth,
-    render,
-)
+from road_steps import road_of
+from synthetic_roads import CAR, LABELS, MOUNT, PERSON, SIDEWALK, Box, Mount, Truth, render
 
-from asap_ros.road.analysis import RoadModel
 from asap_ros.road.corridor import through_vehicle
 from asap_ros.road.geometry import NO_BLOCKER, Reference, Status
 from asap_ros.road.options import RoadOptions
 
+VEGETATION = LABELS.id_of('vegetation')
 TROUBLE = (Status.WIDTH_JUMP | Status.INTERSECTION | Status.NOT_FLAT | Status.ONE_SIDED
            | Status.LEFT_OCCLUDED | Status.RIGHT_OCCLUDED | Status.SHORT_VIEW)
 BOTH = [0.0, 1 / 200, -1 / 200, 1 / 50, -1 / 50]
 
 
-def geometry_of(mask, mount=MOUNT, options=None, confidence=None, believed_pitch=None):
-    model = RoadModel(LABELS, options)
-    return model.analyse(mask, confidence, mount.camera(believed_pitch), 0.0).geometry
+def geometry_of(mask, mount=MOUNT, **changes):
+    return road_of(mask, mount=mount, **changes).geometry
 
 
 def at(geometry, s):
@@ -227,3 +217,12 @@ def test_sigmas_and_covariance_agree():
     np.testing.assert_allclose(np.sqrt(np.diag(found.covariance)), sigmas)
     assert np.linalg.eigvalsh(found.covariance).min() > 0
     assert found.curvature_at_s_sigma.argmin() not in (0, len(found.s) - 1), 'least in between'
+
+
+@pytest.mark.parametrize('sure, flagged', [(200, False), (100, True)])
+def test_a_road_hidden_by_what_is_labelled_unsurely_says_so(sure, flagged):
+    mask = render(Truth(offset=0.0, heading=0.0))
+    confidence = np.full(mask.shape, 230, np.uint8)
+    mask[400:500, 300:800], confidence[400:500, 300:800] = VEGETATION, sure
+    found = geometry_of(mask, confidence=confidence)
+    assert not found.valid and bool(found.status & Status.LOW_CONFIDENCE) == flagged

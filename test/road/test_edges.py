@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from road_steps import edges_of
 from synthetic_roads import (
     BUILDING,
     CAR,
@@ -16,18 +17,10 @@ from synthetic_roads import (
     render,
 )
 
-from asap_ros.road.edges import ABSENT, FIXED, OCCLUDED, find_edges
-from asap_ros.road.free_space import find_free_space, hood_rows
+from asap_ros.road.edges import ABSENT, FIXED, OCCLUDED
 from asap_ros.road.options import RoadOptions
 
 STRAIGHT = Truth(offset=0.0, heading=0.0, width=7.0)
-
-
-def edges_of(mask, options=None):
-    options = options or RoadOptions()
-    space = find_free_space(mask, None, MOUNT.camera(), LABELS, options,
-                            hood_rows(1024, 512, options))
-    return find_edges(space, mask, LABELS, options)
 
 
 def strip(columns, label=ROAD):

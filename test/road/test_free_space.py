@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from road_steps import free_space_of
 from synthetic_roads import (
     BUILDING,
     CAR,
@@ -25,18 +26,11 @@ from asap_ros.road.free_space import (
     FREE,
     UNKNOWN,
     boundary_points,
-    find_free_space,
     hood_rows,
 )
 from asap_ros.road.options import RoadOptions
 
 WIDE = Truth(offset=0.0, heading=0.0, width=200.0)
-
-
-def free_space(mask, options=None, confidence=None, mount=MOUNT):
-    options = options or RoadOptions()
-    return find_free_space(mask, confidence, mount.camera(), LABELS, options,
-                           hood_rows(mount.width, mount.height, options))
 
 
 @pytest.mark.parametrize('distance', [5.0, 7.5, 10.0, 20.0, 30.0, 40.0])
@@ -45,7 +39,7 @@ def test_columns_of_a_box(distance, label, width):
     columns = within = 0
     for shift in np.linspace(-0.2, 0.2, 9):
         box = Box(distance + shift, 0.3 + shift, width, 1.6, label)
-        space = free_space(render(WIDE, boxes=(box,)))
+        space = free_space_of(render(WIDE, boxes=(box,)))
         first, last, _, foot = box.rectangle(MOUNT)
         on = slice(first, last + 1)
         columns += last + 1 - first
@@ -63,7 +57,7 @@ def test_columns_of_a_box(distance, label, width):
 def test_a_thin_post_is_never_closed_over(pixels, label):
     mask = render(WIDE)
     mask[150:300, 400:400 + pixels] = label
-    space = free_space(mask)
+    space = free_space_of(mask)
     assert (space.state[400:400 + pixels] == BLOCKED).all()
     assert (np.abs(space.contact[400:400 + pixels] - 299) <= 1).all()
 
@@ -72,7 +66,7 @@ def test_specks_are_closed_over_but_not_living_ones():
     mask = render(WIDE)
     mask[350:352, 300:302] = BUILDING
     mask[350:352, 600:602] = PERSON
-    space = free_space(mask)
+    space = free_space_of(mask)
     assert (space.state[300:302] == FREE).all()
     assert (space.blocker[600:602] == PERSON).all()
 
@@ -82,7 +76,7 @@ def test_only_the_road_that_the_vehicle_is_on_is_free():
     mask[:220] = SKY
     mask[230:, 300:700] = ROAD
     mask[300:340, 800:1000] = ROAD
-    space = free_space(mask)
+    space = free_space_of(mask)
     assert space.free[400, 500] == 1 and not space.free[:, 750:].any()
     assert (space.contact[810:990] == 511).all(), 'the pavement before it blocks'
 
@@ -95,8 +89,8 @@ def test_hood_fraction_and_polygon():
     assert rows[50] == pytest.approx(47, abs=1) and rows[10] == 63 and rows[90] == 63
     mask = render(WIDE)
     mask[450:] = CAR
-    assert (free_space(mask).contact == 511).all()
-    space = free_space(mask, RoadOptions(hood_fraction=0.125))
+    assert (free_space_of(mask).contact == 511).all()
+    space = free_space_of(mask, RoadOptions(hood_fraction=0.125))
     assert (space.state == FREE).all() and space.start.max() < 449
 
 
@@ -104,7 +98,7 @@ def test_unlabelled_bottom_is_the_vehicle_and_unlabelled_elsewhere_is_unknown():
     mask = render(WIDE)
     mask[480:] = IGNORED
     mask[300:320, 100:200] = IGNORED
-    space = free_space(mask)
+    space = free_space_of(mask)
     assert (space.start == 479).all()
     assert (space.state[100:200] == UNKNOWN).all() and (space.blocker[100:200] == IGNORED).all()
     assert np.isfinite(space.x[100:200]).all(), 'free up to there'
@@ -114,15 +108,15 @@ def test_unlabelled_bottom_is_the_vehicle_and_unlabelled_elsewhere_is_unknown():
 def test_low_confidence_is_unlabelled():
     mask, confidence = render(WIDE), np.full((512, 1024), 200, np.uint8)
     confidence[300:320, 100:200] = 40
-    space = free_space(mask, RoadOptions(min_confidence=64), confidence)
+    space = free_space_of(mask, RoadOptions(min_confidence=64), confidence=confidence)
     assert (space.state[102:198] == UNKNOWN).all()
-    assert (free_space(mask, None, confidence).state == FREE).all()
+    assert (free_space_of(mask, confidence=confidence).state == FREE).all()
 
 
 def test_boundary_points_carry_class_sigma_and_confidence():
     box = Box(15.0, 0.0, 1.8, 1.5)
     confidence = np.full((512, 1024), 102, np.uint8)
-    points = boundary_points(free_space(render(WIDE, boxes=(box,)), None, confidence))
+    points = boundary_points(free_space_of(render(WIDE, boxes=(box,)), confidence=confidence))
     assert points.dtype == np.float32 and points.shape[1] == 6
     x, y, z, label, sigma, sure = points.T
     assert np.abs(x - 15).max() < 0.3 and np.abs(y).max() < 0.95 and (z == 0).all()
@@ -133,7 +127,7 @@ def test_boundary_points_carry_class_sigma_and_confidence():
 
 
 def test_what_is_beyond_range_max_does_not_block():
-    space = free_space(render(WIDE, boxes=(Box(40.0, 0.0, 3.0, 2.0),)),
+    space = free_space_of(render(WIDE, boxes=(Box(40.0, 0.0, 3.0, 2.0),)),
                        RoadOptions(range_max=30.0, edge_far=25.0))
     assert (space.state == FREE).all()
 
@@ -146,7 +140,7 @@ def test_any_mask(seed, height, width, pitch, roll, hood):
     mask = rng.choice(np.array([ROAD, ROAD, CAR, SKY, IGNORED, 77], np.uint8), (height, width))
     mount = Mount(f=60.0, cx=width / 2, cy=height / 2, width=width, height=height, pitch=pitch,
                   roll=roll)
-    space = free_space(mask, RoadOptions(hood_fraction=hood), mount=mount)
+    space = free_space_of(mask, RoadOptions(hood_fraction=hood), mount=mount)
     finite = np.isfinite(space.x)
     assert (finite == np.isfinite(space.y)).all() and (finite == np.isfinite(space.sigma)).all()
     assert finite[space.state == BLOCKED].all()

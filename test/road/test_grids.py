@@ -1,12 +1,15 @@
 """Scan, grid and ground points of scenes that can be drawn by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from road_steps import free_space_of
 from synthetic_roads import CAR, LABELS, MOUNT, ROAD, SIDEWALK, Box, Mount, Truth, render
 
 from asap_ros.labels import IGNORED
 from asap_ros.road import grids
-from asap_ros.road.free_space import find_free_space, hood_rows
+from asap_ros.road.free_space import hood_rows, place
 from asap_ros.road.options import RoadOptions
 
 WIDE = Truth(offset=0.0, heading=0.0, width=200.0)
@@ -14,18 +17,12 @@ AHEAD = Mount(x=1.7, y=0.2, yaw=0.05)
 BOX = Box(15.0, 1.0, 1.8, 1.5)
 
 
-def free_space(mask, mount=MOUNT, options=None):
-    options = options or RoadOptions()
-    return find_free_space(mask, None, mount.camera(), LABELS, options,
-                           hood_rows(mount.width, mount.height, options))
-
-
 def scan_angles(scan):
     return scan.angle_min + scan.angle_increment * np.arange(len(scan.ranges))
 
 
 def test_scan_of_a_box_on_an_open_plain():
-    scan = grids.polar_scan(free_space(render(WIDE, boxes=(BOX,))), RoadOptions())
+    scan = grids.polar_scan(free_space_of(render(WIDE, boxes=(BOX,))), RoadOptions())
     angle = scan_angles(scan)
     assert scan.origin == (0.0, 0.0) and angle[len(angle) // 2] == pytest.approx(0, abs=1e-12)
     on = (angle > np.arctan2(0.15, 15)) & (angle < np.arctan2(1.85, 15))
@@ -40,7 +37,7 @@ def test_scan_of_a_box_on_an_open_plain():
 
 
 def test_scan_about_another_origin_has_the_box_at_its_place():
-    space = free_space(render(WIDE, AHEAD, (BOX,)), AHEAD)
+    space = free_space_of(render(WIDE, AHEAD, (BOX,)), mount=AHEAD)
     foot = grids.polar_scan(space, RoadOptions())
     assert foot.origin == (1.7, 0.2)
     for scan in (foot, grids.polar_scan(space, RoadOptions(), origin=(0.0, 0.0))):
@@ -55,7 +52,7 @@ def test_scan_about_another_origin_has_the_box_at_its_place():
 def test_scan_is_unknown_where_the_nearest_thing_is():
     mask = render(WIDE, boxes=(BOX,))
     mask[340:360, 380:640] = IGNORED
-    scan = grids.polar_scan(free_space(mask), RoadOptions())
+    scan = grids.polar_scan(free_space_of(mask), RoadOptions())
     assert np.isnan(scan.ranges[np.abs(scan_angles(scan)) < 0.09]).all()
 
 
@@ -63,7 +60,7 @@ def test_thin_post_is_in_the_scan_and_the_grid():
     mask = render(WIDE)
     foot = int(MOUNT.row_of(12.0))
     mask[100:foot, 700] = LABELS.id_of('pole')
-    space = free_space(mask)
+    space = free_space_of(mask)
     scan = grids.polar_scan(space, RoadOptions())
     assert np.isfinite(scan.ranges).sum() == 1
     table = grids.grid_table(MOUNT.camera(), RoadOptions())
@@ -78,7 +75,7 @@ def cell_of(grid, x, y):
 @pytest.mark.parametrize('mount', [MOUNT, AHEAD])
 def test_grid_of_a_box_on_an_open_plain(mount):
     options = RoadOptions(grid_size=60.0, grid_resolution=0.2)
-    grid = grids.occupancy_grid(free_space(render(WIDE, mount, (BOX,)), mount),
+    grid = grids.occupancy_grid(free_space_of(render(WIDE, mount, (BOX,)), mount=mount),
                                 grids.grid_table(mount.camera(), options))
     assert grid.cells.shape == (300, 300) and grid.cells.dtype == np.int8
     assert grid.origin == (0.0, -30.0)
@@ -92,9 +89,23 @@ def test_grid_of_a_box_on_an_open_plain(mount):
     assert set(np.unique(grid.cells)) == {-1, 0, 100}
 
 
+@pytest.mark.parametrize('mount', [MOUNT, AHEAD, replace(AHEAD, roll=0.05)])
+@pytest.mark.parametrize('pitched', [-0.012, 0.012])
+def test_the_grid_of_a_pitched_camera_is_that_of_its_own_table(mount, pitched):
+    options, camera = RoadOptions(), mount.camera()
+    mask = render(Truth(width=8.0, offset=1.0), replace(mount, roll=0.0), (BOX,))
+    space = free_space_of(mask, mount=mount)
+    space = place(space.columns, camera.pitched(pitched), options, 0.005)
+    found = grids.occupancy_grid(space, grids.grid_table(camera, options)).cells
+    exact = grids.occupancy_grid(space, grids.grid_table(space.camera, options)).cells
+    free, boundary = exact == 0, exact == 100
+    assert (found[free] != 0).mean() < 0.02 and (free[found == 0] == 0).mean() < 0.02
+    assert (found[boundary] == 100).mean() > 0.9
+
+
 def test_nothing_is_free_under_the_hood():
     options = RoadOptions(hood_fraction=0.3)
-    grid = grids.occupancy_grid(free_space(render(WIDE), options=options),
+    grid = grids.occupancy_grid(free_space_of(render(WIDE), options=options),
                                 grids.grid_table(MOUNT.camera(), options))
     first_seen = MOUNT.camera().ground(MOUNT.cx, 512 * 0.7)[0]
     free_x = (np.flatnonzero((grid.cells == 0).any(axis=0)) + 0.5) * grid.resolution
@@ -104,10 +115,10 @@ def test_nothing_is_free_under_the_hood():
 def test_ground_points_lie_on_the_ground_and_nowhere_else():
     box, options = Box(15.0, 0.0, 1.8, 1.5), RoadOptions()
     mask = render(Truth(width=7.0), boxes=(box,))
-    space = free_space(mask)
+    space = free_space_of(mask)
     hood = hood_rows(1024, 512, options)
-    points = grids.ground_points(space, mask, LABELS,
-                                 grids.ground_table(MOUNT.camera(), options, hood))
+    points = grids.ground_points(space, mask, LABELS, options, hood,
+                                 grids.pixel_grid(mask.shape))
     assert points.shape == (512, 1024, 3) and points.dtype == np.float32
     on = np.isfinite(points[..., 0])
     assert (np.isfinite(points).all(axis=-1) == on).all() and (points[on][:, 2] == 0).all()

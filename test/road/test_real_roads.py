@@ -38,13 +38,6 @@ def drive(folder, every):
                     yield model.analyse(mask, None, camera, 1e-9 * stamp).geometry
 
 
-@pytest.fixture
-def bags(asap_data):
-    if not (asap_data / 'bags').is_dir():
-        pytest.skip(f'no recorded drives in {asap_data}')
-    return asap_data / 'bags'
-
-
 def bend(geometry):
     return geometry.curvature + 20 * geometry.curvature_rate
 

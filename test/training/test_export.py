@@ -59,7 +59,7 @@ def test_int8_sees_what_float_sees(trained, tiny_camvid, tmp_path, monkeypatch, 
     kinds = [node.op_type for node in onnx.load(path).graph.node]
     assert kinds.count('QuantizeLinear') > 30 and kinds.count('DequantizeLinear') > 60
     engine, facts = open_engine(model, threads=1)
-    assert facts.golden_agreement == 1.0
+    assert facts.golden_agreement == 1.0 and facts.precision == 'int8'
     capsys.readouterr()
     evaluate.main([best, '--data', f'camvid={tiny_camvid}', '--onnx', str(path)])
     scores = json.loads(capsys.readouterr().out)

@@ -1,4 +1,4 @@
-"""OHEM cross-entropy against its definition."""
+"""The losses against their definitions."""
 
 import math
 
@@ -6,7 +6,13 @@ import pytest
 import torch
 
 from asap_ros.network.asap import Scores
-from asap_training.losses import LossConfig, class_weights, ohem_cross_entropy, total_loss
+from asap_training.losses import (
+    LossConfig,
+    class_weights,
+    ohem_cross_entropy,
+    soft_jaccard,
+    total_loss,
+)
 
 
 def scores_with(probabilities: list[float]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -66,3 +72,28 @@ def test_total_is_main_plus_weighted_auxiliaries():
         for s in heads]
     expected = parts[0] + 0.5 * parts[1] + 0.25 * parts[2]
     torch.testing.assert_close(total_loss(heads, target, None, config), expected)
+
+
+def test_soft_jaccard_is_one_minus_the_iou_of_certain_scores():
+    target = torch.tensor([[[0, 0, 0, 1, 255]]])
+    scores = torch.full((1, 3, 1, 5), -50.0)
+    for x, label in enumerate([0, 0, 1, 1, 0]):
+        scores[0, label, 0, x] = 50.0
+    # Class 0: 2 of 3; class 1: 1 of 2; class 2 is not there; the ignored pixel counts nowhere.
+    assert soft_jaccard(scores, target).item() == pytest.approx(1 - (2 / 3 + 1 / 2) / 2, abs=1e-5)
+
+
+def test_soft_jaccard_of_nothing_labelled_is_zero_with_a_gradient_of_zero():
+    scores = torch.randn(1, 2, 2, 2, requires_grad=True)
+    loss = soft_jaccard(scores, torch.full((1, 2, 2), 255))
+    loss.backward()
+    assert loss.item() == 0 and not scores.grad.any()
+
+
+def test_soft_jaccard_joins_the_total_on_the_main_head():
+    torch.manual_seed(0)
+    target = torch.randint(0, 3, (1, 16, 16))
+    heads = Scores(*(torch.randn(1, 3, n, n) for n in (16, 4, 2)))
+    plain = total_loss(heads, target, None, LossConfig())
+    joined = total_loss(heads, target, None, LossConfig(jaccard=0.5))
+    torch.testing.assert_close(joined, plain + 0.5 * soft_jaccard(heads.main, target))

@@ -1,0 +1,1 @@
+"""Drives through rendered roads whose every number is known; knows no ROS."""
