@@ -82,8 +82,8 @@ def build(options: argparse.Namespace, cache: EngineCache) -> None:
     began = time.time()
 
     def report(phase: str, share: float) -> None:
-        bar.set_description_str(phase, refresh=False)
-        bar.update(max(0.0, 100.0 * share - bar.n))
+        bar.n = max(bar.n, 100.0 * share)
+        bar.set_description_str(phase)
 
     with bar:
         entry = interruptible(lambda stopped: prepare.prepare(

@@ -1,119 +1,132 @@
-"""Score a network on recorded drives without ROS: every frame once, as fast as it goes."""
+"""Judge network and road geometry on recorded drives: every frame once, or live at their pace."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
+import signal
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
-from asap_ros import labels, recorded
-from asap_ros.evaluation import frames, report, topics
-from asap_ros.evaluation.bags import Bag, BagError
-from asap_ros.evaluation.report import FrameCounts, Reference, Source
-from asap_ros.evaluation.session import Results, Session
-from asap_ros.evaluation.topics import Drive
-from asap_ros.image_files import ImageError
-from asap_ros.labels import LabelSet
-from asap_ros.pipeline import Pipeline
-from asap_ros.preprocess import Picture
+from asap_ros import jobs, live_run, scoring
+from asap_ros.evaluation import compare, report, summary
+from asap_ros.evaluation.compare import CompareError
+from asap_ros.evaluation.topics import Wanted
+from asap_ros.jobs import Job, Outcome, Request
 
 EXAMPLES = """examples:
   evaluate drives/monday --out out/monday
-      one drive with the default network: report.json, overlay video, contact sheet
-  evaluate drives/* --out out/all --model models/mine.onnx
-      several drives: a folder each below out/all, and out/all/summary.json
-  evaluate drives/town --out out/town --reference-topic /labels/mask --reference-labels camvid
-      masks of another topic and label set to compare with
+      one drive with the default network: report.html, report.json, frames.csv, overlay video,
+      contact sheet, results bag
+  evaluate drives/* --out out/all --model models/mine.onnx --workers 4
+      many drives, four at a time: a folder each below out/all, summary.json and index.html
+  evaluate drives/* --out /data/out --scheduler tcp://head:8786
+      the same on a Dask cluster whose machines see the same folders
+  evaluate drives/monday --out out/road --masks-from /ground_truth/mask
+      road geometry alone, on masks out of the bag
+  evaluate drives/monday --out out/live --live
+      through the launched node at the recorded pace, with its drops and its latency
+  evaluate --compare out/before/report.json out/after/report.json --limit road.availability=0.05
+      what got better and worse; exit status 1 where something got worse by more than its limit
 """
 
 
-@dataclass(frozen=True)
-class Network:
-    """What is evaluated: its label set, its engine's facts, and a call for one frame.
-
-    ``size`` is the network resolution (height, width); ``run`` takes a picture and returns a
-    mask uint8 (h, w) and the stages in ms.
-    """
-
-    labels: LabelSet
-    facts: dict[str, str]
-    size: tuple[int, int]
-    run: Callable[[Picture], tuple[np.ndarray, dict[str, float]]]
-
-
-def reference_of(drive: Drive, label_set: str) -> Reference | None:
-    """Return what the drive's masks are compared with, None where it has no references."""
-    if not drive.reference:
-        return None
-    return Reference(drive.reference.name, labels.load(label_set), drive.reference_kind)
-
-
-def evaluate(bag: Bag, drive: Drive, network: Network, reference: Reference | None,
-             folder: Path) -> Results:
-    """Run every frame of a drive through the network and write the results to ``folder``.
-
-    A frame that cannot be decoded counts as failed and the next one follows. Ctrl-C ends the
-    run early; what there is by then is written, and the report says that it is not complete.
-    Raises BagError where not one frame could be read.
-    """
-    processed = 0
-    complete = True
-    unreadable: list[str] = []  # frames
-    damaged: list[str] = []  # reference masks
-    with Session(folder, network.labels, reference, drive.image.count,
-                 frames.rate(bag, drive)) as session:
-        bar = tqdm(frames.frames(bag, drive, unreadable), bag.name, drive.image.count,
-                   unit='frame', dynamic_ncols=True)
-        try:
-            for frame in bar:
-                try:
-                    picture = recorded.picture(frame.image, network.size)
-                except (BagError, ImageError) as error:
-                    unreadable.append(str(error))
-                    continue
-                truth = recorded.reference(frame, damaged)
-                mask, timings = network.run(picture)
-                session.add(recorded.rgb(picture), mask, frame.stamp_ns, truth, timings)
-                processed += 1
-        except KeyboardInterrupt:
-            complete = False
-        bar.close()
-        for sentence in [*unreadable, *damaged, *([bag.damage] if bag.damage else [])]:
-            print(f'warning: {sentence}', file=sys.stderr)
-        if complete and not processed:
-            raise BagError(f'not one frame of {bag.path} could be read')
-        sent = processed + len(unreadable)
-        counts = FrameCounts(drive.image.count, sent, sent, processed, failed=len(unreadable))
-        source = Source(str(bag.path), drive.image.name, 'offline', damage=bag.damage)
-        return session.finish(source, counts, network.facts, complete)
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """Return the parsed command line; it exits with 2 where that makes no sense."""
+    parser = argparse.ArgumentParser(
+        'evaluate', description=__doc__, epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('bags', nargs='*', type=Path, metavar='BAG',
+                        help='a rosbag2 folder, or its .mcap or .db3 file')
+    parser.add_argument('--out', type=Path, metavar='DIR', help='where the results go')
+    judged = parser.add_argument_group('what is judged')
+    judged.add_argument('--model', default=Request.model,
+                        help='a shipped model or the path of an ONNX file (%(default)s)')
+    judged.add_argument('--engine', default=Request.engine,
+                        help='onnxruntime, tensorrt, or auto (%(default)s)')
+    judged.add_argument('--size', nargs=2, type=int, default=Request.size, metavar=('H', 'W'),
+                        help='network resolution, multiples of 32 (512 1024)')
+    judged.add_argument('--threads', type=int, default=0, help='of the engine, 0: its choice')
+    judged.add_argument('--masks-from', default='', metavar='TOPIC',
+                        help="label masks of the bag in place of a network's")
+    judged.add_argument('--params-file', default='', metavar='YAML',
+                        help="the node's parameters: hood, vehicle width, base frame, mounting")
+    judged.add_argument('--hood-fraction', type=float, metavar='SHARE',
+                        help="of the image's rows, from the bottom, that show the vehicle")
+    topics = parser.add_argument_group('topics, found by type and name where not given')
+    topics.add_argument('--image-topic', default='', metavar='TOPIC', help='the camera')
+    topics.add_argument('--reference-topic', default='', metavar='TOPIC',
+                        help='label masks to compare with')
+    topics.add_argument('--reference-labels', default=Request.reference_labels, metavar='SET',
+                        help='label set of masks and truth in the bag (%(default)s)')
+    topics.add_argument('--odometry-topic', default='', metavar='TOPIC',
+                        help="the vehicle's motion, nav_msgs/Odometry")
+    topics.add_argument('--road-topic', default='', metavar='TOPIC',
+                        help='the true road, asap_ros/RoadGeometry')
+    topics.add_argument('--free-space-topic', default='', metavar='TOPIC',
+                        help='the true free space, PointCloud2 with a point per image column')
+    many = parser.add_argument_group('how it is run')
+    many.add_argument('--workers', type=int, default=0, metavar='N',
+                      help='drives at a time, on this machine')
+    many.add_argument('--scheduler', default='', metavar='ADDRESS',
+                      help='of a Dask cluster, such as tcp://head:8786')
+    many.add_argument('--live', action='store_true',
+                      help='through the launched node, one drive after another')
+    many.add_argument('--rate', type=float, default=1.0,
+                      help='pace with --live, 1 as recorded (%(default)s)')
+    gate = parser.add_argument_group('comparing two reports')
+    gate.add_argument('--compare', nargs=2, type=Path, metavar=('A', 'B'),
+                      help='two report.json, each with its frames.csv beside it')
+    gate.add_argument('--limit', action='append', default=[], metavar='FIGURE=AMOUNT',
+                      help='how much worse a figure may get; others by 0.02 of a share, or 2 %%')
+    given = parser.parse_args(argv)
+    fault = _fault(given)
+    if fault:
+        parser.error(fault)
+    return given
 
 
-def summarise(documents: list[dict]) -> dict:
-    """Return the summary of several drives: each one's headline figures and their means.
+def _fault(given: argparse.Namespace) -> str:
+    """Return what is wrong with a command line as a whole, or nothing."""
+    if given.compare:
+        return 'give bags to evaluate or reports to --compare, not both' if given.bags else ''
+    if not given.bags or not given.out:
+        return 'which drive, and where to? Give BAG... and --out DIR'
+    if given.workers < 0:
+        return f'--workers must be 1 or more, not {given.workers}'
+    if given.workers and given.scheduler:
+        return '--workers starts processes here, --scheduler uses a cluster: give one of them'
+    if given.live and (given.workers or given.scheduler):
+        return '--live measures time: it takes one drive after another, without --workers'
+    if given.live and given.masks_from:
+        return '--masks-from takes the place of the network, which --live is about'
+    if not given.rate > 0:
+        return f'--rate must be above 0, not {given.rate}'
+    return ''
 
-    Every drive weighs the same in a mean, however long; null where no drive has the figure.
-    """
-    drives = [{
-        'bag': d['source']['bag'],
-        'complete': d['complete'],
-        'frames': d['frames'],
-        'infer_p50_ms': d['latency_ms']['infer']['p50'],
-        **{key: d['segmentation'][key] for key in ('drivable_iou', 'miou', 'pixel_accuracy')},
-    } for d in documents]
-    mean = {}
-    for key in ('drivable_iou', 'miou', 'pixel_accuracy', 'infer_p50_ms'):
-        known = [drive[key] for drive in drives if drive[key] is not None]
-        mean[key] = round(sum(known) / len(known), 6) if known else None
-    return {'schema': 'asap_ros/summary', 'version': 1, 'drives': drives, 'mean': mean,
-            'engine': documents[0]['engine']}
+
+def request_of(given: argparse.Namespace) -> Request:
+    """Return what the command line asks of every drive, its paths good on any machine."""
+    model = given.model
+    if model.endswith('.onnx'):
+        model = str(Path(model).expanduser().absolute())
+    threads = given.threads
+    if given.workers and not threads:
+        threads = max(1, (os.cpu_count() or 1) // given.workers)
+    return Request(
+        model, given.engine, tuple(given.size), threads,
+        Wanted(given.image_topic, given.reference_topic, given.masks_from, given.odometry_topic,
+               given.road_topic, given.free_space_topic),
+        given.reference_labels,
+        str(Path(given.params_file).absolute()) if given.params_file else '',
+        given.hood_fraction)
 
 
-def folders(bags: list[Path], out: Path) -> list[Path]:
+def folders(bags: Sequence[Path], out: Path) -> list[Path]:
     """Return each bag's result folder: ``out`` for one, folders of their names for several.
 
     A name that comes twice gets a number.
@@ -130,84 +143,143 @@ def folders(bags: list[Path], out: Path) -> list[Path]:
     return taken
 
 
-def open_network(model: str, engine: str, size: tuple[int, int], threads: int) -> Network:
-    """Return the network behind the pipeline that the node uses."""
-    pipeline = Pipeline.open(model, engine=engine, size=size, threads=threads)
+def outcomes(todo: Sequence[Job], given: argparse.Namespace) -> Iterator[Outcome]:
+    """Yield what becomes of every job, as it becomes known.
 
-    def run(picture: Picture) -> tuple[np.ndarray, dict[str, float]]:
-        seen = pipeline.run(picture)
-        return seen.mask, seen.timings
-
-    return Network(pipeline.labels, pipeline.engine_facts(), size, run)
-
-
-def arguments(argv: list[str] | None = None) -> argparse.Namespace:
-    """Return the parsed command line."""
-    parser = argparse.ArgumentParser(
-        'evaluate', description=__doc__, epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('bags', nargs='+', type=Path, metavar='BAG',
-                        help='a rosbag2 folder, or its .mcap or .db3 file')
-    parser.add_argument('--out', required=True, type=Path, metavar='DIR',
-                        help='where the results go')
-    parser.add_argument('--model', default='asap_mobilenet_v2_camvid',
-                        help='a shipped model or the path of an ONNX file (%(default)s)')
-    parser.add_argument('--engine', default='onnxruntime',
-                        help='onnxruntime, tensorrt, or auto (%(default)s)')
-    parser.add_argument('--size', nargs=2, type=int, default=(512, 1024), metavar=('H', 'W'),
-                        help='network resolution, multiples of 32 (512 1024)')
-    parser.add_argument('--threads', type=int, default=0, help='of the engine, 0: its choice')
-    parser.add_argument('--image-topic', default='', help='where a bag has several cameras')
-    parser.add_argument('--reference-topic', default='', help='the masks to compare with')
-    parser.add_argument('--reference-labels', default='cityscapes',
-                        help='label set of these masks (%(default)s)')
-    return parser.parse_args(argv)
+    Raises what ``jobs.work`` raises, ClusterError, and ImportError without ``distributed``.
+    """
+    if given.live:
+        for job in todo:
+            yield live_run.work(job, given.rate)
+    elif not given.workers and not given.scheduler:
+        for job in todo:
+            yield jobs.work(job, quiet=False)
+    else:
+        yield from _spread(todo, given)
 
 
-def evaluate_bag(path: Path, folder: Path, network: Network, given: argparse.Namespace) -> dict:
-    """Evaluate one drive as the command line asks, print its headline, return its report."""
-    with Bag(path) as bag:
-        drive = topics.find(bag, given.image_topic, given.reference_topic)
-        reference = reference_of(drive, given.reference_labels)
-        results = evaluate(bag, drive, network, reference, folder)
-    print(f'{bag.name}: {report.headline(results.document)}')
-    print(*(f'  {file}' for file in results.files), sep='\n')
-    return results.document
+def _spread(todo: Sequence[Job], given: argparse.Namespace) -> Iterator[Outcome]:
+    """Yield the outcomes of jobs that processes here or elsewhere work on."""
+    from asap_ros.evaluation import cluster  # distributed is needed for this alone
+
+    done: set[str] = set()
+    try:
+        with (cluster.connect(given.scheduler, given.workers) as client,
+              tqdm(total=len(todo), unit='drive', dynamic_ncols=True) as bar):
+            for job, result in cluster.each(client, jobs.work, todo):
+                done.add(job.folder)
+                bar.update()
+                if isinstance(result, BaseException):
+                    result = Outcome(job, None, error=f'{type(result).__name__}: {result}')
+                yield result
+    finally:
+        for job in todo:
+            if job.folder not in done:
+                _tidy(Path(job.folder))
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what a worker that was ended has left half-written."""
+    for path in folder.glob('.*.partial*') if folder.is_dir() else ():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Evaluate the drives of a command line and return the exit status."""
+    bags = [bag.absolute() for bag in given.bags]
+    request = request_of(given)
+    todo = [Job(str(bag), str(folder.absolute()), request)
+            for bag, folder in zip(bags, folders(bags, given.out))]
+    finished: list[Outcome] = []
+    interrupted = False
+    try:
+        for outcome in outcomes(todo, given):
+            finished.append(outcome)
+            _tell(outcome)
+            if outcome.document and not outcome.document['complete']:
+                interrupted = True
+                break
+    except KeyboardInterrupt:
+        interrupted = True
+    if interrupted:
+        print('ended early: the figures are those of what was done until then')
+    if len(todo) > 1 and finished:
+        _summarise(finished, todo, given.out)
+    return exit_code(finished, interrupted or len(finished) < len(todo))
+
+
+def exit_code(finished: Sequence[Outcome], interrupted: bool) -> int:
+    """Return 0 where every frame was processed, 2 where a drive could not be, else 1."""
+    if any(outcome.error for outcome in finished):
+        return 2
+    short = any(scoring.exit_code(outcome.document) for outcome in finished)
+    return 1 if short or interrupted else 0
+
+
+def _tell(outcome: Outcome) -> None:
+    """Print what became of a drive."""
+    name = Path(outcome.job.bag).name
+    if outcome.error:
+        tqdm.write(f'evaluate: {name}: {outcome.error}', sys.stderr)
+    else:
+        tqdm.write(f'{name}: {report.headline(outcome.document)}')
+    for file in outcome.files:
+        tqdm.write(f'  {file}')
+
+
+def _summarise(finished: Sequence[Outcome], todo: Sequence[Job], out: Path) -> None:
+    """Write summary.json and index.html over all drives, in the order of the command line."""
+    order = {job.folder: k for k, job in enumerate(todo)}
+    finished = sorted(finished, key=lambda outcome: order[outcome.job.folder])
+    good = [(o.job.folder, o.document) for o in finished if o.document and not o.error]
+    failed = [(o.job.bag, o.error) for o in finished if o.error]
+    document = summary.summarise(good, failed)
+    out.mkdir(parents=True, exist_ok=True)
+    report.write(document, out / 'summary.json')
+    print(f'summary: {summary.write_page(out / "index.html", document)}')
+    print(f'summary: {out / "summary.json"}')
+
+
+def gate(given: argparse.Namespace) -> int:
+    """Compare two reports and return 1 where B is worse than A by more than is allowed."""
+    (first, a), (second, b) = (compare.load(path) for path in given.compare)
+    changes = compare.compare(a, b, compare.limits(given.limit))
+    if not changes:
+        raise CompareError('the reports have no figure in common')
+    print(compare.text(changes, *map(str, given.compare)))
+    for document, letter in ((first, 'A'), (second, 'B')):
+        if not document['complete']:
+            print(f'note: {letter} was ended before its last frame')
+    if first['segmentation']['reference'] != second['segmentation']['reference']:
+        print('note: the two were compared with different references')
+    worse = [c.path for c in changes if c.worse]
+    print(f'\nworse beyond the limits: {", ".join(worse)}' if worse else '\nnothing got worse '
+          'beyond its limit')
+    return 1 if worse else 0
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Evaluate the drives named on the command line.
+    """Evaluate drives or compare two reports, as the command line says.
 
-    Returns 0 if every frame was processed, 1 if some were not, 2 if a drive or the network could
-    not be read at all.
+    Returns 0 if every frame was processed, 1 if some were not or the run was ended, 2 if a drive
+    or the network could not be read at all. For comparisons: 1 if something got worse.
     """
     given = arguments(argv)
-    documents = []
-    refused = 0
+    # ``timeout`` and service managers end a run as Ctrl-C does: with what there is by then.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        network = open_network(given.model, given.engine, tuple(given.size), given.threads)
-        for path, folder in zip(given.bags, folders(given.bags, given.out)):
-            try:
-                document = evaluate_bag(path, folder, network, given)
-            except BagError as error:  # the other drives can still be judged
-                print(f'evaluate: {error}', file=sys.stderr)
-                refused += 1
-                continue
-            documents.append(document)
-            if not document['complete']:
-                print('ended early: the figures are those of the frames until then')
-                break
-        if len(given.bags) > 1 and documents:
-            summary = given.out / 'summary.json'
-            report.write(summarise(documents), summary)
-            print(f'summary: {summary}')
-    except (OSError, ValueError, RuntimeError) as error:
+        return gate(given) if given.compare else run(given)
+    except KeyboardInterrupt:
+        print('evaluate: ended before anything was done', file=sys.stderr)
+        return 1
+    except (ImportError, OSError, ValueError, RuntimeError) as error:
         print(f'evaluate: {error}', file=sys.stderr)
         return 2
-    if refused:
-        return 2
-    whole = all(d['complete'] and not d['frames']['failed'] for d in documents)
-    return 0 if whole else 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == '__main__':

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cache, cached_property
 from pathlib import Path
@@ -51,12 +51,14 @@ class LabelSet:
     """The classes 0 to N-1 of a network or a data set; 255 is always *ignored*.
 
     ``maps_to`` holds, for another set's name, that set's class name for each class here;
-    classes left out have no counterpart there and map to 255.
+    classes left out have no counterpart there and map to 255. ``ignored_raw_ids`` are values of
+    the annotation files that mean no class; any other value there is a mistake.
     """
 
     name: str
     classes: tuple[LabelClass, ...]
     maps_to: dict[str, dict[str, str]] = field(default_factory=dict, hash=False)
+    ignored_raw_ids: tuple[int, ...] = (IGNORED,)
 
     def __post_init__(self):
         """Raise LabelError where ids, names or raw ids are not unique or not in range."""
@@ -66,9 +68,11 @@ class LabelSet:
             raise LabelError(f'label set {self.name}: ids must count 0, 1, 2, … in order')
         if len(set(self.names)) != len(self.classes):
             raise LabelError(f'label set {self.name}: two classes share a name')
-        raw = [value for c in self.classes for value in c.raw_ids]
+        raw = [value for c in self.classes for value in c.raw_ids] + [*self.ignored_raw_ids]
         if len(set(raw)) != len(raw) or not all(0 <= value <= 255 for value in raw):
-            raise LabelError(f'label set {self.name}: raw_ids must be unique and 0 to 255')
+            raise LabelError(
+                f'label set {self.name}: raw_ids must be unique and 0 to 255, those of '
+                f'ignored_raw_ids (255 unless stated) included')
         for other, pairs in self.maps_to.items():
             unknown = set(pairs) - set(self.names)
             if unknown:
@@ -120,6 +124,13 @@ class LabelSet:
         return table
 
     @cached_property
+    def known_raw(self) -> np.ndarray:
+        """Whether the data set's annotation files may hold a value, bool (256,)."""
+        table = self.from_raw != IGNORED
+        table[list(self.ignored_raw_ids)] = True
+        return table
+
+    @cached_property
     def to_raw(self) -> np.ndarray:
         """The table from ids to the first raw id of each class, uint8 (256,), else 0."""
         table = np.zeros(256, np.uint8)
@@ -155,7 +166,8 @@ def parse(document: object, origin: str) -> LabelSet:
                 raw_ids=tuple(int(v) for v in c.get('raw_ids', [c['id']])))
             for c in document['classes'])
         maps_to = {str(k): dict(v) for k, v in (document.get('maps_to') or {}).items()}
-        return LabelSet(str(document['name']), classes, maps_to)
+        ignored = tuple(int(v) for v in document.get('ignored_raw_ids', (IGNORED,)))
+        return LabelSet(str(document['name']), classes, maps_to, ignored)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise LabelError(f'{origin} is not a label set: {error!r}') from error
 
@@ -168,7 +180,14 @@ def dump(labels: LabelSet) -> dict:
             {'id': c.id, 'name': c.name, 'colour': list(c.colour), 'role': c.role.value,
              'raw_ids': list(c.raw_ids)} for c in labels.classes],
         'maps_to': labels.maps_to,
+        'ignored_raw_ids': list(labels.ignored_raw_ids),
     }
+
+
+def by_ids(labels: LabelSet) -> LabelSet:
+    """Return the label set of masks that hold the ids of ``labels`` themselves, and 255."""
+    classes = tuple(replace(c, raw_ids=(c.id,)) for c in labels.classes)
+    return LabelSet(labels.name, classes, labels.maps_to)
 
 
 @cache

@@ -11,7 +11,7 @@ import numpy as np
 from asap_ros.engine import choice, model_file
 from asap_ros.engine.build import Recipe
 from asap_ros.engine.choice import EngineOptions
-from asap_ros.engine.model_file import STRIDE, ModelError, ModelFile
+from asap_ros.engine.model_file import ModelFile
 from asap_ros.engine.served import ServedEngine
 from asap_ros.labels import LabelSet
 from asap_ros.preprocess import Picture, to_rgb_at
@@ -52,10 +52,7 @@ class Pipeline:
         ``options``: the rest of ``EngineOptions``. Raises ModelError (the file, the size) and
         EngineError (the engine, the golden frame).
         """
-        if min(size) < STRIDE or size[0] % STRIDE or size[1] % STRIDE:
-            raise ModelError(
-                f'a network resolution of {size[0]}x{size[1]} (height x width) is not possible: '
-                f'both must be positive multiples of {STRIDE}')
+        model_file.check_size(size)
         file = model_file.read(model_file.locate(model))
         wanted = EngineOptions(
             engine, provider, threads, Recipe(precision, size), **options)

@@ -11,9 +11,9 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
+from nav_msgs.msg import Odometry
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
 from rosgraph_msgs.msg import Clock
@@ -21,17 +21,20 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import LabelInfo
 
-from asap_ros import images, labels
-from asap_ros.evaluation import frames, report, topics
-from asap_ros.evaluation.bags import CAMERA_INFO, Bag, BagError, Message
+from asap_ros import images, labels, recording
+from asap_ros.evaluation import frames, judging, report, settings, topics, truth
+from asap_ros.evaluation.bags import Bag, BagError, Message
 from asap_ros.evaluation.live import COUNTERS, Ledger, engine_facts, label_set_of
+from asap_ros.evaluation.outputs import OutputBag
 from asap_ros.evaluation.progress import Progress
-from asap_ros.evaluation.report import Reference
 from asap_ros.evaluation.session import Results
+from asap_ros.evaluation.vehicle import Vehicle
 from asap_ros.image_files import ImageError
 from asap_ros.labels import LabelSet
-from asap_ros.msg import StageTimings
+from asap_ros.msg import RoadGeometry, StageTimings
+from asap_ros.recording import LATCHED
 from asap_ros.scoring import Run, exit_code, score
+from asap_ros.version import version
 
 NAME = 'replay'
 PARAMETERS = (
@@ -41,19 +44,22 @@ PARAMETERS = (
     ('rate', 1.0, 'Pace without lockstep, 1 as recorded'),
     ('image_topic', '', 'Topic in the bag where it has several cameras'),
     ('reference_topic', '', 'Topic in the bag with masks to compare with; empty: find it'),
-    ('reference_labels', 'cityscapes', 'Label set of these masks'),
+    ('reference_labels', 'cityscapes', 'Label set of these masks and of the truth'),
+    ('odometry_topic', '', 'Topic in the bag with the motion of the vehicle; empty: find it'),
+    ('road_topic', '', 'Topic in the bag with the true road; empty: find it'),
+    ('free_space_topic', '', 'Topic in the bag with the true free space; empty: find it'),
+    ('params_file', '', 'Parameters of the segmenter, to judge it by; empty: the defaults'),
+    ('record_all', False, 'Record overlay, ground_points, markers, mask/compressed too'),
     ('segmenter', 'segmenter', 'Name of the segmenter, in this namespace or absolute'),
     ('startup_timeout', 120.0, 'Seconds to wait for the segmenter to become active'),
     ('result_timeout', 10.0, 'Seconds to wait for the result of a frame'),
 )
 """(name, default, description) of every parameter; all are read once, at the start."""
 
+LAST_WORDS = 0.3
+"""Seconds for what the segmenter still says about the last frame, once its mask has come."""
 UNCONFIGURED = 5.0
 """Seconds after which a segmenter that is still unconfigured will not configure any more."""
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-# BEST_AVAILABLE (since Iron) takes what the publisher offers; before it, best effort takes both.
-RESULTS = QoSProfile(depth=10, reliability=getattr(
-    ReliabilityPolicy, 'BEST_AVAILABLE', ReliabilityPolicy.BEST_EFFORT))
 
 
 class ReplayError(RuntimeError):
@@ -83,8 +89,6 @@ class Replay(Node):
         self._loop = SingleThreadedExecutor()
         self._loop.add_node(self)
         self._time = self.create_publisher(Clock, '/clock', 10)
-        self._diagnostics = self.create_subscription(
-            DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
         self._outputs = {}
         self._inputs = []
 
@@ -97,20 +101,38 @@ class Replay(Node):
 
         Raises ReplayError, BagError, LabelError, PictureError or OSError.
         """
+        params = self.given('params_file')
+        parameters = settings.load(Path(params) if params else None)
+        folder = Path(self.given('out'))
         with Bag(self.given('bag')) as bag:
-            drive = topics.find(bag, self.given('image_topic'), self.given('reference_topic'))
-            reference = drive.reference and Reference(
-                drive.reference.name, labels.load(self.given('reference_labels')),
-                drive.reference_kind)
+            drive = topics.find(bag, topics.Wanted(
+                self.given('image_topic'), self.given('reference_topic'), '',
+                self.given('odometry_topic'), self.given('road_topic'),
+                self.given('free_space_topic')))
+            vehicle = Vehicle(bag, drive, parameters)
+            # What cannot be judged should be known before the drive, not after it.
+            labels.load(self.given('reference_labels'))
             self._advertise(bag, drive)
-            self._wait_for_segmenter(drive)
-            if self.stopped:
-                return None
-            self._play(bag, drive)
+            recorded = OutputBag(folder)
+            try:
+                self._wait_for_segmenter(recorded)
+                if self.stopped:
+                    return None
+                self._play(bag, drive)
+                recorded.close()
+            finally:
+                recorded.discard()
             lockstep = self.given('lockstep')
             run = Run(self.ledger, self.labels, self.engine, complete=not self.stopped,
                       rate=None if lockstep else self.given('rate'))
-            return score(bag, drive, run, reference, Path(self.given('out')), self.warnings)
+            setting = judging.setting_of(
+                bag, drive, self.labels, vehicle, parameters, self.given('reference_labels'),
+                self._configuration())
+            return score(bag, drive, run, vehicle, setting, folder, self.warnings)
+
+    def _configuration(self) -> dict[str, object]:
+        """Return the replay's parameters for the report."""
+        return {**{name: self.given(name) for name, *_ in PARAMETERS}, 'software': version()}
 
     def stop(self, number: int, _frame) -> None:
         """End the drive here (a signal handler); the same signal again ends the process."""
@@ -132,6 +154,9 @@ class Replay(Node):
         else:
             self.warnings.append(f'{bag.path} has no camera_info for {drive.image.name}: '
                                  'masks only, nothing in metres')
+        if drive.odometry:
+            self._outputs[drive.odometry] = (
+                Odometry, self.create_publisher(Odometry, drive.odometry.name, 50))
         if drive.tf_static:
             # One latched message must hold what the recorded ones said together.
             transforms = {
@@ -142,7 +167,7 @@ class Replay(Node):
         first = next(bag.messages(drive.image), None)
         self._tick(first.time_ns if first else 0)
 
-    def _wait_for_segmenter(self, drive: topics.Drive) -> None:
+    def _wait_for_segmenter(self, recorded: OutputBag) -> None:
         """Return when the segmenter is active and hears us, or when the replay is stopped."""
         name = self.given('segmenter')
         get_state = self.create_client(GetState, f'{name}/get_state')
@@ -165,7 +190,11 @@ class Replay(Node):
             elif not self._image.get_subscription_count():
                 missing = f'node does not listen to {self._image.topic_name}'
             elif not subscribed:
-                self._subscribe(name)
+                self._inputs = recording.listen(
+                    self, name, self.given('record_all'), recorded, lambda: self._now_ns, {
+                        'mask': self._on_mask, 'timings': self._on_timings,
+                        'road_geometry': self._on_road, 'label_info': self._on_labels,
+                        '/diagnostics': self._on_diagnostics})
                 subscribed = True
                 continue
             elif not self.labels:
@@ -178,17 +207,6 @@ class Replay(Node):
                                   f'{asked}: the {missing}')
             self._tick(self._now_ns)
             self._spin(0.1)
-
-    def _subscribe(self, name: str) -> None:
-        """Listen to the results, label_info last.
-
-        Subscriptions are announced in the order of their making, so once the latched label_info
-        has come, the segmenter knows of the others too and leaves out no message.
-        """
-        self._inputs = [
-            self.create_subscription(Image, f'{name}/mask', self._on_mask, RESULTS),
-            self.create_subscription(StageTimings, f'{name}/timings', self._on_timings, RESULTS),
-            self.create_subscription(LabelInfo, f'{name}/label_info', self._on_labels, LATCHED)]
 
     def _play(self, bag: Bag, drive: topics.Drive) -> None:
         """Send every frame, in lockstep or at its pace, and wait for the last results."""
@@ -215,6 +233,9 @@ class Replay(Node):
             progress.step(len(self.ledger), f'infer {infer:.0f} ms' if infer else '')
         if stamp is not None and not lockstep:
             self._wait_for(stamp)
+        end = time.monotonic() + LAST_WORDS
+        while time.monotonic() < end:
+            self._spin(0.02)
         progress.end()
 
     def _send(self, message: Message) -> bool:
@@ -222,7 +243,7 @@ class Replay(Node):
         kind, publisher = self._outputs[message.topic]
         try:
             ready = deserialize_message(message.cdr, kind)
-            if message.topic.type != CAMERA_INFO:
+            if kind in (Image, CompressedImage):
                 self.ledger.send(message.stamp_ns, time.monotonic())
         except Exception as error:  # rclpy has no common class for what damaged bytes cause
             self.warnings.append(f'{message.topic.name} at {message.time_ns / 1e9:.3f} s: {error}')
@@ -271,6 +292,9 @@ class Replay(Node):
         except ImageError as error:
             self.warnings.append(f'mask at {_stamp_ns(message) / 1e9:.3f} s: {error}')
 
+    def _on_road(self, message: RoadGeometry) -> None:
+        self.ledger.take_geometry(_stamp_ns(message), truth.geometry_of(message))
+
     def _on_timings(self, message: StageTimings) -> None:
         self.ledger.take_timings(
             _stamp_ns(message), {name: getattr(message, name) for name in report.STAGES},
@@ -310,6 +334,8 @@ def main(arguments: list[str] | None = None) -> int:
     if not results:
         print('replay: stopped before the first frame', flush=True)
         return 1
+    if results.document['source']['damage']:
+        print(f'warning: {results.document["source"]["damage"]}', file=sys.stderr)
     print(*results.files, sep='\n')
     print(report.headline(results.document), flush=True)
     return exit_code(results.document)

@@ -6,16 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from asap_ros import recorded
-from asap_ros.evaluation import frames
+from asap_ros.evaluation import frames, judging
 from asap_ros.evaluation.bags import Bag, BagError
+from asap_ros.evaluation.frames import Frame
 from asap_ros.evaluation.live import Ledger
+from asap_ros.evaluation.observation import Observation
 from asap_ros.evaluation.progress import Progress
-from asap_ros.evaluation.report import Reference, Source
-from asap_ros.evaluation.session import Results, Session
+from asap_ros.evaluation.report import Source
+from asap_ros.evaluation.session import Results, Session, Setting
 from asap_ros.evaluation.topics import Drive
+from asap_ros.evaluation.vehicle import Vehicle
 from asap_ros.image_files import ImageError
 from asap_ros.labels import LabelSet
+from asap_ros.preprocess import Picture
+from asap_ros.road.camera import CameraError
+from asap_ros.road.free_space import FreeSpace, find_free_space, hood_rows
 
 SHOWN = (240, 480)
 """(height, width) at which frames are at least decoded for the pictures."""
@@ -36,39 +44,59 @@ class Run:
     rate: float | None
 
 
-def score(bag: Bag, drive: Drive, run: Run, reference: Reference | None, folder: Path,
+def score(bag: Bag, drive: Drive, run: Run, vehicle: Vehicle, setting: Setting, folder: Path,
           warnings: list[str]) -> Results:
-    """Compare the masks that came back with the references, and write the results to ``folder``.
+    """Hold what came back against references and truth, and write the results to ``folder``.
 
     What could not be read goes into ``warnings``.
     """
     lockstep = run.rate is None
     sent = len(run.ledger)
     progress = Progress('scoring', sent)
-    with Session(folder, run.labels, reference, sent, frames.rate(bag, drive)) as session:
+    warnings += vehicle.damaged
+    with Session(folder, setting, sent, frames.rate(bag, drive)) as session:
         done = 0
         # Headers that cannot be read were named when the drive was played.
         for frame in frames.frames(bag, drive, unreadable=[]):
             if frame.stamp_ns not in run.ledger:
                 continue
             result = run.ledger[frame.stamp_ns]
-            truth = recorded.reference(frame, warnings)
             try:
-                rgb = recorded.rgb(recorded.picture(frame.image, SHOWN))
+                picture = recorded.picture(frame.image, SHOWN)
             except (BagError, ImageError) as error:  # the segmenter could not see it either
                 warnings.append(f'frame at {frame.stamp_ns / 1e9:.3f} s: {error}')
                 continue
-            session.add(rgb, result.mask, frame.stamp_ns, truth, result.timings)
+            session.add(Observation(
+                frame.stamp_ns, recorded.rgb(picture), result.mask, result.timings,
+                result.geometry if vehicle.calibrated else None,
+                _space(frame, picture, result.mask, vehicle, setting),
+                recorded.reference(frame, warnings),
+                *judging.metric_truth(frame, picture.width, warnings)))
             done += 1
             progress.step(done)
         progress.end()
-        if bag.damage:
-            warnings.append(bag.damage)
         unsent = drive.image.count - sent if run.complete else 0
         counts = run.ledger.counts(drive.image.count, unsent, lockstep)
         source = Source(str(bag.path), drive.image.name, 'lockstep' if lockstep else 'paced',
                         run.rate, bag.damage)
-        return session.finish(source, counts, run.engine, run.complete)
+        return session.finish(source, counts, run.engine, run.complete, warnings)
+
+
+def _space(frame: Frame, picture: Picture, mask: np.ndarray | None, vehicle: Vehicle,
+           setting: Setting) -> FreeSpace | None:
+    """Return the free space that the node finds in a mask of its own, None without a camera.
+
+    What it publishes of it leaves out which image column a point belongs to.
+    """
+    if mask is None:
+        return None
+    try:
+        camera = vehicle.camera(frame.image.value.header.frame_id, frame.stamp_ns, mask.shape,
+                                (picture.height, picture.width))
+    except CameraError:  # the node's own answer, which is scored, says so for every frame
+        return None
+    hood = hood_rows(camera.width, camera.height, setting.options)
+    return find_free_space(mask, None, camera, setting.labels, setting.options, hood)
 
 
 def exit_code(document: dict) -> int:

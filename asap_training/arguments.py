@@ -5,34 +5,80 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+
+from asap_training import packed
+from asap_training.datasets import DataSet
+from asap_training.recipe import Recipe, Source
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    """Add ``--data NAME=FOLDER``, which may be given several times."""
+    """Add ``--data NAME=FOLDER``, which may be given several times, and ``--packed FOLDER``."""
     parser.add_argument(
         '--data', action='append', default=[], metavar='NAME=FOLDER', type=_named_folder,
         help='the folder of a data set that the recipe names; once for each')
+    parser.add_argument(
+        '--packed', type=_folder, metavar='FOLDER',
+        help='what asap_training.pack made of all data sets of the recipe, instead of --data')
+
+
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f'{text} is not a folder')
+    return Path(text)
 
 
 def _named_folder(text: str) -> tuple[str, Path]:
     name, separator, folder = text.partition('=')
     if not separator:
         raise argparse.ArgumentTypeError(f'{text!r} is not NAME=FOLDER')
-    if not Path(folder).is_dir():
-        raise argparse.ArgumentTypeError(f'{folder} is not a folder')
-    return name, Path(folder)
+    return name, _folder(folder)
 
 
-def roots(options: argparse.Namespace) -> dict[str, Path]:
-    """Return the folders given by ``--data``, by name."""
-    return dict(options.data)
+def open_source(options: argparse.Namespace, source: Source, used: Recipe) -> DataSet:
+    """Return the data set of a source, from its own folder or from the packed data."""
+    if options.packed:
+        return packed.open_source(options.packed, source, used.label_set)
+    return source.open(dict(options.data), used.label_set)
+
+
+def open_data(
+        options: argparse.Namespace, used: Recipe, say: bool = True,
+) -> tuple[Recipe, list[DataSet], DataSet]:
+    """Return the recipe less the optional sources not given, and its training and validation sets.
+
+    With ``say`` the sources left out are named on standard output.
+    """
+    given = dict(options.data)
+
+    def there(source: Source) -> bool:
+        if options.packed:
+            return packed.folder_of(options.packed, source).is_dir()
+        return source.data in given
+
+    sources = tuple(s for s in used.train if not s.optional or there(s))
+    for source in used.train:
+        if source not in sources and say:
+            print(f'without {source.data}: no --data {source.data}=FOLDER was given')
+    used = replace(used, train=sources)
+    sets = [open_source(options, source, used) for source in used.train]
+    return used, sets, open_source(options, used.validation, used)
 
 
 @contextmanager
-def fail(parser: argparse.ArgumentParser) -> Iterator[None]:
+def fail(parser: argparse.ArgumentParser, *also: type[Exception]) -> Iterator[None]:
     """Turn an error that a user can mend into one sentence and exit code 1."""
     try:
         yield
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, *also) as error:
         parser.exit(1, f'{parser.prog}: {error}\n')
+
+
+@contextmanager
+def stopped(parser: argparse.ArgumentParser) -> Iterator[None]:
+    """Turn Ctrl-C into one sentence and exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        parser.exit(130, f'{parser.prog}: stopped\n')

@@ -41,16 +41,18 @@ class Checkpoint:
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write the checkpoint beside ``path`` and move it there, so that the old one stays whole.
 
-    Raises OSError (a full disk, no permission); the file at ``path`` is then as it was.
+    Raises OSError (a full disk, no permission); the file at ``path`` is then as it was, and
+    nothing else is left behind.
     """
     partial = path.with_suffix('.partial')
     tensors = {k: v.detach().contiguous().cpu() for k, v in checkpoint.tensors.items()}
     metadata = {'format': FORMAT, 'facts': json.dumps(checkpoint.facts)}
     try:
         save_file(tensors, partial, metadata)
-    except SafetensorError as error:
+    except (OSError, SafetensorError) as error:
         partial.unlink(missing_ok=True)
-        raise OSError(f'{path} could not be written: {error}') from error
+        kept = f'; the one before it is as it was: {path}' if path.is_file() else ''
+        raise OSError(f'{path} could not be written: {error}{kept}') from error
     os.replace(partial, path)
 
 

@@ -1,17 +1,21 @@
-"""Pictures with label masks on disk: what is there, whether it can be read, and reading it."""
+"""Labelled pictures: whether they can be read, reading them, and how often each class occurs."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+from tqdm import tqdm
 
-from asap_ros import labels as label_sets
-from asap_ros.labels import IGNORED, LabelSet
+from asap_ros import image_files, overlay, preprocess
+from asap_ros.image_files import ImageError
+from asap_ros.labels import IGNORED, LabelError, LabelSet
 
-PICTURES = ('.png', '.jpg', '.jpeg', '.webp')
+MOST_FAULTS = 20
+"""Damaged pairs that an error names one by one."""
 
 
 class DataError(ValueError):
@@ -27,17 +31,30 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Found:
+    """What a layout found on disk: pairs, and the label set of their annotation values."""
+
+    name: str
+    pairs: tuple[Pair, ...]
+    labels: LabelSet
+
+
+@dataclass(frozen=True)
 class DataSet:
     """Pairs that share one meaning of their annotation values.
 
     ``table``: uint8 (256,), from annotation values to the ids of the network's label set.
+    ``known``: bool (256,), the values that an annotation may hold.
     ``weight``: how often a pair is drawn in an epoch, 1.0 being once.
+    ``resize``: (height, width) that both are brought to on reading; None leaves them as they are.
     """
 
     name: str
     pairs: tuple[Pair, ...]
     table: np.ndarray
+    known: np.ndarray
     weight: float = 1.0
+    resize: tuple[int, int] | None = None
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the picture, uint8 RGB (H, W, 3), and its label mask, uint8 (H, W).
@@ -46,12 +63,8 @@ class DataSet:
         annotation is unknown.
         """
         pair = self.pairs[index]
-        image = cv2.imread(str(pair.image), cv2.IMREAD_COLOR)
-        if image is None:
-            raise DataError(f'{self.name}: {pair.image} cannot be read as a picture')
-        annotation = cv2.imread(str(pair.annotation), cv2.IMREAD_UNCHANGED)
-        if annotation is None:
-            raise DataError(f'{self.name}: {pair.annotation} cannot be read as a picture')
+        image = self._decode(pair.image, cv2.IMREAD_COLOR)
+        annotation = self._decode(pair.annotation, cv2.IMREAD_UNCHANGED)
         if annotation.ndim != 2 or annotation.dtype != np.uint8:
             raise DataError(
                 f'{self.name}: {pair.annotation} must have one channel of 8 bits, '
@@ -60,67 +73,76 @@ class DataSet:
             raise DataError(
                 f'{self.name}: {pair.image} is {image.shape[1]}x{image.shape[0]} but '
                 f'{pair.annotation} is {annotation.shape[1]}x{annotation.shape[0]}')
+        if not self.known[annotation].all():
+            values = np.unique(annotation)
+            raise DataError(
+                f'{self.name}: {pair.annotation} holds label id {values[~self.known[values]][0]}, '
+                f'which the label set does not know; it knows '
+                f'{", ".join(map(str, np.flatnonzero(self.known)))}')
+        if self.resize:
+            image = preprocess.resize(image, self.resize)
+            annotation = overlay.resize_mask(annotation, self.resize)
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB), self.table[annotation]
 
-    def check(self) -> None:
-        """Read every pair once; DataError lists all that are damaged or hold no label at all."""
-        faults = []
-        for index, pair in enumerate(self.pairs):
+    def _decode(self, path: Path, flags: int) -> np.ndarray:
+        """Return a picture's pixels as OpenCV gives them; DataError where not all are there."""
+        try:
+            data = path.read_bytes()
+            image_files.inspect(data)  # OpenCV decodes the half of a file without a word
+        except (OSError, ImageError) as error:
+            raise DataError(f'{self.name}: {path} cannot be read as a picture: {error}') from error
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        if pixels is None:
+            raise DataError(f'{self.name}: {path} cannot be read as a picture')
+        return pixels
+
+
+def data_set(found: Found, target: LabelSet, classes: dict[str, str] | None = None,
+             weight: float = 1.0, resize: tuple[int, int] | None = None) -> DataSet:
+    """Return what was found as training data for the classes of ``target``.
+
+    ``classes``, from class names there to names in ``target``, replaces the mapping that the
+    label set itself states; classes left out are ignored. LabelError names a class unknown.
+    """
+    source = found.labels
+    if classes is None:
+        mapping = source.mapping_to(target)
+    else:
+        mapping = np.full(256, IGNORED, np.uint8)
+        for name, other in classes.items():
+            mapping[source.id_of(name)] = target.id_of(other)
+    table = mapping[source.from_raw]
+    if (table == IGNORED).all():
+        raise LabelError(f'{found.name}: none of its classes maps to one of {target.name}')
+    return DataSet(found.name, found.pairs, table, source.known_raw, weight, resize)
+
+
+def survey(sets: list[DataSet], classes: int, progress: bool = True) -> np.ndarray:
+    """Read every pair once and return (classes,) labelled pixels, each set times its weight.
+
+    DataError lists the pairs that are damaged or hold no labelled pixel.
+    """
+    counts, faults = np.zeros(classes), []
+    for data in sets:
+        def examine(index: int, data=data) -> np.ndarray | str:
             try:
-                if (self.read(index)[1] == IGNORED).all():
-                    faults.append(f'{self.name}: {pair.annotation} holds no known class')
+                seen = np.bincount(data.read(index)[1].ravel(), minlength=256)[:classes]
             except DataError as error:
-                faults.append(str(error))
-        if faults:
-            raise DataError('\n'.join(faults))
+                return str(error)
+            return seen if seen.any() else (
+                f'{data.name}: {data.pairs[index].annotation} holds no labelled pixel')
 
-
-def _picture(folder: Path, stem: str) -> Path:
-    for suffix in PICTURES:
-        if (folder / f'{stem}{suffix}').is_file():
-            return folder / f'{stem}{suffix}'
-    raise DataError(f'{folder / stem} is missing (looked for {", ".join(PICTURES)})')
-
-
-def camvid(root: Path, split: str, target: LabelSet) -> DataSet:
-    """Return a split (train, val, test) of CamVid in the SegNet tutorial's layout.
-
-    ``root`` holds ``train.txt`` with one stem a line, ``train/`` and ``trainannot/``.
-    """
-    stems_file = root / f'{split}.txt'
-    if not stems_file.is_file():
-        raise DataError(f'{stems_file} is missing: it lists the stems of the split, one a line')
-    stems = stems_file.read_text().split()
-    if not stems:
-        raise DataError(f'{stems_file} is empty: there is nothing in split {split}')
-    source = label_sets.load('camvid')
-    pairs = tuple(
-        Pair(_picture(root / split, stem), _picture(root / f'{split}annot', stem))
-        for stem in stems)
-    return DataSet(f'camvid/{split}', pairs, compose(source.from_raw, source, target))
-
-
-def folder(root: Path, split: str, target: LabelSet) -> DataSet:
-    """Return a plain folder: ``images/``, ``labels/`` of the same stems, and ``labels.yaml``.
-
-    ``labels.yaml`` is a label set (or ``{label_set: NAME}`` for a packaged one) whose ``raw_ids``
-    are the values in ``labels/``. ``split`` is the name of a subfolder, or '' for the root.
-    """
-    base = root / split
-    if not (root / 'labels.yaml').is_file():
-        raise DataError(f'{root / "labels.yaml"} is missing: it says what the label values mean')
-    source = label_sets.load(str(root / 'labels.yaml'))
-    images = sorted(p for p in (base / 'images').glob('*') if p.suffix.lower() in PICTURES)
-    if not images:
-        raise DataError(f'{base / "images"} holds no picture ({", ".join(PICTURES)})')
-    pairs = tuple(Pair(image, _picture(base / 'labels', image.stem)) for image in images)
-    return DataSet(str(base), pairs, compose(source.from_raw, source, target))
-
-
-def compose(raw: np.ndarray, source: LabelSet, target: LabelSet) -> np.ndarray:
-    """Return the table from annotation values straight to ``target``'s ids, uint8 (256,)."""
-    return source.mapping_to(target)[raw]
-
-
-LAYOUTS = {'camvid': camvid, 'folder': folder}
-"""Known layouts of a data set on disk, by the name that recipes use."""
+        # OpenCV decodes outside Python's lock, so threads read at the speed of all cores.
+        with ThreadPoolExecutor() as pool:
+            for result in tqdm(pool.map(examine, range(len(data.pairs))), f'reading {data.name}',
+                               len(data.pairs), leave=False, disable=not progress):
+                if isinstance(result, str):
+                    faults.append(result)
+                else:
+                    counts += data.weight * result
+    if faults:
+        more = len(faults) - MOST_FAULTS
+        rest = [f'and {more} more'] if more > 0 else []
+        raise DataError('\n'.join(
+            [f'{len(faults)} pairs are damaged:', *faults[:MOST_FAULTS], *rest]))
+    return counts

@@ -1,9 +1,10 @@
-"""Score a network on a labelled split; also ``python -m asap_training.evaluate``."""
+"""Score a network on a labelled split: ``python -m asap_training.evaluate``."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,37 +18,19 @@ from asap_ros.engine.base import Engine
 from asap_ros.engine.choice import open_engine
 from asap_ros.evaluation.metrics import ConfusionMatrix
 from asap_ros.network.deployed import Deployed
-from asap_ros.network.layers import resize
-from asap_ros.network.pixels import normalise
-from asap_training import checkpoint, recipe
-from asap_training.arguments import add_data, fail, roots
+from asap_training import arguments, checkpoint, figures, recipe
+from asap_training.arguments import add_data, fail, stopped
 from asap_training.datasets import DataSet
+from asap_training.inference import Protocol, score
 
-
-@torch.inference_mode()
-def predict(
-        model: nn.Module, image: np.ndarray, size: tuple[int, int], device: torch.device,
-) -> np.ndarray:
-    """Return the label mask of a picture, uint8 (H, W) at the picture's own resolution.
-
-    The picture goes through the network at ``size`` (height, width); the scores, not the labels,
-    are resized back.
-    """
-    frame = torch.from_numpy(preprocess.resize(image, size)).unsqueeze(0).to(device)
-    scores = model(normalise(frame).contiguous(memory_format=torch.channels_last))
-    return resize(scores, image.shape[:2]).argmax(1)[0].to(torch.uint8).cpu().numpy()
-
-
-def score(
-        model: nn.Module, data: DataSet, classes: int, size: tuple[int, int],
-        device: torch.device, progress: bool = True) -> ConfusionMatrix:
-    """Return the confusion matrix of a network over a data set at its own resolution."""
-    model.eval()
-    matrix = ConfusionMatrix(classes)
-    for index in tqdm(range(len(data.pairs)), data.name, leave=False, disable=not progress):
-        image, truth = data.read(index)
-        matrix.add(predict(model, image, size, device), truth)
-    return matrix
+EXAMPLES = """examples:
+  python -m asap_training.evaluate runs/camvid_resnet18/best.safetensors \\
+      --data camvid=data/camvid --split test
+  ... --scales 0.75 1 1.25 --flip     several scales and mirrored, averaged
+  ... --size 1024 1024                the paper's protocol for Cityscapes: squashed to a square
+  ... --size full                     every picture at its own resolution
+  ... --figure confusion.png          which class is taken for which
+"""
 
 
 def compare(
@@ -76,32 +59,65 @@ def summary(matrix: ConfusionMatrix, names: tuple[str, ...]) -> dict:
             'per_class': dict(zip(names, matrix.iou()))}
 
 
-def main(arguments: list[str] | None = None) -> None:
+def size_of(words: list[str] | None, default: tuple[int, int]) -> tuple[int, int] | None:
+    """Return the size that ``--size`` names, None for ``full``; ValueError for anything else."""
+    if words is None:
+        return default
+    if words == ['full']:
+        return None
+    if len(words) == 2 and all(word.isdigit() and int(word) for word in words):
+        return int(words[0]), int(words[1])
+    raise ValueError(f'--size {" ".join(words)}: give HEIGHT WIDTH, or full')
+
+
+def add_protocol(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how pictures go through the network."""
+    parser.add_argument('--size', nargs='+', metavar='N',
+                        help="HEIGHT WIDTH through the network, or full; default: the recipe's")
+    parser.add_argument('--scales', nargs='+', type=float, default=[1.0], metavar='FACTOR',
+                        help='factors of that size whose scores are averaged')
+    parser.add_argument('--flip', action='store_true', help='average with the mirrored picture')
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+
+
+def protocol_of(options: argparse.Namespace, used: recipe.Recipe) -> Protocol:
+    """Return the protocol that the options of ``add_protocol`` say."""
+    return Protocol(size_of(options.size, used.size), tuple(options.scales), options.flip)
+
+
+def main(given: list[str] | None = None) -> None:
     """Score a checkpoint on one split of its recipe's validation data and print JSON."""
     parser = argparse.ArgumentParser(
-        prog='python -m asap_training.evaluate', description=main.__doc__,
-        epilog='example: python -m asap_training.evaluate runs/camvid_resnet18/best.safetensors '
-               '--data camvid=data/camvid --split test')
+        prog='python -m asap_training.evaluate', description=main.__doc__, epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('checkpoint', type=Path)
     add_data(parser)
     parser.add_argument('--split', default=None, help='default: the split that the recipe names')
+    add_protocol(parser)
+    parser.add_argument('--figure', type=Path, help='write the confusion matrix as a picture')
     parser.add_argument('--onnx', type=Path, help='also score this network, exported from it')
-    options = parser.parse_args(arguments)
-    with fail(parser):
+    options = parser.parse_args(given)
+    with fail(parser), stopped(parser):
         saved = checkpoint.load(options.checkpoint)
         used = recipe.parse(json.loads(saved.facts['recipe']))
         labels = used.label_set
         source = used.validation
         if options.split is not None:
-            source = recipe.Source(source.data, source.layout, options.split)
-        data = source.open(roots(options), labels)
+            source = replace(source, split=options.split, exclude=())
+        data = arguments.open_source(options, source, used)
+        protocol = protocol_of(options, used)
         model = checkpoint.network(saved)
-        matrix = score(model, data, len(labels), used.size, torch.device('cpu'))
-        result = {'data': data.name, 'frames': len(data.pairs), 'size': used.size,
+        model = model.to(options.device, memory_format=torch.channels_last)
+        matrix = score(model, data, len(labels), protocol)
+        result = {'data': data.name, 'frames': len(data.pairs), **asdict(protocol),
+                  'size': protocol.size or 'full',
                   'epoch': saved.facts['epoch'], **summary(matrix, labels.names)}
+        if options.figure:
+            figures.confusion(matrix, labels.names, options.figure)
         if options.onnx:
             engine, _ = open_engine(model_file.read(options.onnx), provider='cpu')
-            agreement, exported = compare(model, engine, data, len(labels), used.size)
+            agreement, exported = compare(
+                model.cpu(), engine, data, len(labels), protocol.size or used.size)
             result['onnx'] = {'agreement': agreement, **summary(exported, labels.names)}
     print(json.dumps(result, indent=2))
 

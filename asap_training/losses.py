@@ -1,4 +1,4 @@
-"""The training loss: OHEM cross-entropy on the main and the two auxiliary heads (eq. 5)."""
+"""The training loss: OHEM cross-entropy on the three heads (eq. 5), and soft Jaccard."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch.nn import functional
 from asap_ros.labels import IGNORED
 from asap_ros.network.asap import Scores
 from asap_ros.network.layers import resize
+from asap_training import distributed
 
 
 @dataclass(frozen=True)
@@ -37,42 +38,64 @@ def ohem_cross_entropy(
 
     ``scores``: (N, K, H, W); ``target``: int64 (N, H, W), 255 ignored; ``weight``: (K,) or None.
     Returns a scalar; zero, with a gradient of zero, where nothing is labelled.
+
+    Of several processes each returns its share: which pixels are hard enough, and what the sum
+    is divided by, is decided over the pixels of all of them, so that the mean of the processes'
+    losses, and of their gradients, is that of the whole batch in one process.
     """
     plain = functional.cross_entropy(scores, target, ignore_index=IGNORED, reduction='none')
     valid = target != IGNORED
     losses = plain[valid]
-    if losses.numel() == 0:
-        return scores.sum() * 0.0
     hard = losses > -math.log(config.threshold)
-    least = max(1, int(config.keep * losses.numel()))
-    if hard.sum() < least:
-        chosen = losses.topk(least).indices
+    counts = distributed.total(torch.stack([hard.sum(), valid.sum()]))
+    if not counts[1]:
+        return scores.sum() * 0.0
+    least = max(1, int(config.keep * counts[1]))
+    if counts[0] < least:
+        chosen = hardest(losses, least)
     else:
         chosen = hard.nonzero().squeeze(1)
     losses = losses[chosen]
-    if weight is None:
-        return losses.mean()
-    weights = weight[target[valid][chosen]]
-    return (losses * weights).sum() / weights.sum()
+    weights = torch.ones_like(losses) if weight is None else weight[target[valid][chosen]]
+    share = (losses * weights).sum() / distributed.total(weights.sum())
+    return share * distributed.world()
+
+
+def hardest(losses: Tensor, count: int) -> Tensor:
+    """Return the indices of this process's losses that are among the ``count`` largest of all."""
+    own = losses.topk(min(count, losses.numel()))
+    if distributed.world() == 1:
+        return own.indices
+    values = own.values.detach()
+    padded = functional.pad(values, (0, count - values.numel()), value=-1.0)
+    least = distributed.gathered(padded).topk(count).values[-1]
+    above, equal = (values > least).sum(), (values == least).sum()
+    # Of losses equal to the least one, as many as are wanted, the first processes' first.
+    wanted = count - distributed.total(above)
+    before = distributed.gathered(equal[None])[:distributed.rank()].sum()
+    taken = (wanted - before).clamp_min(0).minimum(equal)
+    return own.indices[:above + taken]
 
 
 def soft_jaccard(scores: Tensor, target: Tensor) -> Tensor:
     """One minus the mean soft IoU of the classes that the batch holds: mIoU made differentiable.
 
-    Shapes as for ``ohem_cross_entropy``. Sums run over the whole batch, since a thin class in one
-    picture is a handful of pixels. Returns a scalar; zero where nothing is labelled.
+    Shapes as for ``ohem_cross_entropy``. Sums run over the whole batch, of all processes, since a
+    thin class in one picture is a handful of pixels. Returns a scalar; zero where nothing is
+    labelled.
     """
     valid = (target != IGNORED).unsqueeze(1)
     share = torch.softmax(scores, 1) * valid
     classes = scores.shape[1]
     truth = functional.one_hot(target.clamp_max(classes), classes + 1)[..., :classes]
     truth = truth.permute(0, 3, 1, 2).to(share.dtype) * valid
-    both = (share * truth).sum((0, 2, 3))
-    size = truth.sum((0, 2, 3))
+    both = distributed.summed((share * truth).sum((0, 2, 3)))
+    size = distributed.total(truth.sum((0, 2, 3)))
     present = size > 0
     if not present.any():
         return scores.sum() * 0.0
-    iou = both / (share.sum((0, 2, 3)) + size - both).clamp_min(1.0)
+    union = distributed.summed(share.sum((0, 2, 3))) + size - both
+    iou = both / union.clamp_min(1.0)
     return 1.0 - iou[present].mean()
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from asap_ros.network.asap import Asap
 from asap_ros.network.pixels import normalise
+from asap_training import distributed
 from asap_training.checkpoint import CheckpointError
 
 PREFIX, HALF = 'model.', '.half'
@@ -110,7 +111,8 @@ def _restore_norms(
     for hook in hooks:
         hook.remove()
     for norm, offset in norms:
-        pixels, total, squares = sums[norm]
+        pixels, total, squares = (
+            distributed.total(torch.as_tensor(part, device=device)) for part in sums[norm])
         mean = total / pixels
         variance = (squares / pixels - mean.square()).clamp_min(0.0)
         norm.running_mean.copy_(mean)

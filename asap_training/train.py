@@ -7,250 +7,177 @@ the unbroken one would have done.
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from asap_ros.network.asap import Asap
-from asap_ros.network.pixels import normalise
-from asap_training import checkpoint, evaluate, recipe, start
-from asap_training.arguments import add_data, fail, roots
-from asap_training.augment import Augmentation
-from asap_training.checkpoint import Checkpoint, CheckpointError
-from asap_training.datasets import DataError, DataSet
-from asap_training.losses import class_weights, total_loss
-from asap_training.recipe import Optimisation, Recipe
+from asap_training import arguments, checkpoint, datasets, distributed, inference, loading, recipe
+from asap_training.arguments import add_data, fail, stopped
+from asap_training.curves import Curves
+from asap_training.datasets import DataSet
+from asap_training.guard import Interruption, LossGuard, NotFinite
+from asap_training.inference import Protocol
+from asap_training.loading import Order
+from asap_training.recipe import Recipe
+from asap_training.run import Run
+
+EXAMPLES = """examples:
+  python -m asap_training.train camvid_resnet18 --data camvid=data/camvid \\
+      --trunk weights/resnet18.safetensors --out runs/camvid_resnet18
+  the same again goes on where it stopped (Ctrl-C finishes the step in work and saves)
+  torchrun --nproc-per-node 4 -m asap_training.train paper_cityscapes \\
+      --data cityscapes=data/cityscapes --trunk weights/resnet18.safetensors --out runs/paper
+  tensorboard --logdir runs
+"""
 
 CALIBRATION = 16
 """Batches that give the batch norms their statistics where a network file is the start."""
 
 
-class EpochView(Dataset):
-    """The augmented pairs of one epoch, in an order and with draws that (seed, epoch) decide."""
+@dataclass(frozen=True)
+class Job:
+    """One run, its data, and where it leaves its files; ``first`` is the process that writes."""
 
-    def __init__(self, sets: list[DataSet], augmentation: Augmentation, seed: int, epoch: int):
-        self.sets, self.augmentation, self.key = sets, augmentation, (seed, epoch)
-        random = np.random.default_rng(self.key)
-        self.order = random.permutation(np.concatenate(
-            [_drawn(number, data, random) for number, data in enumerate(sets)]))
+    run: Run
+    batches: loading.Read | loading.Resident
+    validation: DataSet
+    out: Path
+    first: bool
 
-    def __len__(self) -> int:
-        """Return how many pairs the epoch draws."""
-        return len(self.order)
-
-    def __getitem__(self, position: int) -> tuple[Tensor, Tensor]:
-        """Return a view: uint8 RGB (h, w, 3) and int64 label ids (h, w)."""
-        number, index = self.order[position]
-        random = np.random.default_rng((*self.key, position))
-        image, mask = self.augmentation(*self.sets[number].read(index), random)
-        return torch.from_numpy(image), torch.from_numpy(mask).long()
+    @property
+    def steps(self) -> int:
+        """Return the steps of an epoch."""
+        return self.batches.order.steps
 
 
-def _drawn(number: int, data: DataSet, random: np.random.Generator) -> np.ndarray:
-    """Return (n, 2) rows (number, index): each pair ``weight`` times, the fraction by lot."""
-    whole, part = divmod(data.weight, 1.0)
-    indices = np.tile(np.arange(len(data.pairs)), int(whole))
-    extra = random.permutation(len(data.pairs))[:round(part * len(data.pairs))]
-    indices = np.concatenate([indices, extra])
-    return np.column_stack([np.full_like(indices, number), indices])
+def train(job: Job) -> bool:
+    """Run all epochs that are left; keep ``last`` (to resume) and ``best`` (the result).
 
-
-def frequencies(sets: list[DataSet], classes: int) -> Tensor:
-    """Return (classes,) shares of the labelled pixels, each set counted by its weight.
-
-    Every pair is read, so this also finds damaged files before training starts.
+    Returns False where the user ended it early, the state saved to the step. Raises NotFinite
+    for a loss that is not finite, OSError where the state cannot be saved.
     """
-    counts = np.zeros(classes)
-    for data in sets:
-        data.check()
-        for index in range(len(data.pairs)):
-            mask = data.read(index)[1]
-            counts += data.weight * np.bincount(mask.ravel(), minlength=256)[:classes]
-    return torch.from_numpy(counts / counts.sum()).float()
+    run, epochs = job.run, job.run.recipe.optimisation.epochs
+    curves = Curves(job.out, run, job.steps) if job.first else None
+    done = run.epoch * job.steps + run.step
+    bar = tqdm(total=epochs * job.steps, initial=done, unit='step', dynamic_ncols=True,
+               disable=not job.first)
+    try:
+        with Interruption(run.device) as interruption:
+            while run.epoch < epochs:
+                start, first_step = time.monotonic(), run.step
+                bar.set_description(f'epoch {run.epoch + 1}/{epochs}')
+                if not train_epoch(job, interruption, bar, curves):
+                    if job.first:
+                        checkpoint.save(job.out / 'last.safetensors', run.checkpoint())
+                    return False
+                seconds = time.monotonic() - start
+                images = (job.steps - first_step) * run.recipe.optimisation.batch
+                finish_epoch(job, round(images / seconds, 1), start, bar, curves)
+    finally:
+        bar.close()
+        if curves:
+            curves.close()
+    if job.first:
+        (job.out / 'history.json').write_text(json.dumps(run.history, indent=2))
+    return True
 
 
-def schedule(step: int, steps: int, settings: Optimisation) -> float:
-    """Return the factor of the learning rate at ``step``: linear warm-up times poly decay."""
-    warm = min(1.0, (step + 1) / settings.warm_up) if settings.warm_up else 1.0
-    return warm * (1.0 - step / steps) ** settings.power
+def train_epoch(job: Job, interruption: Interruption, bar: tqdm, curves: Curves | None) -> bool:
+    """Train to the end of the epoch in work; False where the user asked to stop before it."""
+    run, guard = job.run, LossGuard(job.out)
+    run.model.train()
+
+    def note(loss: float | None) -> None:
+        if loss is not None:
+            run.losses += loss
+            bar.set_postfix(loss=f'{run.losses / run.step:.3f}', refresh=False)
+            if curves:
+                curves.loss(loss)
+
+    for frames, targets in job.batches.epoch(run.epoch, run.step):
+        facts = {'epoch': run.epoch, 'step': run.step, 'recipe': run.recipe.to_json()}
+        loss = run.descend(frames, targets, job.steps)
+        note(guard.hold(loss, frames, targets, facts))
+        bar.update()
+        if interruption.asked() and run.step < job.steps:
+            note(guard.look())
+            return False
+    note(guard.look())
+    return True
 
 
-def optimiser(model: Asap, settings: Optimisation) -> torch.optim.SGD:
-    """Return SGD with a slower trunk; norms and biases are not decayed."""
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        key = (name.startswith('trunk.'), parameter.ndim > 1)
-        groups.setdefault(key, []).append(parameter)
-    return torch.optim.SGD([
-        {'params': parameters,
-         'lr': settings.rate * (settings.trunk_factor if trunk else 1.0),
-         'weight_decay': settings.weight_decay if decayed else 0.0}
-        for (trunk, decayed), parameters in groups.items()], momentum=settings.momentum)
-
-
-@torch.no_grad()
-def update_average(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
-    """Move the averaged weights towards the current ones; the first steps count for more."""
-    share = 1.0 - min(decay, (1 + step) / (10 + step))
-    current = model.state_dict()
-    for name, value in average.state_dict().items():
-        if value.is_floating_point():
-            value.lerp_(current[name], share)
-        else:
-            value.copy_(current[name])
-
-
-class Run:
-    """The state of one training run, and moving it on by an epoch."""
-
-    def __init__(self, chosen: Recipe, train: list[DataSet], seed: int, device: torch.device):
-        torch.manual_seed(seed)
-        self.recipe, self.train, self.seed, self.device = chosen, train, seed, device
-        self.model = Asap(chosen.network).to(device, memory_format=torch.channels_last)
-        self.optimiser = optimiser(self.model, chosen.optimisation)
-        self.rates = [group['lr'] for group in self.optimiser.param_groups]
-        self.average = copy.deepcopy(self.model)
-        self.weights = class_weights(
-            frequencies(train, chosen.network.classes), chosen.optimisation.class_exponent,
-        ).to(device)
-        self.epoch = 0
-        self.history: list[dict] = []
-
-    def start_from(self, weights: Checkpoint) -> None:
-        """Take the averaged weights of another run as the start of this one."""
-        checkpoint.load_weights(self.model, weights.part('average'))
-        self.average.load_state_dict(self.model.state_dict())
-
-    def start_from_trunk(self, path: Path) -> None:
-        """Take ImageNet's weights as the start of the trunk."""
-        checkpoint.load_trunk(self.model, path)
-        self.average.load_state_dict(self.model.state_dict())
-
-    def start_from_network_file(self, path: Path) -> None:
-        """Take the weights of an exported network as the start of this one."""
-        frames = (frames.to(self.device) for frames, _ in islice(self.batches(0), CALIBRATION))
-        fresh = start.from_network_file(self.model, path, frames)
-        print(f'started from {path}; trained anew: {", ".join(fresh)}')
-        self.average.load_state_dict(self.model.state_dict())
-
-    def batches(self, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the batches of the coming epoch; the last, incomplete one is left out."""
-        view = EpochView(self.train, self.recipe.augmentation, self.seed, self.epoch)
-        if len(view) < self.recipe.optimisation.batch:
-            raise DataError(
-                f'{len(view)} pairs an epoch do not fill one batch of '
-                f'{self.recipe.optimisation.batch}')
-        return DataLoader(
-            view, self.recipe.optimisation.batch, drop_last=True, num_workers=workers)
-
-    def run_epoch(self, workers: int) -> float:
-        """Train for one epoch and return the mean loss; Run.epoch is one more afterwards."""
-        self.model.train()
-        settings = self.recipe.optimisation
-        loader = self.batches(workers)
-        steps, total = len(loader) * settings.epochs, 0.0
-        bar = tqdm(loader, f'epoch {self.epoch + 1}/{settings.epochs}', leave=False)
-        for number, (frames, target) in enumerate(bar):
-            step = self.epoch * len(loader) + number
-            for group, rate in zip(self.optimiser.param_groups, self.rates):
-                group['lr'] = rate * schedule(step, steps, settings)
-            loss = self.step(frames.to(self.device), target.to(self.device))
-            update_average(self.average, self.model, settings.average, step)
-            total += loss
-            bar.set_postfix(loss=f'{total / (number + 1):.3f}')
-        self.epoch += 1
-        return total / len(loader)
-
-    def step(self, frames: Tensor, target: Tensor) -> float:
-        """One step of gradient descent: uint8 (N, h, w, 3), int64 (N, h, w) -> the loss."""
-        image = normalise(frames).contiguous(memory_format=torch.channels_last)
-        precision = getattr(torch, self.recipe.optimisation.precision)
-        with torch.autocast(self.device.type, precision, enabled=precision != torch.float32):
-            scores = self.model.training_scores(image)
-        loss = total_loss(scores, target, self.weights, self.recipe.loss)
-        if not torch.isfinite(loss):
-            raise FloatingPointError(
-                f'the loss is {loss.item()} in epoch {self.epoch + 1}; lower the learning rate')
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimiser.step()
-        return loss.item()
-
-    def checkpoint(self) -> Checkpoint:
-        """Return all that ``restore`` needs to go on as if nothing had happened."""
-        names = {id(p): name for name, p in self.model.named_parameters()}
-        tensors = {f'model/{k}': v for k, v in self.model.state_dict().items()}
-        tensors |= {f'average/{k}': v for k, v in self.average.state_dict().items()}
-        tensors |= {
-            f'momentum/{names[id(p)]}': state['momentum_buffer']
-            for p, state in self.optimiser.state.items()}
-        return Checkpoint(tensors, self.facts())
-
-    def best(self) -> Checkpoint:
-        """Return the averaged weights alone: what is scored, exported and fine-tuned."""
-        return Checkpoint(
-            {f'average/{k}': v for k, v in self.average.state_dict().items()}, self.facts())
-
-    def facts(self) -> dict:
-        """Return what a checkpoint says of itself."""
-        return {'config': self.recipe.network.to_dict(), 'recipe': self.recipe.to_json(),
-                'seed': self.seed, 'epoch': self.epoch, 'history': self.history}
-
-    def restore(self, saved: Checkpoint) -> None:
-        """Go on from a checkpoint of the same recipe and seed; CheckpointError otherwise."""
-        # Parsed, so that a checkpoint from before an entry of recipes existed has its default.
-        of = recipe.parse(json.loads(saved.facts['recipe']))
-        if (of, saved.facts['seed']) != (self.recipe, self.seed):
-            raise CheckpointError(
-                'the checkpoint is of another recipe or seed: choose another --out, or remove it')
-        checkpoint.load_weights(self.model, saved.part('model'))
-        checkpoint.load_weights(self.average, saved.part('average'))
-        momentum = saved.part('momentum')
-        for name, parameter in self.model.named_parameters():
-            if name in momentum:
-                buffer = momentum[name].to(self.device)
-                self.optimiser.state[parameter]['momentum_buffer'] = buffer
-        self.epoch, self.history = saved.facts['epoch'], saved.facts['history']
-
-
-def train(run: Run, validation: DataSet, out: Path, workers: int) -> None:
-    """Run all epochs that are left; keep ``last`` (to resume) and ``best`` (on validation)."""
+def finish_epoch(job: Job, images_per_second: float, start: float, bar: tqdm,
+                 curves: Curves | None) -> None:
+    """Score the averaged weights and put down what the epoch came to."""
+    run = job.run
+    loss = run.finish_epoch()
+    matrix = inference.score(
+        run.average.model, job.validation, run.recipe.network.classes, Protocol(run.recipe.size),
+        progress=job.first)
+    miou = matrix.miou() or 0.0
     best = max((entry['miou'] for entry in run.history), default=-1.0)
-    while run.epoch < run.recipe.optimisation.epochs:
-        begin = time.monotonic()
-        loss = run.run_epoch(workers)
-        matrix = evaluate.score(
-            run.average, validation, run.recipe.network.classes, run.recipe.size, run.device)
-        seconds = time.monotonic() - begin
-        run.history.append({'epoch': run.epoch, 'loss': loss, 'miou': matrix.miou(),
-                            'seconds': round(seconds, 1)})
-        checkpoint.save(out / 'last.safetensors', run.checkpoint())
-        if matrix.miou() > best:
-            best = matrix.miou()
-            checkpoint.save(out / 'best.safetensors', run.best())
-        left = (run.recipe.optimisation.epochs - run.epoch) * seconds
-        print(f'epoch {run.epoch}/{run.recipe.optimisation.epochs}  loss {loss:.3f}  '
-              f'val mIoU {matrix.miou():.4f} (best {best:.4f})  {seconds:.0f} s, '
-              f'{left / 60:.0f} min left', flush=True)
-    (out / 'history.json').write_text(json.dumps(run.history, indent=2))
+    entry = {'epoch': run.epoch, 'loss': loss, 'miou': miou,
+             'seconds': round(time.monotonic() - start, 1),
+             'images_per_second': images_per_second}
+    run.history.append(entry)
+    if not job.first:
+        return
+    # The result first: were the disk full between the two, the epoch would be made again.
+    if miou > best or run.recipe.keep == 'last':
+        checkpoint.save(job.out / 'best.safetensors', run.best())
+    checkpoint.save(job.out / 'last.safetensors', run.checkpoint())
+    curves.epoch(entry, matrix, job.validation)
+    bar.write(f'epoch {run.epoch}/{run.recipe.optimisation.epochs}  loss {loss:.3f}  '
+              f'val mIoU {miou:.4f} (best {max(best, miou):.4f})  {entry["seconds"]:.0f} s, '
+              f'{images_per_second:.1f} images/s')
 
 
-def main(arguments: list[str] | None = None) -> None:
+def prepare(options: argparse.Namespace, chosen: Recipe, device: torch.device) -> Job:
+    """Open the data, read every pair once, and make the run or go on with it."""
+    first = distributed.rank() == 0
+    chosen, sets, validation = arguments.open_data(options, chosen, say=first)
+    options.out.mkdir(parents=True, exist_ok=True)
+    classes = chosen.network.classes
+    pixels = distributed.once(lambda: torch.from_numpy(datasets.survey(sets, classes)), device)
+    distributed.once(lambda: datasets.survey([validation], classes), device)
+    run = Run(chosen, pixels, options.seed, device)
+    order = Order(sets, chosen.optimisation.batch, options.seed)
+    resident = options.resident == 'yes' or (
+        options.resident == 'auto' and loading.fits(sets, device))
+    if resident:
+        batches = loading.Resident(order, chosen.augmentation, device, progress=first)
+    else:
+        workers = options.workers
+        batches = loading.Read(
+            order, chosen.augmentation,
+            loading.default_workers(device) if workers is None else workers, device)
+    last = options.out / 'last.safetensors'
+    if last.is_file():
+        run.restore(checkpoint.load(last))
+        if first:
+            print(f'going on after epoch {run.epoch}, step {run.step} of {last}')
+    elif options.start and options.start.suffix == '.onnx':
+        frames = (frames for frames, _ in islice(batches.epoch(0, 0), CALIBRATION))
+        fresh = run.start_from_network_file(options.start, frames)
+        if first:
+            print(f'started from {options.start}; trained anew: {", ".join(fresh)}')
+    elif options.start:
+        run.start_from(checkpoint.load(options.start))
+    elif options.trunk:
+        run.start_from_trunk(options.trunk)
+    return Job(run, batches, validation, options.out, first)
+
+
+def main(given: list[str] | None = None) -> None:
     """Train a network by a recipe, going on where an earlier run in the same folder stopped."""
     parser = argparse.ArgumentParser(
-        prog='python -m asap_training.train', description=main.__doc__,
-        epilog='example: python -m asap_training.train camvid_resnet18 --data camvid=data/camvid '
-               '--trunk weights/resnet18.safetensors --out runs/camvid_resnet18')
+        prog='python -m asap_training.train', description=main.__doc__, epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('recipe', help='a packaged recipe by name, or a YAML file')
     add_data(parser)
     parser.add_argument('--out', type=Path, required=True, help='folder of the run')
@@ -260,35 +187,24 @@ def main(arguments: list[str] | None = None) -> None:
         '--start', type=Path,
         help='checkpoint, or exported network (.onnx), whose weights are the start')
     parser.add_argument('--epochs', type=int, help="instead of the recipe's")
-    parser.add_argument('--precision', choices=recipe.PRECISIONS, help="instead of the recipe's")
+    parser.add_argument('--precision', choices=recipe.CHOICES['precision'],
+                        help="instead of the recipe's")
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--workers', type=int, default=1, help='processes that read pictures')
+    parser.add_argument('--workers', type=int,
+                        help='processes that read pictures; 1 on a CPU, else one a core')
+    parser.add_argument('--resident', choices=('auto', 'yes', 'no'), default='auto',
+                        help='keep all pictures on the device; auto: on a GPU they fit into')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    options = parser.parse_args(arguments)
-    with fail(parser):
+    options = parser.parse_args(given)
+    with fail(parser, NotFinite), stopped(parser), distributed.group(options.device) as device:
         chosen = recipe.load(options.recipe)
-        given_instead = {name: getattr(options, name) for name in ('epochs', 'precision')
-                         if getattr(options, name) is not None}
-        chosen = replace(chosen, optimisation=replace(chosen.optimisation, **given_instead))
-        given = roots(options)
-        sets = [source.open(given, chosen.label_set) for source in chosen.train]
-        validation = chosen.validation.open(given, chosen.label_set)
-        options.out.mkdir(parents=True, exist_ok=True)
-        run = Run(chosen, sets, options.seed, torch.device(options.device))
-        last = options.out / 'last.safetensors'
-        if last.is_file():
-            run.restore(checkpoint.load(last))
-            print(f'going on after epoch {run.epoch} of {last}')
-        elif options.start and options.start.suffix == '.onnx':
-            run.start_from_network_file(options.start)
-        elif options.start:
-            run.start_from(checkpoint.load(options.start))
-        elif options.trunk:
-            run.start_from_trunk(options.trunk)
-        try:
-            train(run, validation, options.out, options.workers)
-        except KeyboardInterrupt:
-            parser.exit(130, f'stopped; {last} holds all finished epochs: call again to go on\n')
+        instead = {name: getattr(options, name) for name in ('epochs', 'precision')
+                   if getattr(options, name) is not None}
+        chosen = replace(chosen, optimisation=replace(chosen.optimisation, **instead))
+        torch.backends.cudnn.benchmark = True
+        if not train(prepare(options, chosen, device)):
+            parser.exit(130, f'stopped; {options.out / "last.safetensors"} holds every finished '
+                             'step: call again to go on\n')
 
 
 if __name__ == '__main__':

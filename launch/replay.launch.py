@@ -34,12 +34,16 @@ from asap_ros.transport import profile_variables
 SHARE = FindPackageShare('asap_ros')
 OWN = (
     ('bag', None, 'the drive: a rosbag2 folder, or its .mcap or .db3 file'),
-    ('out', 'out/run', 'folder for report.json, the overlay video and the contact sheet'),
+    ('out', 'out/run', 'folder for report.html and .json, overlay video, contact sheet, results'),
     ('lockstep', 'true', 'true: the next frame is sent when the result of the last has come'),
     ('rate', '1.0', 'pace with lockstep:=false, 1 as recorded'),
     ('image_topic', '', 'topic in the bag where it has several cameras'),
     ('reference_topic', '', 'topic in the bag with masks to compare with; empty: find it'),
-    ('reference_labels', 'cityscapes', 'label set of these masks'),
+    ('reference_labels', 'cityscapes', 'label set of these masks and of the truth'),
+    ('odometry_topic', '', 'topic in the bag with the motion of the vehicle; empty: find it'),
+    ('road_topic', '', 'topic in the bag with the true road; empty: find it'),
+    ('free_space_topic', '', 'topic in the bag with the true free space; empty: find it'),
+    ('record_all', 'false', 'true: record overlay, ground_points, markers, mask/compressed too'),
 )
 PASSED_ON = (
     ('model', '', 'a shipped model by name, or an ONNX file; empty: as the params file says'),
@@ -55,7 +59,9 @@ def play(context):
     given = {name: LaunchConfiguration(name).perform(context) for name, *_ in OWN}
     bag_path = str(Path(given['bag']).expanduser())
     with Bag(bag_path) as bag:
-        drive = topics.find(bag, given['image_topic'], given['reference_topic'])
+        drive = topics.find(bag, topics.Wanted(
+            given['image_topic'], given['reference_topic'], '', given['odometry_topic'],
+            given['road_topic'], given['free_space_topic']))
     segmenter = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(PathJoinSubstitution(
             [SHARE, 'launch', 'segment.launch.py'])),
@@ -63,6 +69,7 @@ def play(context):
             **{name: LaunchConfiguration(name) for name, *_ in PASSED_ON},
             'image_topic': drive.image_name,
             'camera_info_topic': drive.camera_info_name,
+            'odometry_topic': drive.odometry.name if drive.odometry else '/odom',
             'compressed': str(drive.image.compressed).lower(),
             'use_sim_time': 'true', 'autostart': 'true', 'namespace': ''}.items())
     replay = Node(
@@ -72,8 +79,11 @@ def play(context):
         parameters=[{
             'bag': bag_path, 'out': given['out'], 'lockstep': given['lockstep'] == 'true',
             'rate': float(given['rate']), 'image_topic': given['image_topic'],
-            'reference_topic': given['reference_topic'],
-            'reference_labels': given['reference_labels']}])
+            **{name: given[name] for name in (
+                'reference_topic', 'reference_labels', 'odometry_topic', 'road_topic',
+                'free_space_topic')},
+            'params_file': LaunchConfiguration('params_file').perform(context),
+            'record_all': given['record_all'] == 'true'}])
     return [
         RegisterEventHandler(OnProcessExit(target_action=replay, on_exit=end)),
         segmenter,

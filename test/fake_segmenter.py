@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import rclpy
-from asap_ros.msg import StageTimings
+from asap_ros.msg import RoadGeometry, StageTimings
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
@@ -40,6 +40,7 @@ class FakeSegmenter(LifecycleNode):
     def on_configure(self, state):
         self.mask = self.create_publisher(Image, '~/mask', 10)
         self.timings = self.create_publisher(StageTimings, '~/timings', 10)
+        self.road = self.create_publisher(RoadGeometry, '~/road_geometry', 10)
         self.label_info = self.create_publisher(LabelInfo, '~/label_info', LATCHED)
         self.diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self.inputs = [
@@ -78,6 +79,8 @@ class FakeSegmenter(LifecycleNode):
         mask = np.full((picture.height // 2, picture.width // 2), CAMVID.id_of('sky'), np.uint8)
         mask[mask.shape[0] // 2:] = CAMVID.id_of('road')
         self.mask.publish(images.encode(mask, 'mono8', message.header))
+        self.road.publish(RoadGeometry(header=message.header,
+                                       status=RoadGeometry.STATUS_NO_TF))
         self.counts['processed'] += 1
         self.publish_timings(message.header, infer=10. + self.counts['processed'])
 

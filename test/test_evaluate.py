@@ -8,28 +8,29 @@ import numpy as np
 import pytest
 import tiny_bags
 
-from asap_ros import evaluate, labels
-from asap_ros.evaluation import report, topics
-from asap_ros.evaluation.bags import Bag, BagError
+from asap_ros import evaluate, jobs, labels
+from asap_ros.evaluation import report
+from asap_ros.jobs import Job, Request
+from asap_ros.offline import Segmenter
 
 CAMVID = labels.load('camvid')
 FACTS = {'name': 'constant', 'provider': 'none', 'precision': 'uint8', 'model': 'half and half',
          'model_sha256': 'b' * 64}
 
 
-def half_and_half(picture):
+def half_and_half(frame, picture):
     mask = np.full((picture.height // 2, picture.width // 2), CAMVID.id_of('sky'), np.uint8)
     mask[mask.shape[0] // 2:] = CAMVID.id_of('road')
-    return mask, {'preprocess': 1., 'infer': 2.}
+    return mask, None, {'preprocess': 1., 'infer': 2.}
 
 
-NETWORK = evaluate.Network(CAMVID, FACTS, (16, 32), half_and_half)
+NETWORK = Segmenter(CAMVID, FACTS, (16, 32), half_and_half)
 
 
 @pytest.fixture
 def network(monkeypatch):
     """Put the network above in place of one from a file; the command line is real."""
-    monkeypatch.setattr(evaluate, 'open_network', lambda *_: NETWORK)
+    monkeypatch.setattr(jobs, 'segmenter_of', lambda _: NETWORK)
 
 
 def test_one_drive(tmp_path, network, capsys):
@@ -44,7 +45,8 @@ def test_one_drive(tmp_path, network, capsys):
     assert document['segmentation']['reference']['kind'] == 'predictions'
     assert document['engine']['name'] == 'constant'
     printed = capsys.readouterr().out
-    for file in ('report.json', 'overlay.webm', 'contact_sheet.png', '6 of 6 frames'):
+    for file in ('report.html', 'report.json', 'frames.csv', 'overlay.webm',
+                 'contact_sheet.png', '6 of 6 frames'):
         assert file in printed
 
 
@@ -55,8 +57,10 @@ def test_several_drives_and_their_summary(tmp_path, network):
     assert evaluate.main([*map(str, bags), '--out', str(out)]) == 0
     assert (out / 'first' / 'report.json').exists() and (out / 'second' / 'overlay.webm').exists()
     summary = json.loads((out / 'summary.json').read_text())
-    assert [d['drivable_iou'] for d in summary['drives']] == [1, None]
-    assert summary['mean']['drivable_iou'] == 1 and summary['mean']['infer_p50_ms'] == 2
+    assert [d['segmentation.drivable_iou'] for d in summary['drives']] == [1, None]
+    assert summary['mean']['segmentation.drivable_iou'] == 1
+    assert summary['mean']['latency_ms.infer.p50'] == 2 and summary['failed'] == []
+    assert 'first/report.html' in (out / 'index.html').read_text()
 
 
 def test_equal_names_get_folders_of_their_own(tmp_path):
@@ -120,32 +124,94 @@ def test_a_bag_that_cannot_be_judged_does_not_stop_the_others(
     assert (tmp_path / 'out' / 'good' / 'report.json').exists()
 
 
-def test_ended_early_writes_what_there_is(tmp_path):
+def test_ended_early_writes_what_there_is(tmp_path, monkeypatch):
     calls = []
 
-    def until_the_third(picture):
+    def until_the_third(frame, picture):
         calls.append(picture)
         if len(calls) == 4:
             raise KeyboardInterrupt
-        return half_and_half(picture)
+        return half_and_half(frame, picture)
 
-    network = evaluate.Network(CAMVID, FACTS, (16, 32), until_the_third)
-    with Bag(tiny_bags.write(tmp_path / 'drive')) as bag:
-        drive = topics.find(bag)
-        results = evaluate.evaluate(bag, drive, network,
-                                    evaluate.reference_of(drive, 'cityscapes'), tmp_path / 'out')
-    assert not results.document['complete']
-    assert results.document['frames']['processed'] == 3 and len(results.files) == 3
-    assert cv2.imread(str(results.sheet)) is not None
+    monkeypatch.setattr(jobs, 'segmenter_of',
+                        lambda _: Segmenter(CAMVID, FACTS, (16, 32), until_the_third))
+    bags = [tiny_bags.write(tmp_path / name) for name in ('first', 'second')]
+    out = tmp_path / 'out'
+    assert evaluate.main([*map(str, bags), '--out', str(out)]) == 1
+    document = json.loads((out / 'first' / 'report.json').read_text())
+    assert not document['complete'] and document['frames']['processed'] == 3
+    assert cv2.imread(str(out / 'first' / 'contact_sheet.png')) is not None
+    assert not (out / 'second').exists()
 
 
-def test_a_drive_of_which_nothing_decodes(tmp_path):
+def test_a_drive_of_which_nothing_decodes(tmp_path, network, capsys):
     rubbish = (*tiny_bags.JPEG[:2], lambda k: tiny_bags.TYPES[tiny_bags.COMPRESSED](
         tiny_bags.header(k), 'jpeg', np.zeros(10, np.uint8)))
-    with Bag(tiny_bags.write(tmp_path / 'drive', [rubbish])) as bag:
-        with pytest.raises(BagError, match='not one frame of .*drive could be read'):
-            evaluate.evaluate(bag, topics.find(bag), NETWORK, None, tmp_path / 'out')
-    assert list((tmp_path / 'out').iterdir()) == []
+    bag = tiny_bags.write(tmp_path / 'drive', [rubbish])
+    assert evaluate.main([str(bag), '--out', str(tmp_path / 'out')]) == 2
+    assert 'not one frame of' in capsys.readouterr().err
+    document = json.loads((tmp_path / 'out' / 'report.json').read_text())
+    assert document['frames']['failed'] == 6 and document['verdict']['good'] is False
+
+
+def test_a_bag_without_an_image_gets_a_report_that_says_so(tmp_path, network):
+    bag = tiny_bags.write(tmp_path / 'drive', [tiny_bags.INFO, tiny_bags.WORDS])
+    assert evaluate.main([str(bag), '--out', str(tmp_path / 'out')]) == 2
+    document = json.loads((tmp_path / 'out' / 'report.json').read_text())
+    jsonschema.validate(document, report.schema())
+    assert 'no image topic' in document['source']['damage']
+    assert 'no image topic' in (tmp_path / 'out' / 'report.html').read_text()
+
+
+def test_images_that_change_their_size_half_way_are_all_judged_and_named(tmp_path, network):
+    changing = (*tiny_bags.RAW[:2], lambda k: tiny_bags.raw_image(k, (32, 64) if k < 3 else
+                                                                  (16, 32)))
+    bag = tiny_bags.write(tmp_path / 'drive', [changing, tiny_bags.INFO, tiny_bags.STATIC])
+    assert evaluate.main([str(bag), '--out', str(tmp_path / 'out')]) == 0
+    document = json.loads((tmp_path / 'out' / 'report.json').read_text())
+    assert document['frames']['processed'] == 6
+    assert 'images change from 64x32 to 32x16' in document['warnings'][0]
+    assert '3 frames without a road: camera_info is of 64x32 images' in document['warnings'][1]
+    assert document['road']['status']['NO_CALIBRATION'] == 3
+
+
+def test_topics_of_types_that_nobody_knows_do_not_matter(tmp_path, network):
+    bag = tiny_bags.write(tmp_path / 'drive', frames=3)
+    tiny_bags.add_unknown(bag)
+    assert evaluate.main([str(bag), '--out', str(tmp_path / 'out')]) == 0
+
+
+@pytest.mark.parametrize('given, sentence', [
+    ([], 'which drive'), (['x'], 'which drive'),
+    (['x', '--out', 'y', '--workers', '2', '--scheduler', 'tcp://a:1'], 'give one of them'),
+    (['x', '--out', 'y', '--live', '--workers', '2'], 'one drive after another'),
+    (['x', '--out', 'y', '--live', '--masks-from', '/m'], 'takes the place of the network'),
+    (['x', '--compare', 'a', 'b'], 'not both'), (['x', '--out', 'y', '--rate', '0'], 'above 0')])
+def test_command_lines_that_make_no_sense_are_refused(given, sentence, capsys):
+    with pytest.raises(SystemExit) as ended:
+        evaluate.arguments(given)
+    assert ended.value.code == 2 and sentence in capsys.readouterr().err
+
+
+def test_a_reference_of_another_label_set_breaks_its_own_bag_alone(tmp_path, network):
+    foreign = (*tiny_bags.MASK[:2], lambda k: tiny_bags.png(np.full((32, 64), 77, np.uint8), k))
+    bad = tiny_bags.write(tmp_path / 'bad', [tiny_bags.RAW, foreign], 2)
+    good = tiny_bags.write(tmp_path / 'good', frames=2)
+    out = tmp_path / 'out'
+    assert evaluate.main([str(bad), str(good), '--reference-labels', 'camvid',
+                          '--out', str(out)]) == 2
+    summary = json.loads((out / 'summary.json').read_text())
+    assert 'holds id 77' in summary['failed'][0]['error']
+    assert [d['bag'] for d in summary['drives']] == [str(good)]
+
+
+def test_the_shipped_chain_runs_from_a_model_file(tmp_path, tiny_file):
+    bag = tiny_bags.write(tmp_path / 'drive', frames=2)
+    job = Job(str(bag), str(tmp_path / 'out'), Request(str(tiny_file), size=(32, 64)))
+    outcome = jobs.work(job)
+    assert not outcome.error and outcome.document['frames']['processed'] == 2
+    assert outcome.document['latency_ms']['infer']['p50'] > 0
+    assert [f['path'] for f in outcome.document['files']][-1] == str(tiny_file)
 
 
 def test_help_shows_examples(capsys):

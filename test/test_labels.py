@@ -26,7 +26,7 @@ def changed_class(**changes):
 
 
 def test_the_sets_that_are_packaged():
-    assert PACKAGED == ['camvid', 'cityscapes', 'idd_lite']
+    assert PACKAGED == ['camvid', 'cityscapes', 'idd', 'idd_lite']
 
 
 @pytest.mark.parametrize('name', PACKAGED)
@@ -101,6 +101,8 @@ def test_raw_ids():
     assert CITYSCAPES.from_raw[[7, 26, 0, 255]].tolist() == [0, 13, IGNORED, IGNORED]
     assert CITYSCAPES.to_raw[[0, 13]].tolist() == [7, 26]
     np.testing.assert_array_equal(CITYSCAPES.from_raw[CITYSCAPES.to_raw[:19]], range(19))
+    assert CITYSCAPES.known_raw[[7, 1, 255, 34, 200]].tolist() == [True, True, True, False, False]
+    assert CAMVID.known_raw.sum() == 13
 
 
 def test_colours():
@@ -127,6 +129,7 @@ def test_own_file(tmp_path):
     ((one(0), one(1)), 'two classes share a name'),
     ((one(0, raw_ids=(7,)), one(1, 'sky', raw_ids=(7,))), 'raw_ids must be unique'),
     ((one(0, raw_ids=(256,)),), 'raw_ids must be unique and 0 to 255'),
+    ((one(0, raw_ids=(255,)),), 'raw_ids must be unique'),
 ])
 def test_set_that_contradicts_itself(classes, message):
     with pytest.raises(LabelError, match=f'label set odd: {message}'):

@@ -13,6 +13,7 @@ import pytest
 import tiny_bags
 
 from asap_ros.evaluation import report
+from asap_ros.evaluation.bags import Bag
 
 pytest.importorskip('rclpy', reason='needs the ROS environment')
 pytestmark = pytest.mark.usefixtures('own_domain')
@@ -106,8 +107,17 @@ def test_lockstep_sends_every_frame_and_scores_every_mask(tmp_path, segmenter, r
     assert made['latency_ms']['age']['p50'] >= 120
     assert made['engine'] == {'name': 'fake', 'provider': 'numpy', 'precision': 'uint8',
                               'model': 'halves', 'model_sha256': 'c' * 64}
-    for name in ('report.json', 'contact_sheet.png', 'overlay.webm', '6 of 6 frames'):
+    for name in ('report.html', 'report.json', 'contact_sheet.png', 'overlay.webm',
+                 '6 of 6 frames'):
         assert name in text
+    with Bag(tmp_path / 'out' / 'results') as results:
+        counts = {t.name: t.count for t in results.topics}
+        assert counts['/segmenter/mask'] == counts['/segmenter/timings'] == 6
+        assert counts['/segmenter/road_geometry'] == 6 and counts['/segmenter/label_info'] == 1
+        answers = [m for m in results.messages(*results.topics)
+                   if m.topic.name == '/segmenter/road_geometry']
+        assert [divmod(m.stamp_ns, 10**9) for m in answers] == [tuple(s) for s in STAMPS]
+    assert made['road']['status'] == {'NO_TF': 6} and made['road']['availability'] == 0
     was = heard(node, tmp_path)
     assert was['images'] == was['camera_infos'] == STAMPS
     assert was['transforms'] == ['camera_optical']

@@ -1,10 +1,11 @@
 """Small bags for tests: a camera, its calibration, transforms and reference masks."""
 
+import shutil
 from pathlib import Path
 
 import cv2
 import numpy as np
-from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
@@ -54,7 +55,11 @@ def reference_mask(index, size=SIZE):
 
 
 def png_mask(index, size=SIZE):
-    data = cv2.imencode('.png', reference_mask(index, size))[1].ravel()
+    return png(reference_mask(index, size), index)
+
+
+def png(mask, index):
+    data = cv2.imencode('.png', mask)[1].ravel()
     return TYPES['sensor_msgs/msg/CompressedImage'](
         header(index), 'mono8; png compressed mono8', data)
 
@@ -106,3 +111,19 @@ def write(path: Path, topics=DRIVE, frames=6, storage=StoragePlugin.MCAP):
             if storage is StoragePlugin.MCAP and connections:
                 writer.storage.close_chunk()
     return path
+
+
+def add_unknown(path: Path):
+    """Put a message of a type that no software knows into a bag, beside what it holds."""
+    with Reader(path) as reader:
+        kept = [(c.topic, c.msgtype, time, bytes(cdr)) for c, time, cdr in reader.messages()]
+    shutil.rmtree(path)
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        strange = writer.add_connection('/strange', 'martian/msg/Ray', msgdef='float64 power',
+                                        rihs01='RIHS01_' + '0' * 64)
+        connections = {}
+        for topic, kind, time, cdr in kept:
+            if topic not in connections:
+                connections[topic] = writer.add_connection(topic, kind, typestore=STORE)
+            writer.write(connections[topic], time, cdr)
+            writer.write(strange, time, b'\0\1\0\0' + bytes(8))

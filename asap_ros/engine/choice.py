@@ -177,7 +177,8 @@ def _while_building(model: ModelFile, options: EngineOptions, target: Target, ca
     if not (options.build and options.allow_fallback):
         raise EngineError(missing)
     served = ServedEngine(
-        _onnxruntime(model, options.provider, options.threads), message=missing, notify=notify)
+        _onnxruntime(model, options.provider, options.threads), _fall_back(model, options),
+        message=missing, notify=notify)
     process = BuildProcess(Request(
         str(model.path.resolve()), target.runtime.name,
         prepare.aimed(target.runtime, options.recipe, target.gpu), str(cache.folder)))

@@ -133,6 +133,14 @@ def read(path: Path) -> ModelFile:
         path, hashlib.sha256(content).hexdigest(), labels, golden, training, software)
 
 
+def check_size(size: tuple[int, int]) -> None:
+    """Raise ModelError unless a network can have the resolution (height, width)."""
+    if min(size) < STRIDE or size[0] % STRIDE or size[1] % STRIDE:
+        raise ModelError(
+            f'a network resolution of {size[0]}x{size[1]} (height x width) is not possible: '
+            f'both must be positive multiples of {STRIDE}')
+
+
 def _check_tensors(path: Path, session: onnxruntime.InferenceSession) -> None:
     found = {t.name: t for t in [*session.get_inputs(), *session.get_outputs()]}
     for name, rank in TENSORS.items():

@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper, shape_inference, version_con
 from onnx.reference import ReferenceEvaluator
 
 from asap_ros.engine.base import EngineError
-from asap_ros.engine.model_file import ModelFile
+from asap_ros.engine.model_file import ModelFile, check_size
 
 PRECISIONS = ('fp32', 'fp16', 'int8')
 STATISTICS = frozenset({
@@ -52,11 +52,13 @@ def typed(model: ModelFile, precision: str, size: tuple[int, int], batch: int,
     """Return the network at (height, width) and batches 1 to ``batch``, typed for a precision.
 
     ``opset``: brought down to that one, for parsers that know no newer. Raises PrecisionError
-    where the file cannot have the precision, such as int8 without quantisation inside.
+    where the file cannot have the precision, such as int8 without quantisation inside, and
+    ModelError where it cannot have the size.
     """
     if precision not in PRECISIONS:
         raise PrecisionError(
             f'precision {precision!r} is unknown: {", ".join(PRECISIONS)} are possible')
+    check_size(size)
     network = onnx.load(model.path)
     quantised = any(node.op_type in QUANTISATION for node in network.graph.node)
     if precision == 'int8' and not quantised:

@@ -16,6 +16,9 @@ IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 TF = 'tf2_msgs/msg/TFMessage'
+ODOMETRY = 'nav_msgs/msg/Odometry'
+POINT_CLOUD = 'sensor_msgs/msg/PointCloud2'
+ROAD_GEOMETRY = 'asap_ros/msg/RoadGeometry'
 STORAGE = ('.mcap', '.db3')
 
 
@@ -69,15 +72,16 @@ class Message:
 class Bag:
     """A rosbag2 recording: a folder with metadata.yaml, or one .mcap or .db3 file.
 
-    ``damage`` is None, or the sentence that says what could not be read; it can appear while
-    messages are read. What is readable of a damaged MCAP file is still given.
+    ``files`` are its storage files. ``damage`` is None, or the sentence that says what could not
+    be read; it can appear while messages are read. What is readable of a damaged MCAP file is
+    still given.
     """
 
     def __init__(self, path: str | Path):
         """Open the bag; BagError says what is wrong with it where that cannot be done."""
         self.path = Path(path)
         self.damage: str | None = None
-        self._files = _storage_files(self.path)
+        self.files = _storage_files(self.path)
         self._reader: Reader | None = None
         try:
             reader = Reader(self.path)
@@ -141,7 +145,7 @@ class Bag:
 
     def _salvaged(self) -> Iterator[tuple[tuple[str, str], int, bytes]]:
         """Yield whatever whole messages the MCAP files hold, whatever their index says."""
-        for file in self._files:
+        for file in self.files:
             if file.suffix == '.mcap':
                 yield from salvage.messages(file)
 

@@ -1,4 +1,4 @@
-"""A drive's camera frames in order, each beside its reference mask."""
+"""A drive's camera frames in order, each beside its reference mask and its truth."""
 
 from __future__ import annotations
 
@@ -16,11 +16,18 @@ LOOK_AHEAD = 16
 
 @dataclass(frozen=True)
 class Frame:
-    """A recorded camera frame and the reference mask of the same stamp, None without one."""
+    """A recorded camera frame and what else has its stamp, None for what there is not.
+
+    ``reference`` is a label mask to compare with, ``mask`` one to take for a network's,
+    ``true_road`` and ``true_space`` are metric truth.
+    """
 
     stamp_ns: int
     image: Message
-    reference: Message | None
+    reference: Message | None = None
+    mask: Message | None = None
+    true_road: Message | None = None
+    true_space: Message | None = None
 
 
 def frames(bag: Bag, drive: Drive, unreadable: list[str]) -> Iterator[Frame]:
@@ -30,43 +37,73 @@ def frames(bag: Bag, drive: Drive, unreadable: list[str]) -> Iterator[Frame]:
     ``unreadable``.
     """
     waiting: deque[tuple[int, Message]] = deque()
-    references: dict[int, Message] = {}
-    newest_reference = -1
-    for message in bag.messages(drive.image, drive.reference):
+    beside = {t: _Companions() for t in (
+        drive.reference, drive.masks, drive.true_road, drive.true_space) if t}
+
+    def take() -> Frame:
+        stamp, image = waiting.popleft()
+        found = {topic: companions.take(stamp) for topic, companions in beside.items()}
+        return Frame(stamp, image, found.get(drive.reference), found.get(drive.masks),
+                     found.get(drive.true_road), found.get(drive.true_space))
+
+    for message in bag.messages(drive.image, *beside):
         try:
             stamp = message.stamp_ns
         except BagError as error:
             unreadable.append(str(error))
             continue
-        if message.topic is drive.image:
+        if message.topic in beside:
+            beside[message.topic].put(stamp, message)
+        if message.topic == drive.image:  # may be a companion too: masks shown as the camera
             waiting.append((stamp, message))
-        else:
-            references[stamp] = message
-            newest_reference = stamp
-        while waiting and (
-                waiting[0][0] in references or newest_reference > waiting[0][0]
-                or len(waiting) > LOOK_AHEAD or not drive.reference):
-            yield _frame(waiting, references)
+        while waiting and (len(waiting) > LOOK_AHEAD or all(
+                companions.settled(waiting[0][0]) for companions in beside.values())):
+            yield take()
     while waiting:
-        yield _frame(waiting, references)
+        yield take()
+
+
+class _Companions:
+    """Messages of a topic that wait for the frames of their stamps."""
+
+    def __init__(self):
+        self._by_stamp: dict[int, Message] = {}
+        self._newest = -1
+
+    def put(self, stamp: int, message: Message) -> None:
+        """Take in a message."""
+        self._by_stamp[stamp] = message
+        self._newest = stamp
+
+    def settled(self, stamp: int) -> bool:
+        """Return whether the message of that stamp is here, or will not come any more."""
+        return stamp in self._by_stamp or self._newest > stamp
+
+    def take(self, stamp: int) -> Message | None:
+        """Return the message of that stamp, and forget it and those before it."""
+        found = self._by_stamp.get(stamp)
+        self._by_stamp = {s: m for s, m in self._by_stamp.items() if s > stamp}
+        return found
 
 
 def play_order(bag: Bag, drive: Drive, unreadable: list[str]) -> Iterator[Message]:
-    """Yield the camera's images and calibrations, no image before the calibration of its stamp.
+    """Yield images, calibrations and odometry, no image before the calibration of its stamp.
 
     A recorder may have written the two in either order; who listens needs the calibration
     first. Messages whose header cannot be read are left out as in ``frames``.
     """
     waiting: deque[Message] = deque()
     newest_info = -1
-    for message in bag.messages(drive.image, drive.camera_info):
+    for message in bag.messages(drive.image, drive.camera_info, drive.odometry):
         try:
             stamp = message.stamp_ns
         except BagError as error:
             unreadable.append(str(error))
             continue
-        if message.topic is drive.image:
+        if message.topic == drive.image:
             waiting.append(message)
+        elif message.topic == drive.odometry:
+            yield message
         else:
             newest_info = max(newest_info, stamp)
             yield message
@@ -81,12 +118,3 @@ def rate(bag: Bag, drive: Drive) -> float:
     times = [m.time_ns for m in islice(bag.messages(drive.image), 50)]
     steps = sorted(b - a for a, b in zip(times, times[1:]) if b > a)
     return 1e9 / steps[len(steps) // 2] if steps else 10.
-
-
-def _frame(waiting: deque[tuple[int, Message]], references: dict[int, Message]) -> Frame:
-    """Take the frame that waits longest, and forget the references before it."""
-    stamp, image = waiting.popleft()
-    reference = references.pop(stamp, None)
-    for old in [s for s in references if s < stamp]:
-        del references[old]
-    return Frame(stamp, image, reference)

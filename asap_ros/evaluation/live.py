@@ -12,6 +12,7 @@ import numpy as np
 from asap_ros import labels, resources
 from asap_ros.evaluation.report import FrameCounts
 from asap_ros.labels import LabelError, LabelSet
+from asap_ros.road.geometry import RoadGeometry
 
 COUNTERS = ('received', 'processed', 'dropped', 'stale', 'failed')
 
@@ -25,6 +26,7 @@ class Result:
     stages: Mapping[str, float] | None = None
     unusable: bool = False
     packed: tuple[bytes, tuple[int, ...]] | None = None
+    geometry: RoadGeometry | None = None
 
     @property
     def resolved(self) -> bool:
@@ -95,6 +97,12 @@ class Ledger:
         if result:
             result.arrived = now
             result.packed = zlib.compress(np.ascontiguousarray(mask), 1), mask.shape
+
+    def take_geometry(self, stamp_ns: int, geometry: RoadGeometry) -> None:
+        """Note the corridor of a frame; those of frames that were not sent are passed over."""
+        result = self._results.get(stamp_ns)
+        if result:
+            result.geometry = geometry
 
     def take_timings(self, stamp_ns: int, stages: Mapping[str, float],
                      counters: Mapping[str, int]) -> None:

@@ -14,8 +14,11 @@ import numpy as np
 from asap_ros import overlay
 from asap_ros.labels import LabelSet
 from asap_ros.preprocess import resize
+from asap_ros.road.drawing import draw_road
+from asap_ros.road.free_space import FreeSpace
+from asap_ros.road.geometry import RoadGeometry
 
-PANEL_WIDTH = 480
+PANEL_WIDTH = 640
 SHEET_WIDTH = 1280
 SHEET_COLUMNS = 4
 SHEET_TILES = 24
@@ -36,13 +39,21 @@ class Shot:
 
     ``rgb`` is uint8 (H, W, 3); ``mask`` and ``reference`` are uint8 masks of one label set, of
     any size, the mask None where there was no result and the reference where there is none;
-    ``title`` is one line about the frame.
+    ``title`` is one line about the frame; ``geometry`` and ``space`` its road, None where
+    nothing was said of it.
     """
 
     rgb: np.ndarray
     mask: np.ndarray | None
     reference: np.ndarray | None
     title: str
+    geometry: RoadGeometry | None = None
+    space: FreeSpace | None = None
+
+    @property
+    def comparable(self) -> bool:
+        """Return whether there are a mask and a reference to hold it against."""
+        return self.mask is not None and self.reference is not None
 
 
 class Video:
@@ -103,7 +114,7 @@ class ContactSheet:
         """Take in frame number ``index`` where it is one of those to show."""
         if index in self._chosen:
             width = SHEET_WIDTH // SHEET_COLUMNS - 4
-            picture = _classes(_fitted(shot.rgb, width), shot.mask, self._labels)
+            picture = _classes(_fitted(shot.rgb, width), shot, self._labels)
             tile = np.vstack([picture, overlay.caption(shot.title, width, 26)])
             self._tiles.append(cv2.copyMakeBorder(
                 tile, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=overlay.PAPER))
@@ -132,11 +143,10 @@ class ContactSheet:
 def side_by_side(shot: Shot, labels: LabelSet, errors: bool) -> np.ndarray:
     """Return one frame of the video, uint8 (h, w, 3) RGB with even sides."""
     rgb = _fitted(shot.rgb, PANEL_WIDTH)
-    panels = [('camera', rgb), ('classes', _classes(rgb, shot.mask, labels))]
+    panels = [('camera', rgb), ('classes and road', _classes(rgb, shot, labels))]
     if errors:
-        comparable = shot.mask is not None and shot.reference is not None
-        panels.append(('against the reference', overlay.errors(rgb, shot.mask, shot.reference))
-                      if comparable else ('no comparison', rgb // 4))
+        panels.append(('against the reference', _errors(rgb, shot)) if shot.comparable
+                      else ('no comparison', rgb // 4))
     row = np.hstack([
         np.vstack([overlay.caption(name, PANEL_WIDTH, 28), picture]) for name, picture in panels])
     width = row.shape[1]
@@ -146,9 +156,29 @@ def side_by_side(shot: Shot, labels: LabelSet, errors: bool) -> np.ndarray:
     return picture[:picture.shape[0] // 2 * 2]
 
 
-def _classes(rgb: np.ndarray, mask: np.ndarray | None, labels: LabelSet) -> np.ndarray:
-    """Return the tinted frame, or the frame darkened where there is no mask."""
-    return rgb // 4 if mask is None else overlay.blend(rgb, mask, labels, OPACITY)
+def close_up(shot: Shot, labels: LabelSet) -> np.ndarray:
+    """Return what is to be looked at in a frame, uint8 (h, w, 3) RGB of PANEL_WIDTH.
+
+    Classes and road, and below them the errors where there is a reference.
+    """
+    rgb = _fitted(shot.rgb, PANEL_WIDTH)
+    picture = _classes(rgb, shot, labels)
+    return np.vstack([picture, _errors(rgb, shot)]) if shot.comparable else picture
+
+
+def _classes(rgb: np.ndarray, shot: Shot, labels: LabelSet) -> np.ndarray:
+    """Return the tinted frame with its road, or the frame darkened where there is no mask."""
+    if shot.mask is None:
+        return rgb // 4
+    tinted = overlay.blend(rgb, shot.mask, labels, OPACITY)
+    if shot.geometry is None:
+        return tinted
+    camera = shot.space.camera if shot.space is not None else None
+    return draw_road(tinted, shot.geometry, labels, camera, shot.space)
+
+
+def _errors(rgb: np.ndarray, shot: Shot) -> np.ndarray:
+    return overlay.errors(rgb, shot.mask, shot.reference)
 
 
 def _fitted(rgb: np.ndarray, width: int) -> np.ndarray:

@@ -5,8 +5,8 @@ Its schema is config/report.schema.json.
 
 from __future__ import annotations
 
+import hashlib
 import json
-import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -15,16 +15,17 @@ from pathlib import Path
 import numpy as np
 
 from asap_ros import resources
+from asap_ros.evaluation import figures, verdict
+from asap_ros.evaluation.figures import STAGES, rounded
 from asap_ros.evaluation.metrics import ConfusionMatrix
+from asap_ros.evaluation.table import Table
 from asap_ros.labels import LabelSet, Role
+from asap_ros.road.geometry import NO_BLOCKER, Status
 
 SCHEMA = 'config/report.schema.json'
-VERSION = 1
-STAGES = ('decode', 'preprocess', 'infer', 'road', 'publish', 'total', 'age')
+VERSION = 2
+WARNINGS = 20
 ENGINE = ('name', 'provider', 'precision', 'model', 'model_sha256')
-FREE_SPACE = ('boundary_within_4px', 'false_free', 'obstacle_recall', 'range_mae_m')
-ROAD = ('availability', 'curvature_rmse_10m', 'curvature_rmse_20m', 'lateral_mae_m',
-        'coverage_68', 'coverage_95')
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,18 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Truth:
+    """What metric results were held against: a topic, and how far to believe it.
+
+    ``kind`` is ``ground truth``, ``hand labels``, ``predictions`` (boundaries in another
+    network's masks) or ``odometry`` (the path that was driven, which need not be the road's).
+    """
+
+    topic: str
+    kind: str
+
+
+@dataclass(frozen=True)
 class FrameCounts:
     """Frames in the bag, of those sent, and what became of them in the segmenter."""
 
@@ -72,20 +85,6 @@ def schema() -> dict:
     return json.loads(resources.find(SCHEMA).read_text())
 
 
-def percentiles(values: Iterable[float]) -> dict[str, float | None]:
-    """Return p50, p95 and p99 of the finite values, None without any."""
-    finite = [v for v in values if math.isfinite(v)]
-    if not finite:
-        return {'p50': None, 'p95': None, 'p99': None}
-    return {f'p{q}': _rounded(np.percentile(finite, q)) for q in (50, 95, 99)}
-
-
-def latencies(timings: Iterable[Mapping[str, float]]) -> dict:
-    """Return the percentiles of every stage from one mapping of stage to ms a frame."""
-    timings = list(timings)
-    return {stage: percentiles(t[stage] for t in timings if stage in t) for stage in STAGES}
-
-
 def segmentation(labels: LabelSet, matrix: ConfusionMatrix, reference: Reference | None,
                  frames: int) -> dict:
     """Return the scores of masks in ``labels`` counted over ``frames`` compared frames."""
@@ -94,32 +93,99 @@ def segmentation(labels: LabelSet, matrix: ConfusionMatrix, reference: Reference
         'reference': reference and {
             'topic': reference.topic, 'labels': reference.labels.name, 'kind': reference.kind},
         'frames_compared': frames,
-        'miou': _rounded(matrix.miou()),
-        'pixel_accuracy': _rounded(matrix.pixel_accuracy()),
-        'drivable_iou': _rounded(matrix.group_iou(labels.is_role(Role.DRIVABLE))),
-        'per_class': {name: _rounded(iou) for name, iou in zip(labels.names, matrix.iou())},
+        'miou': rounded(matrix.miou()),
+        'pixel_accuracy': rounded(matrix.pixel_accuracy()),
+        'drivable_iou': rounded(matrix.group_iou(labels.is_role(Role.DRIVABLE))),
+        'per_class': {name: rounded(iou) for name, iou in zip(labels.names, matrix.iou())},
+        'confusion': matrix.counts.tolist() if frames else None,
     }
 
 
-def build(source: Source, frames: FrameCounts, timings: Iterable[Mapping[str, float]],
-          scores: dict, engine: Mapping[str, str] | None = None, complete: bool = True) -> dict:
+def free_space(table: Table, truth: Truth | None) -> dict:
+    """Return the scores of the free space's boundary; ``truth`` is what it was held against."""
+    columns = table['columns']
+    return {
+        'reference': truth and asdict(truth),
+        'frames_compared': int(np.isfinite(columns).sum()),
+        'columns_compared': int(np.nansum(columns)),
+        **figures.section(figures.FREE_SPACE, table),
+        'per_class': {name: {
+            'columns': int(np.nansum(table[f'columns.{name}'])),
+            **{kind: rounded(figures.share(f'{kind}.{name}', f'columns.{name}')(table))
+               for kind in ('within_4px', 'false_free')}}
+            for name in sorted(table.below('columns'))},
+    }
+
+
+def road(table: Table, labels: LabelSet, truth: Truth | None, driven: Truth | None) -> dict:
+    """Return the scores of the corridor and what it says of itself.
+
+    ``truth`` is the true road, ``driven`` the odometry whose path stands in for it.
+    """
+    valid = table['valid']
+    said = np.isfinite(valid)
+    bits = table['status'][said].astype(int)
+    blockers = table['blocker'][said & (valid == 1)].astype(int)
+    names = {NO_BLOCKER: 'nothing', **dict(enumerate(labels.names))}
+    return {
+        'reference': truth and asdict(truth),
+        'frames_answered': int(said.sum()),
+        'frames_compared': _judged(table, 'true'),
+        **figures.section(figures.ROAD, table),
+        'status': {bit.name: int((bits & bit != 0).sum()) for bit in Status if (bits & bit).any()},
+        'blockers': {names.get(k, str(k)): int((blockers == k).sum())
+                     for k in np.unique(blockers)},
+        'driven': {'reference': driven and asdict(driven),
+                   'frames_compared': _judged(table, 'driven'),
+                   **figures.section(figures.DRIVEN, table)},
+    }
+
+
+def build(source: Source, frames: FrameCounts, table: Table, scores: Mapping[str, dict],
+          engine: Mapping[str, str] | None = None, complete: bool = True,
+          configuration: Mapping[str, object] | None = None, files: Iterable[dict] = (),
+          warnings: Iterable[str] = ()) -> dict:
     """Return the report as plain dicts, lists, numbers and strings.
 
-    ``scores`` is what ``segmentation`` returned; ``engine`` the engine's facts, those missing
-    become null; ``complete`` is False for a run that was ended before its last frame.
+    ``scores`` holds what ``segmentation``, ``free_space`` and ``road`` returned, under these
+    names; ``engine`` the engine's facts, those missing become null; ``complete`` is False for a
+    run that was ended before its last frame; ``configuration`` how it was run; ``files`` what
+    ``file_facts`` returned for the files that went in; ``warnings`` what went wrong on the way,
+    of which the first WARNINGS are kept.
     """
-    return {
+    warnings = list(warnings)
+    if len(warnings) > WARNINGS:
+        warnings[WARNINGS:] = [f'and {len(warnings) - WARNINGS} more like these']
+    document = {
         'schema': 'asap_ros/report',
         'version': VERSION,
         'complete': complete,
         'source': asdict(source),
         'frames': asdict(frames),
-        'latency_ms': latencies(timings),
-        'segmentation': scores,
-        'free_space': dict.fromkeys(FREE_SPACE),
-        'road': dict.fromkeys(ROAD),
+        'latency_ms': {stage: {f'p{q}': rounded(figures.percentile(stage, q)(table))
+                               for q in (50, 95, 99)} for stage in STAGES},
+        **{name: scores[name] for name in ('segmentation', 'free_space', 'road')},
         'engine': {key: (engine or {}).get(key) or None for key in ENGINE},
+        'configuration': dict(configuration or {}),
+        'files': list(files),
+        'warnings': warnings,
     }
+    return {**document, 'verdict': verdict.judge(document)}
+
+
+def file_facts(path: Path) -> dict:
+    """Return a file's name, size in bytes and SHA-256."""
+    digest = hashlib.sha256()
+    with path.open('rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return {'path': str(path), 'bytes': path.stat().st_size, 'sha256': digest.hexdigest()}
+
+
+def _judged(table: Table, truth: str) -> int:
+    """Return the number of frames whose curvature was compared at 10 or 20 m."""
+    return int(np.logical_or(*(np.isfinite(figures.errors(table, s, truth))
+                               for s in figures.AHEAD)).sum())
 
 
 def headline(report: dict) -> str:
@@ -134,6 +200,14 @@ def headline(report: dict) -> str:
         line += (f'; drivable IoU {_shown(scores["drivable_iou"], "{:.3f}")}, '
                  f'mIoU {_shown(scores["miou"], "{:.3f}")}, '
                  f'pixel agreement {_shown(scores["pixel_accuracy"], "{:.1%}")}')
+    space, corridor = report['free_space'], report['road']
+    if space['columns_compared']:
+        line += (f'; free space within 4 px in {_shown(space["boundary_within_4px"], "{:.1%}")}, '
+                 f'false-free {_shown(space["false_free"], "{:.1%}")}')
+    if corridor['availability'] is not None:
+        line += f'; corridor in {corridor["availability"]:.0%}'
+    if corridor['curvature_rmse_20m'] is not None:
+        line += f', curvature RMSE at 20 m {corridor["curvature_rmse_20m"]:.2g} 1/m'
     return line + f'; infer p50 {_shown(report["latency_ms"]["infer"]["p50"], "{:.0f} ms")}'
 
 
@@ -142,11 +216,6 @@ def write(document: dict, path: Path) -> None:
     partial = path.with_name(f'.{path.name}.partial')
     partial.write_text(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + '\n')
     os.replace(partial, path)
-
-
-def _rounded(value: float | None) -> float | None:
-    """Return the value to six digits behind the point, None as it is."""
-    return None if value is None else round(float(value), 6)
 
 
 def _shown(value: float | None, form: str) -> str:

@@ -1,20 +1,42 @@
-"""A run under evaluation: frames and results come in one at a time, a folder comes out."""
+"""A run under evaluation: observations come in one at a time, a folder of results comes out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
-import numpy as np
-
-from asap_ros import overlay
-from asap_ros.evaluation import report
-from asap_ros.evaluation.metrics import ConfusionMatrix, accuracy
-from asap_ros.evaluation.pictures import ContactSheet, Shot, Video
-from asap_ros.evaluation.report import FrameCounts, Reference, Source
+from asap_ros.evaluation import page, report, table
+from asap_ros.evaluation.album import Album
+from asap_ros.evaluation.birdseye import Samples
+from asap_ros.evaluation.observation import Observation
+from asap_ros.evaluation.pictures import ContactSheet, Shot, Video, close_up
+from asap_ros.evaluation.report import FrameCounts, Reference, Source, Truth
+from asap_ros.evaluation.scores import Scores
+from asap_ros.evaluation.table import Table
+from asap_ros.evaluation.vehicle import Odometry
 from asap_ros.labels import LabelSet
+from asap_ros.road.options import RoadOptions
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a run is judged by; None for what there is not.
+
+    ``labels`` are those of the judged masks; ``truth_labels`` those of metric truth;
+    ``odometry`` and ``driven`` are the vehicle's velocities and their topic.
+    """
+
+    labels: LabelSet
+    reference: Reference | None = None
+    true_space: Truth | None = None
+    true_road: Truth | None = None
+    truth_labels: LabelSet | None = None
+    odometry: Odometry | None = None
+    driven: Truth | None = None
+    options: RoadOptions = field(default_factory=RoadOptions)
+    configuration: Mapping[str, object] = field(default_factory=dict)
+    inputs: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
@@ -23,13 +45,16 @@ class Results:
 
     document: dict
     report: Path
+    page: Path
+    frames: Path | None
     video: Path | None
     sheet: Path | None
 
     @property
     def files(self) -> list[Path]:
-        """Return the files that were written."""
-        return [path for path in (self.report, self.video, self.sheet) if path]
+        """Return the files that were written, those for people first."""
+        return [path for path in (self.page, self.report, self.frames, self.video, self.sheet)
+                if path]
 
 
 class Session:
@@ -38,25 +63,21 @@ class Session:
     Masks are compared on the reference's grid and in the network's label set.
     """
 
-    def __init__(self, folder: Path, labels: LabelSet, reference: Reference | None,
-                 total: int, fps: float):
+    def __init__(self, folder: Path, setting: Setting, total: int, fps: float):
         """Begin a run of ``total`` expected frames at ``fps``, its results to go to ``folder``.
 
         Raises OSError where the folder cannot be made, LabelError where the reference's classes
-        cannot be mapped to ``labels``.
+        cannot be mapped to those of the run.
         """
-        self._folder = Path(folder)
-        self._labels = labels
-        self._reference = reference
-        self._mapping = reference.labels.mapping_to(labels) if reference else None
-        self._matrix = ConfusionMatrix(len(labels))
-        self._timings: list[Mapping[str, float]] = []
-        self._compared = 0
-        self._seen = 0
-        self._start_ns: int | None = None
+        self._folder, self._setting, self._fps = Path(folder), setting, fps
+        reference = setting.reference.labels if setting.reference else setting.truth_labels
+        self._scores = Scores(setting.labels, reference, setting.options, setting.odometry)
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._video = Video(self._folder, labels, fps, errors=reference is not None)
-        self._sheet = ContactSheet(labels, total)
+        self._video = Video(self._folder, setting.labels, fps,
+                            errors=setting.reference is not None)
+        self._sheet = ContactSheet(setting.labels, total)
+        self._album = Album()
+        self._samples = Samples(total)
 
     def __enter__(self) -> Session:
         """Return the session."""
@@ -65,54 +86,63 @@ class Session:
     def __exit__(self, *exception) -> None:
         """Remove what an unfinished session has begun to write."""
         self._video.discard()
+        self._album.close()
 
-    def add(self, rgb: np.ndarray, mask: np.ndarray | None, stamp_ns: int,
-            reference: np.ndarray | None = None,
-            timings: Mapping[str, float] | None = None) -> float | None:
-        """Take in one frame and return its share of pixels that agree, None if not compared.
+    def add(self, seen: Observation) -> dict[str, float]:
+        """Take in one frame and return its row of ``frames.csv``.
 
-        ``rgb`` is uint8 (H, W, 3); ``mask`` uint8 (h, w) in the session's label set, None for a
-        frame without a result; ``reference`` uint8 in the reference's own label set;
-        ``timings`` maps stages to ms. Raises ValueError where a mask holds foreign ids.
+        Raises ValueError where a mask holds foreign ids.
         """
-        agreement = None
-        if timings:
-            self._timings.append(timings)
-        if reference is not None:
-            reference = cv2.LUT(reference, self._mapping)
-            if mask is not None:
-                enlarged = overlay.resize_mask(mask, reference.shape)
-                agreement = accuracy(self._matrix.add(enlarged, reference))
-                self._compared += 1
-        if self._start_ns is None:
-            self._start_ns = stamp_ns
-        shot = Shot(rgb, mask, reference, self._title(mask, stamp_ns, agreement, timings))
+        index = len(self._scores.rows)
+        row = self._scores.add(seen)
+        reference = None if seen.reference is None else self._scores.mapped(seen.reference)
+        shot = Shot(seen.rgb, seen.mask, reference, self._title(index, row), seen.geometry,
+                    seen.space)
         self._video.add(shot)
-        self._sheet.add(self._seen, shot)
-        self._seen += 1
-        return agreement
+        self._sheet.add(index, shot)
+        self._album.add(close_up(shot, self._setting.labels))
+        self._samples.add(index, row['time_s'], seen, self._scores.reference_space)
+        return row
 
     def finish(self, source: Source, frames: FrameCounts,
-               engine: Mapping[str, str] | None = None, complete: bool = True) -> Results:
-        """Write report, video and contact sheet, and return them."""
-        scores = report.segmentation(self._labels, self._matrix, self._reference, self._compared)
-        document = report.build(source, frames, self._timings, scores, engine, complete)
+               engine: Mapping[str, str] | None = None, complete: bool = True,
+               warnings: Sequence[str] = ()) -> Results:
+        """Write report, page, table, video and contact sheet, and return them."""
+        setting, rows = self._setting, Table.of(self._scores.rows)
+        space_truth = setting.true_space
+        if space_truth is None and setting.reference is not None:
+            space_truth = Truth(setting.reference.topic, setting.reference.kind)
+        scores = {
+            'segmentation': report.segmentation(
+                setting.labels, self._scores.matrix, setting.reference, self._scores.compared),
+            'free_space': report.free_space(rows, space_truth),
+            'road': report.road(rows, setting.labels, setting.true_road, setting.driven)}
+        document = report.build(
+            source, frames, rows, scores, engine, complete, setting.configuration,
+            [report.file_facts(path) for path in setting.inputs], warnings)
         video = self._video.close()
         sheet = self._sheet.write(self._folder / 'contact_sheet.png', self._heading(document))
+        written = None
+        if len(rows):
+            written = self._folder / table.NAME
+            rows.write(written)
         path = self._folder / 'report.json'
         report.write(document, path)
-        return Results(document, path, video, sheet)
+        looks = page.write(self._folder / 'report.html', document, rows, setting.labels,
+                           self._album, self._samples, video, self._fps)
+        return Results(document, path, looks, written, video, sheet)
 
-    def _title(self, mask: np.ndarray | None, stamp_ns: int, agreement: float | None,
-               timings: Mapping[str, float] | None) -> str:
+    def _title(self, index: int, row: Mapping[str, float]) -> str:
         """Return one line about a frame."""
-        parts = [f'frame {self._seen}', f't {(stamp_ns - self._start_ns) / 1e9:.2f} s']
-        if mask is None:
+        parts = [f'frame {index}', f't {row["time_s"]:.2f} s']
+        if not row['processed']:
             parts.append('no result')
-        if agreement is not None:
-            parts.append(f'agrees {agreement:.1%}')
-        if timings and 'infer' in timings:
-            parts.append(f'{timings["infer"]:.0f} ms')
+        if row.get('agreement') is not None:
+            parts.append(f'agrees {row["agreement"]:.1%}')
+        if row.get('columns'):
+            parts.append(f'free space within 4 px {row["within_4px"] / row["columns"]:.0%}')
+        if 'infer' in row:
+            parts.append(f'{row["infer"]:.0f} ms')
         return '   '.join(parts)
 
     def _heading(self, document: dict) -> list[str]:
@@ -121,7 +151,8 @@ class Session:
         used = ', '.join(engine[k] for k in ('model', 'name', 'provider', 'precision')
                          if engine[k]) or 'engine unknown'
         lines = [f'{Path(document["source"]["bag"]).name}: {used}', report.headline(document)]
-        if self._reference and self._compared:
-            lines.append(f'Compared with {self._reference.topic} ({self._reference.kind}, '
-                         f'{self._reference.labels.name})')
+        reference = self._setting.reference
+        if reference and self._scores.compared:
+            lines.append(f'Compared with {reference.topic} ({reference.kind}, '
+                         f'{reference.labels.name})')
         return lines

@@ -1,10 +1,21 @@
-"""Which of a bag's topics are the camera, its calibration, the transforms and the references."""
+"""Which of a bag's topics are the camera, what is known of the vehicle, and the truth."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asap_ros.evaluation.bags import CAMERA_INFO, COMPRESSED, IMAGE, TF, Bag, BagError, Topic
+from asap_ros.evaluation.bags import (
+    CAMERA_INFO,
+    COMPRESSED,
+    IMAGE,
+    ODOMETRY,
+    POINT_CLOUD,
+    ROAD_GEOMETRY,
+    TF,
+    Bag,
+    BagError,
+    Topic,
+)
 
 NOT_A_CAMERA = ('mask', 'label', 'segment', 'depth', 'disparity', 'confidence', 'overlay')
 BEST_FIRST = ('image_rect_color', 'image_rect', 'image_color', 'image_raw', 'image')
@@ -12,16 +23,39 @@ BEST_FIRST = ('image_rect_color', 'image_rect', 'image_color', 'image_raw', 'ima
 PREDICTED = '/reference/mask'
 EXACT = '/ground_truth/mask'
 """Names of reference masks: a large network's predictions, and labels that are true."""
+TRUTH = '/ground_truth/'
+"""Where a bag keeps what is true: labels made by hand or simulated, and metric truth."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Topics that the user named; an empty name means: find it."""
+
+    image: str = ''
+    reference: str = ''
+    masks: str = ''
+    odometry: str = ''
+    true_road: str = ''
+    true_space: str = ''
 
 
 @dataclass(frozen=True)
 class Drive:
-    """The topics of one camera in a bag; None for what is not recorded."""
+    """The topics of one camera in a bag; None for what is not recorded.
+
+    ``reference`` holds label masks to compare with, ``masks`` those to take in place of a
+    network's; ``true_road`` (RoadGeometry) and ``true_space`` (PointCloud2, a point per image
+    column) are metric truth.
+    """
 
     image: Topic
     camera_info: Topic | None
     tf_static: Topic | None
     reference: Topic | None
+    odometry: Topic | None = None
+    masks: Topic | None = None
+    true_road: Topic | None = None
+    true_space: Topic | None = None
 
     @property
     def image_name(self) -> str:
@@ -42,24 +76,34 @@ class Drive:
         """
         if not self.reference:
             return None
-        return 'hand labels' if self.reference.name.startswith('/ground_truth') else 'predictions'
+        return 'hand labels' if self.reference.name.startswith(TRUTH) else 'predictions'
 
 
-def find(bag: Bag, image: str = '', reference: str = '') -> Drive:
-    """Return the topics of the camera to evaluate; empty names mean: find it.
+def find(bag: Bag, wanted: Wanted = Wanted()) -> Drive:
+    """Return the topics of the camera to evaluate.
 
     Raises BagError, naming the candidates, where there is no camera topic, no message on it,
     more than one camera, or not the topic that was asked for.
     """
-    camera = image_topic(bag, image)
+    camera = image_topic(bag, wanted.image)
+    masks = None
+    if wanted.masks:
+        masks = _with_messages(bag, [_named(bag, _images(bag), wanted.masks, 'mask')])[0]
+    reference = reference_topic(bag, wanted.reference)
+    if reference == masks and not wanted.reference:
+        reference = None  # what is judged is no reference for itself
     return Drive(
-        camera, _camera_info(bag, camera), _first(bag, TF, '/tf_static'),
-        reference_topic(bag, reference))
+        image=camera, camera_info=_camera_info(bag, camera),
+        tf_static=_first(bag, TF, '/tf_static'), reference=reference, masks=masks,
+        odometry=_of_type(bag, ODOMETRY, wanted.odometry, 'odometry'),
+        true_road=_of_type(bag, ROAD_GEOMETRY, wanted.true_road, 'road geometry', TRUTH),
+        true_space=_of_type(bag, POINT_CLOUD, wanted.true_space, 'free space',
+                            f'{TRUTH}free_space'))
 
 
 def image_topic(bag: Bag, name: str = '') -> Topic:
     """Return the camera topic called ``name``, or the one that is plainly the camera."""
-    images = [t for t in bag.topics if t.type in (IMAGE, COMPRESSED)]
+    images = _images(bag)
     if not images:
         raise BagError(f'bag {bag.path} has no image topic; it has '
                        f'{_listed(bag.topics) or "no topic at all"}')
@@ -101,6 +145,25 @@ def _named(bag: Bag, images: list[Topic], name: str, what: str) -> Topic:
                 return topic
     raise BagError(f'bag {bag.path} has no {what} topic {name}; its image topics are '
                    f'{_listed(images) or "none"}')
+
+
+def _of_type(bag: Bag, message_type: str, name: str, what: str, below: str = '') -> Topic | None:
+    """Return the topic called ``name``, or the only one of its type whose name begins so."""
+    found = [t for t in bag.topics if t.type == message_type and t.count]
+    if name:
+        named = [t for t in found if t.name == name]
+        if not named:
+            raise BagError(f'bag {bag.path} has no {what} topic {name}; of its type '
+                           f'({message_type}) it has {_listed(found) or "none"}')
+        return named[0]
+    found = [t for t in found if t.name.startswith(below)]
+    usual = [t for t in found if t.name == f'/{what}']
+    return usual[0] if usual else found[0] if len(found) == 1 else None
+
+
+def _images(bag: Bag) -> list[Topic]:
+    """Return the topics of images, raw and compressed."""
+    return [t for t in bag.topics if t.type in (IMAGE, COMPRESSED)]
 
 
 def _with_messages(bag: Bag, topics: list[Topic]) -> list[Topic]:

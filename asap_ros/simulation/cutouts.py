@@ -59,10 +59,11 @@ class _Sheet:
         grains = 1 + grain * rng.normal(size=self.alpha.shape)[..., None]
         colour = np.clip(self.colour * rows * columns * grains, 0, 250).astype(np.uint8)
         # Colours reach beyond the shape, so that its rim does not darken when it shrinks.
-        blurred = cv2.GaussianBlur(colour * (self.alpha[..., None] > 0).astype(np.uint8), (0, 0), 3)
-        weight = cv2.GaussianBlur((self.alpha > 0).astype(np.float32), (0, 0), 3)[..., None]
+        shape = self.alpha > 0
+        blurred = cv2.GaussianBlur(colour * shape[..., None].astype(np.uint8), (0, 0), 3)
+        weight = cv2.GaussianBlur(shape.astype(np.float32), (0, 0), 3)[..., None]
         outside = np.clip(blurred / np.maximum(weight, 0.02), 0, 250).astype(np.uint8)
-        colour = np.where(self.alpha[..., None] > 0, colour, outside)
+        colour = np.where(shape[..., None], colour, outside)
         return cutout(colour, self.alpha, self.labels)
 
 

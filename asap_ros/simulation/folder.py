@@ -18,7 +18,7 @@ from asap_ros.simulation.simulation import Lens, Simulation
 PER_WORLD = 6
 """Frames taken in one world before the next is built."""
 
-SECONDS = 20.0
+SECONDS = 12.0
 """Seconds of driving over which the frames of a world are spread."""
 
 LIGHTS = ((DAY, 0.45), (OVERCAST, 0.28), (EVENING, 0.10), (RAIN, 0.09), (NIGHT, 0.08))

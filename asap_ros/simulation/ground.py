@@ -21,6 +21,9 @@ AROUND = (60.0, 420.0)
 BEYOND = 1e3
 """Distance from the road, metres, of ground for which none was found."""
 
+ORIGINS = 512.0
+"""Metres between the places that textures are laid out from, a multiple of each one's size."""
+
 ASPHALT = np.array([0.118, 0.118, 0.122], np.float32)
 MARKING = np.array([0.62, 0.62, 0.60], np.float32)
 PAVEMENT = np.array([0.27, 0.26, 0.245], np.float32)
@@ -36,7 +39,7 @@ class RoadField:
 
     ``s``, ``d``; ``edge`` metres from the nearest road edge, negative on the
     road; ``pixel`` metres of change of ``edge`` from pixel to pixel, at least a millimetre;
-    ``x``, ``y`` in the world less ``origin`` (2,).
+    ``x``, ``y`` in the world less a multiple of ORIGINS.
     """
 
     s: np.ndarray
@@ -45,7 +48,6 @@ class RoadField:
     pixel: np.ndarray
     x: np.ndarray
     y: np.ndarray
-    origin: np.ndarray
 
 
 def road_field(ground: GroundView, layout: Layout, vehicle_s: float) -> RoadField:
@@ -53,25 +55,23 @@ def road_field(ground: GroundView, layout: Layout, vehicle_s: float) -> RoadFiel
     line = layout.line
     first, last = vehicle_s - AROUND[0], vehicle_s + AROUND[1]
     s, d = line.nearest(ground.x, ground.y, first, last)
-    edge = np.abs(d) - 0.5 * line.width(s)
-    ends = (s <= first + 1) | (s >= last - 1)
-    edge = np.where(ends, BEYOND, edge)
+    half = 0.5 * line.width(s)
     # A distance changes no faster than the place; where it does, the nearest points of two knots
     # lie on different sides of a bend, and between them there is no road.
     gap = 1.2 * np.hypot(np.diff(ground.x), np.diff(ground.y)) + 0.5
     torn = np.abs(np.diff(d)) > gap
     lost = np.pad(torn, ((0, 0), (1, 0))) | np.pad(torn, ((0, 0), (0, 1)))
-    edge = np.where(lost & (edge > 0), BEYOND, edge)
-    spread = ground.spread(edge)
+    lost = (lost & (np.abs(d) > half)) | (s <= first + 1) | (s >= last - 1)
+    half = np.where(lost, -BEYOND, half)
     along, across = ground.spread(s - vehicle_s) + np.float32(vehicle_s), ground.spread(d)
+    edge = np.abs(across) - ground.spread(half)
     for junction in layout.junctions:
         if first < junction.s < last:
-            open_to(junction, along, spread)
-    origin = 512.0 * np.round(ground.view.position[:2] / 512.0)
+            open_to(junction, along, edge)
+    origin = ORIGINS * np.round(ground.view.position[:2] / ORIGINS)
     return RoadField(
-        s=along, d=across, edge=spread, pixel=_change(spread),
-        x=ground.spread(ground.x - origin[0]), y=ground.spread(ground.y - origin[1]),
-        origin=origin)
+        s=along, d=across, edge=edge, pixel=_change(edge),
+        x=ground.spread(ground.x - origin[0]), y=ground.spread(ground.y - origin[1]))
 
 
 def open_to(junction: Junction, s: np.ndarray, edge: np.ndarray) -> None:
@@ -145,7 +145,7 @@ def _fade(texel: np.ndarray, size: float) -> np.ndarray:
 def _materials(field: RoadField, layout: Layout, texel: np.ndarray, light: Light) -> np.ndarray:
     """Return what the ground reflects, linear float32 (3, rows, W)."""
     fine = textures.sample(textures.noise(1, 0.35), field.x, field.y, 0.02) * _fade(texel, 0.06)
-    middle = textures.sample(textures.noise(2, 0.8), field.x, field.y, 0.11) * _fade(texel, 0.6)
+    middle = textures.sample(textures.noise(2, 0.8), field.x, field.y, 0.125) * _fade(texel, 0.6)
     coarse = textures.sample(textures.noise(3, 1.3), field.x, field.y, 0.5) * _fade(texel, 8.0)
     edge, pixel = field.edge, field.pixel
 
@@ -182,8 +182,9 @@ def _asphalt(field: RoadField, layout: Layout, fine: np.ndarray, middle: np.ndar
     """Return how bright the asphalt is: grain, stains, wheel tracks, dirt along its edges."""
     tracks = np.cos(2 * np.pi / layout.track * (field.d - layout.lane_middle))
     # Patches laid later, along the road: where slow noise is beyond a threshold.
-    patch = textures.sample(textures.noise(5, 1.6), field.s * 0.35 + layout.patch_phase, field.d,
-                            0.18)
+    phase = 0.35 * field.s + layout.patch_phase
+    patch = textures.sample(textures.noise(5, 1.6), phase - 92.16 * np.floor(phase / 92.16),
+                            field.d, 0.18)
     bright = 1 + 0.10 * fine + 0.05 * middle + 0.07 * coarse + 0.05 * tracks
     bright -= 0.16 * np.clip(6 * (patch - 1.55), 0, 1)
     bright -= 0.22 * np.exp(np.minimum(field.edge, 0) / 0.25)
@@ -229,7 +230,7 @@ def _mirror(colour: np.ndarray, ground: GroundView, field: RoadField, light: Lig
     """Darken the wet ground and mirror the sky in the road, more the flatter it is seen."""
     grazing = np.clip(np.float32(ground.view.position[2]) / np.minimum(ground.depth, 300), 0, 1)
     fresnel = np.power(1 - grazing, 6) * np.float32(0.35 * light.wet)
-    puddles = textures.sample(textures.noise(4, 1.2), field.x, field.y, 0.12)
+    puddles = textures.sample(textures.noise(4, 1.2), field.x, field.y, 0.125)
     share = np.clip(fresnel * (1 + 0.5 * np.clip(puddles, -1, 2)), 0, 0.85)
     share *= _inside(field.edge, field.pixel)
     for plane, sky in zip(colour, light.horizon):

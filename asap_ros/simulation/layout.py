@@ -38,9 +38,9 @@ class Verge:
 
 @dataclass(frozen=True)
 class Stripe:
-    """A line along the road: at ``d`` metres to the left of the middle, or, where ``inset`` is
-    given, that far inside the edge on the side of the sign of ``d``.
+    """A line along the road, ``d`` metres to the left of the middle.
 
+    Where ``inset`` is given it runs that far inside the edge on the side of the sign of ``d``.
     ``dash`` and ``gap`` in metres; a gap of 0 is a solid line.
     """
 

@@ -71,8 +71,8 @@ _COUNTRY = _ALWAYS | {'terrain', 'pole', 'traffic_sign', 'fence'}
 
 _TOWN = {
     'place': 'city', 'radius': (90.0, 220.0), 'straight': (40.0, 110.0), 'arc': (25.0, 60.0),
-    'spiral': (30.0, 45.0), 'width': (9.8, 11.0), 'ego': -0.20, 'speed': 10.0, 'trees': 7.0,
-    'parked': 0.30, 'oncoming': 1.6, 'walkers': 5.0, 'cyclists': 0.8}
+    'spiral': (30.0, 45.0), 'width': (10.2, 10.8), 'ego': -0.20, 'speed': 10.0, 'trees': 7.0,
+    'parked': 0.30, 'oncoming': 1.6, 'walkers': 6.0, 'cyclists': 2.5}
 
 SCENARIOS = {s.name: s for s in (
     Scenario('highway', 'three lanes of a motorway with guard rails, wide bends, by day',
@@ -89,7 +89,7 @@ SCENARIOS = {s.name: s for s in (
              promised=_COUNTRY),
     Scenario('crest', 'a country road over crests and through dips, overcast',
              'country', 17.0, OVERCAST, radius=(500.0, 900.0), straight=(60.0, 150.0),
-             arc=(30.0, 60.0), spiral=(50.0, 70.0), width=(6.8, 7.2), rise=7.0, wave=320.0,
+             arc=(30.0, 60.0), spiral=(50.0, 70.0), width=(6.8, 7.2), rise=5.0, wave=400.0,
              promised=_COUNTRY),
     Scenario('junction', 'a street with crossroads, zebra crossings and traffic lights, overcast',
              light=OVERCAST, junctions=4, **{**_TOWN, 'straight': (90.0, 150.0)},

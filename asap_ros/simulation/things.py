@@ -57,7 +57,7 @@ class Thing:
 
 @dataclass(frozen=True, eq=False)
 class Vehicle(Thing):
-    """A car, a lorry or a bus; ``braking`` lights its tail lamps, ``lamps`` all of them."""
+    """A car, a lorry or a bus; ``lamps``: they are lit."""
 
     body: Body = None
     paint: tuple[float, float, float] = (0.3, 0.3, 0.3)
@@ -213,7 +213,8 @@ class Plant(Thing):
         crown = np.stack([half * np.cos(angle) * ragged, half * np.sin(angle) * ragged,
                           0.5 * (low + high) + 0.5 * (high - low) * np.sin(angle) * ragged],
                          axis=1)
-        trunk = np.array([[-0.12, 0, 0], [0.12, 0, 0], [0.12, 0, low + 0.3], [-0.12, 0, low + 0.3]])
+        top = low + 0.3
+        trunk = np.array([[-0.12, 0, 0], [0.12, 0, 0], [0.12, 0, top], [-0.12, 0, top]])
         return [crown, trunk] if low > 0.5 else [crown]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from asap_ros.road.geometry import NO_BLOCKER, RoadGeometry, Status
 from asap_ros.simulation.ground import ROAD
+from asap_ros.simulation.sky import SKY
 from asap_ros.simulation.terrain import Terrain
 from asap_ros.simulation.view import GroundView, View
 from asap_ros.simulation.world import World
@@ -35,11 +36,10 @@ def road_geometry(world: World, time: float, base: tuple[np.ndarray, np.ndarray]
               - base[1]) @ base[0]
     forward = base[0].T @ np.array([np.cos(heading), np.sin(heading), 0.0])
     start, end, blocker = _view(world, s0, base, view, mask)
-    s = np.arange(np.ceil(start), end, 1.0)
-    s = np.unique(np.r_[start, s, end])
+    s = np.unique(np.r_[start, np.arange(np.ceil(start), end, 1.0), end])
     zero = np.zeros_like(s)
-    fx = view.rotation.T @ base[0]  # base_link's axes in the optical frame
-    pitch = float(np.arcsin(-fx[2] @ np.array([0.0, 0.0, 1.0])))
+    axis = base[0].T @ view.rotation[:, 2]  # where the camera looks
+    pitch = float(np.arcsin(-axis[2]))
     met = blocker != NO_BLOCKER
     return RoadGeometry(
         valid=True, status=Status.OK, lateral_offset=float(placed[1]), lateral_offset_sigma=0.0,
@@ -101,7 +101,7 @@ def free_space(mask: np.ndarray, ground: GroundView, base: tuple[np.ndarray, np.
 
     The boundary lies between the last pixel of road above the bottom of the picture and the first
     that is none, where the line of sight through it meets the ground. NaN, with class 255, where
-    a column is road up to where the ground ends.
+    nothing blocks a column: the road goes on up to the sky, or to where no ground is drawn.
     """
     height, width = mask.shape
     columns = np.arange(width)
@@ -112,12 +112,14 @@ def free_space(mask: np.ndarray, ground: GroundView, base: tuple[np.ndarray, np.
     points[:, 4], points[:, 5] = 0.0, 1.0
     row = contact - ground.top
     below = np.minimum(row + 1, height - 1 - ground.top)
-    on_ground = blocked.any(axis=0) & (row >= 0)
+    on_ground = blocked.any(axis=0) & (row >= 0) & (mask[contact, columns] != SKY)
     on_ground[on_ground] = ground.is_ground[below[on_ground], columns[on_ground]]
     at = columns[on_ground]
-    u, v = at.astype(float), contact[at] + 0.5
-    rays = ground.view.rays(u, v)
-    depth = _depth(rays, ground, row[at], at, terrain)
+    edge = ground.view.rays(at, contact[at] + 0.5)
+    last = ground.view.rays(at, contact[at] + 1.0)  # the road's last pixel in that column
+    depth, met = _depth(edge, ground, below[at], at, terrain)
+    # Past the top of a crest the line of sight through the edge goes over the ground.
+    rays = np.where(met[:, None], edge, last)
     world = ground.view.position + depth[:, None] * rays
     points[at, :3] = (world - base[1]) @ base[0]
     points[at, 3] = mask[contact[at], at]
@@ -125,16 +127,23 @@ def free_space(mask: np.ndarray, ground: GroundView, base: tuple[np.ndarray, np.
 
 
 def _depth(rays: np.ndarray, ground: GroundView, row: np.ndarray, column: np.ndarray,
-           terrain: Terrain) -> np.ndarray:
-    """Return the depth at which rays meet the ground just below a row of the ground view."""
+           terrain: Terrain) -> tuple[np.ndarray, np.ndarray]:
+    """Return the depth (n,) at which rays meet the ground near that of a pixel, and if they do.
+
+    Where they do not, the depth is the pixel's.
+    """
     position = ground.view.position
+    near = ground.depth[row, column].astype(float)
     if terrain.level:
-        return -position[2] / rays[:, 2]
-    last = ground.depth.shape[0] - 1
-    depth = ground.depth[np.minimum(row + 1, last), column].astype(float)
-    for _ in range(20):
+        depth = -position[2] / np.minimum(rays[:, 2], -1e-9)
+        met = depth < 2 * near
+        return np.where(met, depth, near), met
+    depth = near.copy()
+    for _ in range(12):
         x = position[0] + depth * rays[:, 0]
         off = position[2] + depth * rays[:, 2] - terrain.height(x)
         slope = rays[:, 2] - terrain.slope(x) * rays[:, 0]
-        depth = depth - off / np.where(slope < -1e-4, slope, -1e-4)
-    return depth
+        depth = np.clip(depth - off / np.where(slope < -1e-4, slope, -1e-4), 0.7 * near, 2 * near)
+    x = position[0] + depth * rays[:, 0]
+    met = np.abs(position[2] + depth * rays[:, 2] - terrain.height(x)) < 1e-3
+    return np.where(met, depth, near), met

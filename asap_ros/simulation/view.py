@@ -21,8 +21,9 @@ FARTHEST = 1500.0
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A camera: ``fx fy cx cy`` pixels; ``rotation`` (3, 3) and ``position`` (3,) of the optical
-    frame in the world.
+    """A camera: ``fx fy cx cy width height`` in pixels, and its pose.
+
+    ``rotation`` (3, 3) and ``position`` (3,) are the optical frame's in the world.
     """
 
     fx: float

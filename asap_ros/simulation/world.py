@@ -67,16 +67,17 @@ def _line(scenario: Scenario, rng: np.random.Generator,
     s, heading = snap(60.0 + rng.uniform(0, 30)), 0.0
     knots, bends, straights = [0.0, s], [0.0, 0.0], [(0.0, s)]
     side = rng.choice((-1, 1))
+    # Crests lie across the world's x axis, so that a road over them keeps to it.
+    limit = 0.25 if scenario.rise else 1.0
     while s < length:
         bend = 1 / rng.uniform(*scenario.radius)
         spiral, arc = snap(rng.uniform(*scenario.spiral)), snap(rng.uniform(*scenario.arc))
         # Bends take turns, so that the road does not meet itself.
         side = -side if rng.random() < 0.8 else side
-        if abs(heading + side * bend * (spiral + arc)) > 1.0:
+        if heading and abs(heading + side * bend * (spiral + arc)) > limit:
             side = -np.sign(heading)
-        limit = 0.25 if scenario.rise else 1.0
         if abs(heading + side * bend * (spiral + arc)) > limit:
-            arc = snap(max(10.0, (limit + abs(heading)) / bend - spiral))
+            arc = snap(max(10.0, (limit - side * heading) / bend - spiral))
         for part, value in ((spiral, side * bend), (arc, side * bend), (spiral, 0.0)):
             s += part
             knots.append(s)

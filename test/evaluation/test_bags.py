@@ -8,6 +8,7 @@ from tiny_bags import DRIVE, PERIOD_NS, START_NS
 
 from asap_ros.evaluation import topics
 from asap_ros.evaluation.bags import Bag, BagError
+from asap_ros.evaluation.topics import Wanted
 
 
 def mcap(folder):
@@ -177,7 +178,7 @@ def test_raw_is_preferred_to_compressed_and_truth_to_predictions(tmp_path):
         drive = topics.find(bag)
         assert drive.image.name == '/camera/image_raw'
         assert drive.reference_kind == 'hand labels'
-        named = topics.find(bag, '/camera/image_raw/compressed', '/reference/mask')
+        named = topics.find(bag, Wanted('/camera/image_raw/compressed', '/reference/mask'))
         assert named.image.compressed and named.reference_kind == 'predictions'
 
 
@@ -211,9 +212,9 @@ def test_two_cameras_must_be_told_apart(tmp_path):
     with Bag(tiny_bags.write(tmp_path / 'drive', two)) as bag:
         with pytest.raises(BagError, match='more than one camera.*/left/.*/right/'):
             topics.find(bag)
-        assert topics.find(bag, '/right/image_raw').image.name == '/right/image_raw'
+        assert topics.find(bag, Wanted('/right/image_raw')).image.name == '/right/image_raw'
         with pytest.raises(BagError, match='no image topic /middle.*/left/image_raw'):
-            topics.find(bag, '/middle')
+            topics.find(bag, Wanted('/middle'))
     calibrated = [*two, ('/right/camera_info', *tiny_bags.INFO[1:])]
     with Bag(tiny_bags.write(tmp_path / 'calibrated', calibrated)) as bag:
         assert topics.find(bag).image.name == '/right/image_raw'
@@ -222,4 +223,4 @@ def test_two_cameras_must_be_told_apart(tmp_path):
 def test_a_reference_that_is_not_there(tmp_path):
     with Bag(tiny_bags.write(tmp_path / 'drive')) as bag:
         with pytest.raises(BagError, match='no reference topic /other/mask'):
-            topics.find(bag, reference='/other/mask')
+            topics.find(bag, Wanted(reference='/other/mask'))

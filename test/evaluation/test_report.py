@@ -11,16 +11,21 @@ from asap_ros import labels
 from asap_ros.evaluation import report
 from asap_ros.evaluation.metrics import ConfusionMatrix
 from asap_ros.evaluation.report import FrameCounts, Reference, Source
+from asap_ros.evaluation.table import Table
 
 CAMVID = labels.load('camvid')
 SOURCE = Source('drive', '/camera/image_raw', 'offline')
 REFERENCE = Reference('/reference/mask', labels.load('cityscapes'), 'predictions')
 
 
-def document(matrix=None, reference=None, timings=(), **changes):
-    scores = report.segmentation(CAMVID, matrix or ConfusionMatrix(11), reference,
-                                 1 if matrix else 0)
-    return report.build(SOURCE, FrameCounts(4, 4, 4, 4), timings, scores, **changes)
+def document(matrix=None, reference=None, rows=(), **changes):
+    rows = Table.of(rows)
+    scores = {
+        'segmentation': report.segmentation(CAMVID, matrix or ConfusionMatrix(11), reference,
+                                            1 if matrix else 0),
+        'free_space': report.free_space(rows, None),
+        'road': report.road(rows, CAMVID, None, None)}
+    return report.build(SOURCE, FrameCounts(4, 4, 4, 4), rows, scores, **changes)
 
 
 def numbers(value):
@@ -32,8 +37,11 @@ def numbers(value):
 def test_without_truth_and_timings_everything_is_null():
     made = document()
     jsonschema.validate(made, report.schema())
-    for part in ('latency_ms', 'free_space', 'road', 'engine'):
+    for part in ('latency_ms', 'engine'):
         assert numbers(made[part]) == []
+    for part, counts in (('free_space', 2), ('road', 3)):
+        assert numbers(made[part]) == [0] * counts  # the frames and columns compared
+    assert made['verdict']['good'] is None and 'no truth' in made['verdict']['summary']
     assert numbers(made['segmentation']) == [0]  # the frames compared
     assert made['segmentation']['reference'] is None
 
@@ -44,7 +52,8 @@ def test_with_everything_it_still_holds_to_the_schema():
     timings = [{'infer': float(v), 'total': v + 2.} for v in range(1, 101)]
     engine = {'name': 'onnxruntime', 'provider': 'CPUExecutionProvider', 'precision': 'float32',
               'model': 'm.onnx', 'model_sha256': 'a' * 64, 'threads': '2'}
-    made = document(matrix, REFERENCE, timings, engine=engine, complete=False)
+    made = document(matrix, REFERENCE, timings, engine=engine, complete=False,
+                    configuration={'size': '512x1024', 'hood': None}, warnings=['dark'])
     jsonschema.validate(made, report.schema())
     scores = made['segmentation']
     assert scores['drivable_iou'] == pytest.approx(2 / 3, abs=1e-6)
@@ -58,12 +67,25 @@ def test_with_everything_it_still_holds_to_the_schema():
 
 
 def test_not_a_number_is_no_latency():
-    assert report.percentiles([math.nan, 4., math.inf]) == {'p50': 4., 'p95': 4., 'p99': 4.}
-    assert report.percentiles([math.nan])['p50'] is None
+    made = document(rows=[{'infer': math.nan}, {'infer': 4.}, {'infer': math.inf}, {}])
+    assert made['latency_ms']['infer'] == {'p50': 4., 'p95': 4., 'p99': 4.}
+    assert made['latency_ms']['road']['p50'] is None
+
+
+def test_of_many_warnings_the_first_are_kept_and_the_rest_counted():
+    made = document(warnings=[f'frame {k}' for k in range(50)])['warnings']
+    assert made[:2] == ['frame 0', 'frame 1'] and made[-1] == 'and 30 more like these'
+
+
+def test_files_are_told_by_their_hash(tmp_path):
+    (tmp_path / 'a.mcap').write_bytes(b'abc')
+    assert report.file_facts(tmp_path / 'a.mcap') == {
+        'path': str(tmp_path / 'a.mcap'), 'bytes': 3, 'sha256':
+        'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'}
 
 
 @pytest.mark.parametrize('change', [
-    {'version': 2}, {'complete': None}, {'frames': {}}, {'verdict': 'good'},
+    {'version': 1}, {'complete': None}, {'frames': {}}, {'verdict': 'good'}, {'files': [{}]},
     {'segmentation': {'miou': 1.5}}])
 def test_the_schema_refuses_other_documents(change):
     with pytest.raises(jsonschema.ValidationError):

@@ -11,9 +11,10 @@ import tiny_bags
 from asap_ros import labels, overlay
 from asap_ros.evaluation import frames, report, topics
 from asap_ros.evaluation.bags import Bag
+from asap_ros.evaluation.observation import Observation
 from asap_ros.evaluation.pictures import PANEL_WIDTH
 from asap_ros.evaluation.report import FrameCounts, Reference, Source
-from asap_ros.evaluation.session import Session
+from asap_ros.evaluation.session import Session, Setting
 from asap_ros.labels import LabelError
 
 CAMVID = labels.load('camvid')
@@ -31,11 +32,13 @@ def road_and_sky(size):
 
 def run(folder, count=5, with_reference=True, missing=(), finish=True):
     reference = tiny_bags.reference_mask(0, SIZE) if with_reference else None
-    with Session(folder, CAMVID, REFERENCE if with_reference else None, count, 10.) as session:
+    setting = Setting(CAMVID, REFERENCE if with_reference else None)
+    with Session(folder, setting, count, 10.) as session:
         shares = [
-            session.add(tiny_bags.picture(k, SIZE),
-                        None if k in missing else road_and_sky((48, 96)), k * 100_000_000,
-                        reference, {'infer': 10. + k}) for k in range(count)]
+            session.add(Observation(
+                k * 100_000_000, tiny_bags.picture(k, SIZE),
+                None if k in missing else road_and_sky((48, 96)), {'infer': 10. + k},
+                reference=reference)).get('agreement') for k in range(count)]
         if not finish:
             raise KeyboardInterrupt
         counts = FrameCounts(count, count, count, count - len(missing), failed=len(missing))
@@ -52,7 +55,7 @@ def video_frames(path):
         found.append(frame)
 
 
-def test_the_three_files_and_their_content(tmp_path):
+def test_the_files_and_their_content(tmp_path):
     shares, results = run(tmp_path / 'out')
     assert shares == [1.] * 5
     assert sorted(p.name for p in (tmp_path / 'out').iterdir()) == sorted(
@@ -83,9 +86,10 @@ def test_the_video_shows_camera_classes_and_errors(tmp_path):
 
 def test_masks_are_compared_on_the_grid_of_the_reference(tmp_path):
     coarse = np.array([[CAMVID.id_of('sky')], [CAMVID.id_of('road')]], np.uint8)
-    with Session(tmp_path, CAMVID, REFERENCE, 1, 10.) as session:
-        share = session.add(tiny_bags.picture(0), coarse, 0, tiny_bags.reference_mask(0))
-    assert share == 1
+    with Session(tmp_path, Setting(CAMVID, REFERENCE), 1, 10.) as session:
+        row = session.add(Observation(0, tiny_bags.picture(0), coarse,
+                                      reference=tiny_bags.reference_mask(0)))
+    assert row['agreement'] == 1
 
 
 def test_without_references_nothing_is_scored_but_all_is_shown(tmp_path):
@@ -109,9 +113,9 @@ def test_leaving_early_leaves_no_half_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_without_frames_writes_its_report_alone(tmp_path):
+def test_a_run_without_frames_writes_its_report_and_page_alone(tmp_path):
     _, results = run(tmp_path, count=0)
-    assert [p.name for p in results.files] == ['report.json']
+    assert [p.name for p in results.files] == ['report.html', 'report.json']
     assert results.document['latency_ms']['infer']['p50'] is None
 
 
@@ -124,7 +128,7 @@ def test_a_long_run_gives_a_sheet_of_even_choice(tmp_path):
 def test_label_sets_without_a_mapping_are_refused(tmp_path):
     other = Reference('/masks', labels.load('idd_lite'), 'predictions')
     with pytest.raises(LabelError, match='no mapping from label set idd_lite to camvid'):
-        Session(tmp_path, CAMVID, other, 1, 10.)
+        Session(tmp_path, Setting(CAMVID, other), 1, 10.)
 
 
 def test_frames_come_beside_their_references(tmp_path):

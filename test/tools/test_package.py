@@ -16,9 +16,10 @@ ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = ElementTree.parse(ROOT / 'package.xml').getroot()
 # Import name -> key of the manifest, where they differ.
 KEYS = {'cv2': 'python3-opencv', 'yaml': 'python3-yaml', 'numpy': 'python3-numpy',
-        'scipy': 'python3-scipy', 'psutil': 'python3-psutil', 'tqdm': 'python3-tqdm'}
+        'scipy': 'python3-scipy', 'psutil': 'python3-psutil', 'tqdm': 'python3-tqdm',
+        'jinja2': 'python3-jinja2', 'matplotlib': 'python3-matplotlib'}
 # On no rosdep list: docs/installing.md says how to get them.
-WITHOUT_KEY = {'onnx', 'onnxruntime', 'rosbags', 'torch', 'safetensors', 'tensorrt',
+WITHOUT_KEY = {'distributed', 'onnx', 'onnxruntime', 'rosbags', 'torch', 'safetensors', 'tensorrt',
                'tensorrt_rtx_bindings', 'tensorrt_rtx_libs', 'tensorrt_rtx', 'cuda'}
 
 

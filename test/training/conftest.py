@@ -1,10 +1,19 @@
 """A tiny data set in CamVid's layout: coloured halves that a network learns in a few steps."""
 
+from __future__ import annotations
+
+import shutil
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
+
+from asap_training import train
+
+# Threads that share so little work wait for each other, above all where others use the cores too.
+torch.set_num_threads(1)
 
 SKY, ROAD, UNLABELLED = 0, 3, 11
 
@@ -25,7 +34,12 @@ def write_pair(root: Path, split: str, stem: str, random: np.random.Generator) -
 @pytest.fixture
 def tiny_camvid(tmp_path) -> Path:
     """Return a folder with 8 training and 2 validation pairs of 64x96."""
-    root, random = tmp_path / 'camvid', np.random.default_rng(0)
+    return write_camvid(tmp_path / 'camvid')
+
+
+def write_camvid(root: Path) -> Path:
+    """Write the tiny data set in CamVid's layout."""
+    random = np.random.default_rng(0)
     for split, count in (('train', 8), ('val', 2)):
         stems = [f'{split}_{number}' for number in range(count)]
         for stem in stems:
@@ -34,11 +48,7 @@ def tiny_camvid(tmp_path) -> Path:
     return root
 
 
-@pytest.fixture
-def tiny_recipe(tmp_path) -> Path:
-    """Return a recipe that trains the smallest network on the tiny data for two epochs."""
-    path = tmp_path / 'tiny.yaml'
-    path.write_text("""
+TINY = """
 name: tiny
 labels: camvid
 network: {trunk: resnet18, neck_channels: 8, channels: 8, key_channels: 4}
@@ -47,5 +57,34 @@ validation: {data: camvid, layout: camvid, split: val}
 size: [64, 96]
 augmentation: {crop: [64, 64], scales: [1.0, 1.5]}
 optimisation: {epochs: 2, batch: 4, rate: 0.02, warm_up: 2, average: 0.5}
-""")
+"""
+
+
+@pytest.fixture
+def tiny_recipe(tmp_path) -> Path:
+    """Return a recipe that trains the smallest network on the tiny data for two epochs."""
+    path = tmp_path / 'tiny.yaml'
+    path.write_text(TINY)
     return path
+
+
+def run_training(chosen: Path, data: Path, out: Path, *extra: str) -> None:
+    """Train in this process, without workers, on the CPU."""
+    train.main([str(chosen), '--data', f'camvid={data}', '--out', str(out),
+                '--workers', '0', '--device', 'cpu', *extra])
+
+
+@pytest.fixture(scope='session')
+def trained_once(tmp_path_factory) -> Path:
+    """Return a folder with the tiny data and recipe, and a finished run of eight epochs."""
+    root = tmp_path_factory.mktemp('trained')
+    write_camvid(root / 'camvid')
+    (root / 'tiny.yaml').write_text(TINY)
+    run_training(root / 'tiny.yaml', root / 'camvid', root / 'run', '--epochs', '8')
+    return root
+
+
+@pytest.fixture
+def trained(trained_once, tmp_path) -> Path:
+    """Return a copy of that run's folder, for this test alone."""
+    return Path(shutil.copytree(trained_once / 'run', tmp_path / 'run'))

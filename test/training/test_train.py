@@ -1,97 +1,174 @@
-"""The loop, its checkpoints and the export, on a tiny data set."""
+"""The loop: it learns, goes on exactly where it stopped, and stops where it must."""
 
-import errno
 import json
-from pathlib import Path
+import os
+import signal
 
-import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from training.conftest import run_training as run
+from training.faults import until_the_disk_is_full
+from training.trees import official_cityscapes
 
-from asap_ros.engine import model_file
-from asap_ros.engine.choice import open_engine
-from asap_ros.network.asap import Asap
-from asap_ros.network.config import SLIM_4
-from asap_ros.network.deployed import Deployed
-from asap_training import checkpoint, evaluate, export, golden, recipe, train
-from asap_training.checkpoint import Checkpoint, CheckpointError
-from asap_training.train import EpochView, schedule
-
-
-def run(tiny_recipe, tiny_camvid, out, *extra):
-    train.main([str(tiny_recipe), '--data', f'camvid={tiny_camvid}', '--out', str(out),
-                '--workers', '0', '--device', 'cpu', *extra])
+from asap_training import checkpoint, recipe, train
+from asap_training.optimisation import schedule
+from asap_training.run import Run
 
 
-@pytest.fixture
-def trained(tiny_recipe, tiny_camvid, tmp_path):
-    """Return the folder of a finished run of eight epochs."""
-    out = tmp_path / 'run'
-    run(tiny_recipe, tiny_camvid, out, '--epochs', '8')
-    return out
+def history(out) -> list[dict]:
+    return json.loads((out / 'history.json').read_text())
 
 
 def test_a_run_learns_two_classes(trained):
-    history = json.loads((trained / 'history.json').read_text())
-    assert [entry['epoch'] for entry in history] == list(range(1, 9))
-    assert history[-1]['loss'] < 0.7 * history[0]['loss']
+    entries = history(trained)
+    assert [entry['epoch'] for entry in entries] == list(range(1, 9))
+    assert entries[-1]['loss'] < 0.7 * entries[0]['loss']
     # Both classes at 0.9 and more; a stray pixel of a third class counts as a class at 0.
-    assert max(entry['miou'] for entry in history) > 0.6
+    assert max(entry['miou'] for entry in entries) > 0.6
+    assert all(entry['images_per_second'] > 0 for entry in entries)
+
+
+def test_cityscapes_in_its_official_layout_is_trained_on(tmp_path, capsys):
+    root = official_cityscapes(tmp_path / 'cityscapes')
+    small = recipe.change(recipe.load('paper_cityscapes'), {
+        'network': {'channels': 8, 'key_channels': 4, 'neck_channels': 8},
+        'train': [{'data': 'cityscapes', 'layout': 'cityscapes', 'split': 'train',
+                   'resize': [64, 64]}],
+        'size': [64, 64], 'augmentation': {'crop': [64, 64]},
+        'optimisation': {'epochs': 6, 'warm_up': 1, 'rate': 0.03,
+                         'average': 0.5}})
+    path = tmp_path / 'paper.yaml'
+    path.write_text(json.dumps(json.loads(small.to_json())))
+    train.main([str(path), '--data', f'cityscapes={root}', '--out', str(tmp_path / 'run'),
+                '--workers', '0', '--device', 'cpu'])
+    losses = [entry['loss'] for entry in history(tmp_path / 'run')]
+    assert losses[-1] < 0.9 * losses[0]
+    (root / 'gtFine' / 'val' / 'frankfurt' / 'frankfurt_000001_000019_gtFine_labelIds.png'
+     ).write_bytes(b'nothing')
+    with pytest.raises(SystemExit):
+        train.main([str(path), '--data', f'cityscapes={root}', '--out', str(tmp_path / 'other'),
+                    '--workers', '0', '--device', 'cpu'])
+    assert 'frankfurt_000001_000019_gtFine_labelIds.png' in capsys.readouterr().err
+    assert not (tmp_path / 'other' / 'last.safetensors').exists()
+
+
+def stop_after(steps: int, wish: signal.Signals, monkeypatch) -> None:
+    """Send Ctrl-C, or what an init system sends, while the step of that number is at work."""
+    original, made = Run.descend, []
+
+    def descend(self, *arguments):
+        made.append(1)
+        if len(made) == steps:
+            os.kill(os.getpid(), wish)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(Run, 'descend', descend)
+
+
+@pytest.mark.parametrize('steps, wish', [(2, signal.SIGINT), (3, signal.SIGTERM)],
+                         ids=['at the end of an epoch', 'within an epoch'])
+def test_a_stopped_run_goes_on_as_if_unbroken(
+        tiny_recipe, tiny_camvid, tmp_path, monkeypatch, capsys, steps, wish):
+    unbroken, broken = tmp_path / 'unbroken', tmp_path / 'broken'
+    run(tiny_recipe, tiny_camvid, unbroken)
+    with monkeypatch.context() as patch:
+        stop_after(steps, wish, patch)
+        with pytest.raises(SystemExit) as stopped:
+            run(tiny_recipe, tiny_camvid, broken)
+    assert stopped.value.code == 130 and 'call again' in capsys.readouterr().err
+    saved = checkpoint.load(broken / 'last.safetensors').facts
+    assert (saved['epoch'], saved['step']) == (1, 1)
+    run(tiny_recipe, tiny_camvid, broken)
+    for name in ('last', 'best'):
+        first, second = (load_file(out / f'{name}.safetensors') for out in (unbroken, broken))
+        assert first.keys() == second.keys()
+        for key, tensor in first.items():
+            assert torch.equal(tensor, second[key]), key
+    curves = [[(e['loss'], e['miou']) for e in history(out)] for out in (unbroken, broken)]
+    assert curves[0] == curves[1]
 
 
 def test_mixed_precision_learns_alike(trained, tiny_recipe, tiny_camvid, tmp_path):
     run(tiny_recipe, tiny_camvid, tmp_path / 'mixed', '--epochs', '8', '--precision', 'bfloat16')
-    plain, mixed = (json.loads((out / 'history.json').read_text())
-                    for out in (trained, tmp_path / 'mixed'))
+    plain, mixed = history(trained), history(tmp_path / 'mixed')
     assert mixed[0]['loss'] != plain[0]['loss'], 'it must have been computed otherwise'
     assert mixed[-1]['loss'] == pytest.approx(plain[-1]['loss'], rel=0.2)
     tensors = load_file(tmp_path / 'mixed' / 'last.safetensors')
     assert {t.dtype for t in tensors.values()} == {torch.float32, torch.int64}
 
 
+def test_float16_without_cuda_is_refused(tiny_recipe, tiny_camvid, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        run(tiny_recipe, tiny_camvid, tmp_path / 'run', '--precision', 'float16')
+    assert 'float16 needs CUDA' in capsys.readouterr().err
+
+
+def test_resident_data_give_the_run_that_read_data_give(
+        trained, tiny_recipe, tiny_camvid, tmp_path):
+    run(tiny_recipe, tiny_camvid, tmp_path / 'resident', '--epochs', '8', '--resident', 'yes')
+    read, resident = ([e['loss'] for e in history(out)]
+                      for out in (trained, tmp_path / 'resident'))
+    assert resident == pytest.approx(read, rel=0.02), 'the same views but for rounding'
+
+
 def test_a_checkpoint_from_before_an_entry_of_recipes_goes_on(trained, tiny_recipe, tiny_camvid):
     old = checkpoint.load(trained / 'last.safetensors')
     document = json.loads(old.facts['recipe'])
-    del document['optimisation']['precision']
+    del document['optimisation']['precision'], document['keep']
+    del old.facts['step'], old.facts['losses'], old.facts['scaler']
     old.facts['recipe'] = json.dumps(document)
     checkpoint.save(trained / 'last.safetensors', old)
     run(tiny_recipe, tiny_camvid, trained, '--epochs', '8')
 
 
-def test_a_resumed_run_repeats_the_unbroken_one(tiny_recipe, tiny_camvid, tmp_path, monkeypatch):
-    unbroken, broken = tmp_path / 'unbroken', tmp_path / 'broken'
-    run(tiny_recipe, tiny_camvid, unbroken)
-    original = train.Run.run_epoch
-
-    def stop_in_the_second(self, workers):
-        if self.epoch == 1:
-            raise KeyboardInterrupt
-        return original(self, workers)
-
-    monkeypatch.setattr(train.Run, 'run_epoch', stop_in_the_second)
-    with pytest.raises(SystemExit) as stopped:
-        run(tiny_recipe, tiny_camvid, broken)
-    assert stopped.value.code == 130
-    monkeypatch.setattr(train.Run, 'run_epoch', original)
-    run(tiny_recipe, tiny_camvid, broken)
-    first, second = (load_file(out / 'last.safetensors') for out in (unbroken, broken))
-    assert first.keys() == second.keys()
-    for name, tensor in first.items():
-        assert torch.equal(tensor, second[name]), name
-
-
 def test_a_checkpoint_of_another_recipe_or_seed_is_refused(
         trained, tiny_recipe, tiny_camvid, capsys):
     with pytest.raises(SystemExit):
-        run(tiny_recipe, tiny_camvid, trained, '--epochs', '8', '--seed', '1')
-    assert 'another recipe or seed' in capsys.readouterr().err
+        run(tiny_recipe, tiny_camvid, trained, '--epochs', '9', '--seed', '1')
+    said = capsys.readouterr().err
+    assert 'another recipe or seed' in said
+    assert 'optimisation.epochs is 8 there and 9 here' in said and 'seed is 0' in said
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(tiny_recipe, tiny_camvid, tmp_path, monkeypatch):
-    monkeypatch.setattr(train, 'total_loss', lambda *_: torch.tensor(float('nan')))
-    with pytest.raises(FloatingPointError, match='loss is nan in epoch 1'):
-        run(tiny_recipe, tiny_camvid, tmp_path / 'run')
+def test_a_loss_that_is_not_finite_stops_the_run_and_saves_its_batch(
+        tiny_recipe, tiny_camvid, tmp_path, monkeypatch, capsys):
+    original, out = Run.descend, tmp_path / 'run'
+
+    def descend(self, frames, targets, steps):
+        loss = original(self, frames, targets, steps)
+        return loss * float('nan') if (self.epoch, self.step) == (1, 1) else loss
+
+    monkeypatch.setattr(Run, 'descend', descend)
+    with pytest.raises(SystemExit) as stopped:
+        run(tiny_recipe, tiny_camvid, out)
+    assert stopped.value.code == 1
+    assert 'the loss is nan in epoch 2, step 0' in capsys.readouterr().err
+    batch = checkpoint.load(out / 'bad_batch_0.safetensors')
+    assert batch.tensors['frames'].shape == (4, 64, 64, 3)
+    assert batch.tensors['targets'].shape == (4, 64, 64)
+    assert (batch.facts['epoch'], batch.facts['step'], batch.facts['loss']) == (1, 0, 'nan')
+    assert checkpoint.load(out / 'last.safetensors').facts['epoch'] == 1, 'still the sound state'
+
+
+def test_a_full_disk_ends_the_run_in_a_sentence_and_it_goes_on(
+        tiny_recipe, tiny_camvid, tmp_path, monkeypatch, capsys):
+    out = tmp_path / 'run'
+    write = checkpoint.save_file
+    full = until_the_disk_is_full(write)
+
+    def fill_after_the_first(*arguments):
+        return (full if (out / 'last.safetensors').exists() else write)(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, 'save_file', fill_after_the_first)
+        with pytest.raises(SystemExit) as stopped:
+            run(tiny_recipe, tiny_camvid, out)
+    said = capsys.readouterr().err
+    assert stopped.value.code == 1 and 'File too large' in said and 'as it was' in said
+    run(tiny_recipe, tiny_camvid, out)
+    assert [entry['epoch'] for entry in history(out)] == [1, 2]
 
 
 def test_missing_data_are_named(tiny_recipe, tmp_path, capsys):
@@ -100,128 +177,47 @@ def test_missing_data_are_named(tiny_recipe, tmp_path, capsys):
     assert '--data camvid=FOLDER' in capsys.readouterr().err
 
 
-def test_an_epoch_draws_by_weight_and_repeats(tiny_camvid):
-    used = recipe.load('camvid_resnet18')
-    data = used.train[0].open({'camvid': tiny_camvid}, used.label_set)
-    heavy = type(data)(data.name, data.pairs, data.table, weight=1.5)
-    view = EpochView([data, heavy], used.augmentation, seed=0, epoch=3)
-    numbers = np.array(view.order)[:, 0]
-    assert (numbers == 0).sum() == 8 and (numbers == 1).sum() == 12
-    again = EpochView([data, heavy], used.augmentation, seed=0, epoch=3)
-    assert torch.equal(view[5][0], again[5][0])
-    other = EpochView([data, heavy], used.augmentation, seed=0, epoch=4)
-    assert not np.array_equal(view.order, other.order)
+def test_an_optional_source_that_is_not_given_is_left_out_and_said(
+        tiny_recipe, tiny_camvid, tmp_path, capsys):
+    more = recipe.change(recipe.load(str(tiny_recipe)), {'train': [
+        {'data': 'camvid', 'layout': 'camvid', 'split': 'train'},
+        {'data': 'rendered', 'layout': 'folder', 'optional': True}]})
+    path = tmp_path / 'more.yaml'
+    path.write_text(more.to_json())
+    run(path, tiny_camvid, tmp_path / 'run', '--epochs', '1')
+    assert 'without rendered' in capsys.readouterr().out
+    used = json.loads(checkpoint.load(tmp_path / 'run' / 'last.safetensors').facts['recipe'])
+    assert [source['data'] for source in used['train']] == ['camvid']
+
+
+def test_tensorboard_shows_scalars_and_samples(trained):
+    events = EventAccumulator(str(trained / 'tensorboard')).Reload()
+    assert {'loss/step', 'rate', 'epoch/miou', 'iou/road'} <= set(events.Tags()['scalars'])
+    assert len(events.Scalars('loss/step')) == 16
+    miou = [round(e.value, 5) for e in events.Scalars('epoch/miou')]
+    assert miou == [round(entry['miou'], 5) for entry in history(trained)]
+    assert 'val_0/predicted_labelled' in events.Tags()['images']
 
 
 def test_the_rate_warms_up_and_decays_to_zero():
     settings = recipe.Optimisation(warm_up=10, power=0.9)
     factors = [schedule(step, 100, settings) for step in range(100)]
-    assert factors[0] == pytest.approx(0.1) and np.argmax(factors) == 9
+    assert factors[0] == pytest.approx(0.1) and max(factors) == factors[9]
     assert factors[50] == pytest.approx(0.5 ** 0.9) and factors[-1] < 0.02
+    cosine = recipe.Optimisation(warm_up=10, schedule='cosine')
+    factors = [schedule(step, 100, cosine) for step in range(100)]
+    assert factors[0] == pytest.approx(0.1, rel=1e-3) and max(factors) == factors[9]
+    assert factors[50] == pytest.approx(0.5) and factors[-1] < 0.001
 
 
-@pytest.mark.parametrize('name', sorted(p.stem for p in recipe.FOLDER.glob('*.yaml')))
-def test_packaged_recipes_are_sound(name):
-    assert recipe.load(name).name == name
-
-
-@pytest.mark.parametrize('change, message', [
-    ({'labels': 'mars'}, 'mars'), ({'sise': [1, 2]}, 'sise'),
-    ({'network': {'trunk': 'vgg'}}, 'vgg'), ({'optimisation': {'rte': 1}}, 'rte')])
-def test_recipe_faults_are_named(change, message):
-    document = recipe.yaml.safe_load((recipe.FOLDER / 'camvid_resnet18.yaml').read_text())
-    with pytest.raises((recipe.RecipeError, FileNotFoundError), match=message):
-        recipe.parse(document | change)
-
-
-def test_an_unknown_recipe_names_the_packaged_ones():
-    with pytest.raises(recipe.RecipeError, match='camvid_resnet18'):
-        recipe.load('nothing')
-
-
-def test_a_full_disk_leaves_the_old_checkpoint_whole(tmp_path, monkeypatch):
-    path = tmp_path / 'last.safetensors'
-    checkpoint.save(path, Checkpoint({'average/x': torch.ones(2)}, {'epoch': 1}))
-
-    def full(tensors, partial, metadata):
-        partial.write_bytes(b'half of it')
-        raise OSError(errno.ENOSPC, 'No space left on device')
-
-    monkeypatch.setattr(checkpoint, 'save_file', full)
-    with pytest.raises(OSError, match='No space left'):
-        checkpoint.save(path, Checkpoint({'average/x': torch.zeros(2)}, {'epoch': 2}))
-    kept = checkpoint.load(path)
-    assert kept.facts['epoch'] == 1 and kept.part('average')['x'].tolist() == [1, 1]
-
-
-def test_damaged_and_foreign_checkpoints_are_refused(tmp_path):
-    with pytest.raises(CheckpointError, match='no checkpoint'):
-        checkpoint.load(tmp_path / 'none.safetensors')
-    (tmp_path / 'cut.safetensors').write_bytes(b'\x10\0\0\0\0\0\0\0{"a"')
-    with pytest.raises(CheckpointError, match='damaged'):
-        checkpoint.load(tmp_path / 'cut.safetensors')
-    save_file({'x': torch.ones(1)}, tmp_path / 'other.safetensors')
-    with pytest.raises(CheckpointError, match='not written by asap_training'):
-        checkpoint.load(tmp_path / 'other.safetensors')
-
-
-def test_weights_of_another_configuration_are_refused():
-    small = Asap(SLIM_4).state_dict() | {'classifier.weight': torch.zeros(3, 64, 1, 1)}
-    with pytest.raises(CheckpointError, match='(?s)another configuration.*classifier.weight'):
-        checkpoint.load_weights(Asap(SLIM_4), small)
-
-
-def test_trunk_weights_fit_or_are_refused(tmp_path):
-    model = Asap(SLIM_4)
-    tensors = {k: torch.full_like(v, 0.5) for k, v in model.trunk.state_dict().items()
-               if not k.endswith('num_batches_tracked')}
-    save_file(tensors | {'fc.weight': torch.zeros(2, 2)}, tmp_path / 'trunk.safetensors')
-    checkpoint.load_trunk(model, tmp_path / 'trunk.safetensors')
-    assert (model.trunk.conv1.weight == 0.5).all()
-    del tensors['layer3.0.conv1.weight']
-    save_file(tensors, tmp_path / 'less.safetensors')
-    with pytest.raises(CheckpointError, match='layer3.0.conv1.weight'):
-        checkpoint.load_trunk(model, tmp_path / 'less.safetensors')
-
-
-def test_export_keeps_what_torch_sees(trained, tiny_camvid, tmp_path, monkeypatch, capsys):
-    """The whole path: checkpoint, ONNX file, engine; both sides label the same pixels."""
-    monkeypatch.setattr(golden, 'frame', lambda: np.random.default_rng(0).integers(
-        0, 256, (64, 96, 3)).astype(np.uint8))
-    monkeypatch.setattr(export, 'FEWEST_CLASSES', 1)
-    path = tmp_path / 'tiny.onnx'
-    export.main([str(trained / 'best.safetensors'), '--out', str(path)])
-    assert str(Path(export.__file__).parents[1]).encode() not in path.read_bytes()
-    model = model_file.read(path)
-    assert model.labels.name == 'camvid' and model.training['recipe'] == 'tiny'
-    engine, facts = open_engine(model, threads=1)
-    assert facts.golden_agreement == 1.0
-    network = checkpoint.network(checkpoint.load(trained / 'best.safetensors'))
-    for shape in ((1, 64, 96, 3), (2, 32, 160, 3)):
-        frames = np.random.default_rng(1).integers(0, 256, shape).astype(np.uint8)
-        labels, confidence = engine.infer(frames)
-        with torch.inference_mode():
-            expected, sure = Deployed(network)(torch.from_numpy(frames))
-        assert (labels == expected.numpy()).mean() > 0.99
-        assert np.abs(confidence.astype(int) - sure.numpy()).max() <= 2
-    capsys.readouterr()
-    evaluate.main([str(trained / 'best.safetensors'), '--data', f'camvid={tiny_camvid}',
-                   '--onnx', str(path)])
-    scores = json.loads(capsys.readouterr().out)
-    assert scores['onnx']['agreement'] > 0.999
-    assert scores['onnx']['miou'] == pytest.approx(scores['miou'], abs=0.02)
-
-
-def test_an_untrained_network_is_not_exported_as_if_it_were(tmp_path):
-    torch.manual_seed(0)
-    model = Asap(SLIM_4).eval()
-    torch.nn.init.zeros_(model.classifier.weight)
-    with pytest.raises(ValueError, match='fewer than 3 classes'):
-        export.export(model, recipe.load('camvid_resnet18').label_set, {}, tmp_path / 'x.onnx')
-    assert not list(tmp_path.iterdir())
-
-
-def test_the_golden_frame_is_the_same_everywhere():
-    frame = golden.frame()
-    assert frame.shape == (*golden.SIZE, 3) and frame.dtype == np.uint8
-    assert np.array_equal(frame, golden.frame())
+def test_gradients_are_clipped_to_the_stated_norm(tiny_recipe, tiny_camvid, tmp_path):
+    """With a clip so small that every gradient has it, weights move by the rate times it."""
+    clipped = recipe.change(recipe.load(str(tiny_recipe)), {
+        'optimisation': {'clip': 1e-3, 'momentum': 0.0, 'weight_decay': 0.0, 'trunk_factor': 1.0,
+                         'warm_up': 0}})
+    moving = Run(clipped, torch.ones(11), 0, torch.device('cpu'))
+    before = [p.detach().clone() for p in moving.model.parameters()]
+    moving.descend(torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8),
+                   torch.randint(0, 11, (2, 64, 64)), 2)
+    moved = torch.cat([(a - b).flatten() for a, b in zip(moving.model.parameters(), before)])
+    assert moved.norm().item() == pytest.approx(0.02 * 1e-3, rel=1e-2)

@@ -3,7 +3,7 @@
 overlay=$root/.colcon/install
 
 # What an installed ROS 2 must offer asap_ros besides ROS itself, as module names.
-python_needed='rclpy launch_ros tf2_ros vision_msgs diagnostic_updater numpy cv2 yaml onnxruntime onnx rosbags scipy psutil tqdm'
+python_needed='rclpy launch_ros tf2_ros vision_msgs diagnostic_updater numpy cv2 yaml onnxruntime onnx rosbags scipy psutil tqdm jinja2 matplotlib'
 
 # ros_is_installed: whether the shell has sourced a ROS 2 that is not ours.
 ros_is_installed() {

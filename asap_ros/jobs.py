@@ -1,0 +1,122 @@
+"""One drive to be evaluated, as data that any process can work on, and the working on it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from asap_ros import labels, offline
+from asap_ros.engine import model_file
+from asap_ros.evaluation import judging, settings, topics
+from asap_ros.evaluation.bags import Bag, BagError
+from asap_ros.evaluation.report import FrameCounts, Source
+from asap_ros.evaluation.session import Session, Setting
+from asap_ros.evaluation.settings import Settings
+from asap_ros.evaluation.topics import Wanted
+from asap_ros.evaluation.vehicle import Vehicle
+from asap_ros.offline import Segmenter
+from asap_ros.pipeline import Pipeline
+from asap_ros.version import version
+
+
+@dataclass(frozen=True)
+class Request:
+    """How drives are evaluated; the fields are the command line's (``evaluate --help``)."""
+
+    model: str = 'asap_mobilenet_v2_camvid'
+    engine: str = 'onnxruntime'
+    size: tuple[int, int] = (512, 1024)
+    threads: int = 0
+    wanted: Wanted = Wanted()
+    reference_labels: str = 'cityscapes'
+    params_file: str = ''
+    hood_fraction: float | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """The node's parameters that this stands for; OSError or SettingsError."""
+        path = Path(self.params_file) if self.params_file else None
+        return settings.load(path, hood_fraction=self.hood_fraction)
+
+    def configuration(self) -> dict[str, object]:
+        """Return the request, and what it runs on, for the report."""
+        told = {key: value for key, value in asdict(self).items() if key != 'wanted'}
+        told['size'] = '{}x{}'.format(*self.size)
+        told |= {f'{key}_topic': value for key, value in asdict(self.wanted).items() if value}
+        return {**told, 'software': version(), 'python': platform.python_version(),
+                'machine': f'{platform.machine()}, {os.cpu_count()} processors'}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A bag and the folder that its results go to."""
+
+    bag: str
+    folder: str
+    request: Request
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job: its report and files, and why the bag was refused where it was.
+
+    A bag that was refused has a report that says so, None where not even that could be written.
+    """
+
+    job: Job
+    document: dict | None
+    files: tuple[str, ...] = ()
+    error: str = ''
+
+
+def work(job: Job, quiet: bool = True) -> Outcome:
+    """Evaluate one drive. A bag that cannot be judged makes an outcome that says why.
+
+    Raises OSError, ValueError or RuntimeError where the network or the request is at fault,
+    which no other bag would better.
+    """
+    request = job.request
+    segmenter = segmenter_of(request)
+    try:
+        with Bag(job.bag) as bag:
+            drive = topics.find(bag, request.wanted)
+            vehicle = Vehicle(bag, drive, request.settings)
+            inputs = [] if request.wanted.masks else [model_file.locate(request.model)]
+            setting = judging.setting_of(
+                bag, drive, segmenter.labels, vehicle, request.settings, request.reference_labels,
+                request.configuration(), inputs)
+            results = offline.judge(bag, drive, segmenter, vehicle, setting, request.settings,
+                                    Path(job.folder), quiet)
+    except (BagError, OSError, ValueError) as error:
+        return _refused(job, segmenter, str(error))
+    error = '' if results.document['frames']['processed'] or not results.document['complete'] \
+        else f'not one frame of {job.bag} could be read'
+    return Outcome(job, results.document, tuple(map(str, results.files)), error)
+
+
+def segmenter_of(request: Request) -> Segmenter:
+    """Return what makes the masks; opened once a process. Raises ModelError or EngineError."""
+    if request.wanted.masks:
+        return offline.recorded_masks(request.wanted.masks,
+                                      labels.load(request.reference_labels), request.size)
+    pipeline = _pipeline(request.model, request.engine, request.size, request.threads)
+    return offline.network(pipeline, request.settings.min_confidence)
+
+
+@lru_cache(maxsize=1)
+def _pipeline(model: str, engine: str, size: tuple[int, int], threads: int) -> Pipeline:
+    return Pipeline.open(model, engine=engine, size=size, threads=threads)
+
+
+def _refused(job: Job, segmenter: Segmenter, why: str) -> Outcome:
+    """Write the report of a bag of which nothing can be judged, if there is such a bag."""
+    if not Path(job.bag).exists():
+        return Outcome(job, None, error=why)
+    setting = Setting(segmenter.labels, configuration=job.request.configuration())
+    with Session(Path(job.folder), setting, 0, 10.0) as session:
+        results = session.finish(Source(job.bag, '', 'offline', damage=why),
+                                 FrameCounts(0, 0, 0, 0), segmenter.facts)
+    return Outcome(job, results.document, tuple(map(str, results.files)), why)

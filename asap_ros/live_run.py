@@ -1,0 +1,76 @@
+"""A recorded drive through the launched node at its pace, for ``evaluate --live``."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from asap_ros import resources
+from asap_ros.evaluation.settings import PACKAGED
+from asap_ros.jobs import Job, Outcome
+
+FILES = ('report.html', 'report.json', 'frames.csv', 'overlay.webm', 'overlay.mp4',
+         'contact_sheet.png', 'results')
+TOPICS = {'image': 'image_topic', 'reference': 'reference_topic', 'odometry': 'odometry_topic',
+          'true_road': 'road_topic', 'true_space': 'free_space_topic'}
+"""Arguments of the launch file by the field of Wanted that they stand for."""
+
+
+def command(job: Job, rate: float, params: Path) -> list[str]:
+    """Return the launch that evaluates a drive, with the node's parameters in a file."""
+    request = job.request
+    arguments = {
+        'bag': job.bag, 'out': job.folder, 'lockstep': 'false', 'rate': str(rate),
+        'model': request.model, 'engine': request.engine,
+        'reference_labels': request.reference_labels, 'params_file': str(params),
+        **{argument: getattr(request.wanted, name) for name, argument in TOPICS.items()}}
+    given = [f'{name}:={value}' for name, value in arguments.items() if value]
+    return ['ros2', 'launch', 'asap_ros', 'replay.launch.py', *given]
+
+
+def parameters(job: Job) -> dict:
+    """Return the node's parameters that the request sets beyond its file."""
+    request = job.request
+    values = {'network_height': request.size[0], 'network_width': request.size[1],
+              'threads': request.threads}
+    if request.hood_fraction is not None:
+        values['hood_fraction'] = request.hood_fraction
+    path = Path(request.params_file) if request.params_file else resources.find(PACKAGED)
+    document = yaml.safe_load(path.read_text())
+    document.setdefault('segmenter', {}).setdefault('ros__parameters', {}).update(values)
+    return document
+
+
+def work(job: Job, rate: float) -> Outcome:
+    """Play a drive to a node that is launched for it, and return what the replay reports.
+
+    Ctrl-C goes to the launch, which then writes what there is. Raises RuntimeError where there
+    is no ros2 command.
+    """
+    if not shutil.which('ros2'):
+        raise RuntimeError('--live needs the ros2 command: source the setup.bash of ROS 2 and of '
+                           'the workspace, or run it by tools/ros')
+    folder = Path(job.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    report = folder / 'report.json'
+    report.unlink(missing_ok=True)  # what stands there afterwards is of this run
+    params = folder / 'segmenter.param.yaml'
+    params.write_text(yaml.safe_dump(parameters(job)))
+    process = subprocess.Popen(command(job, rate, params))
+    try:
+        process.wait()
+    except KeyboardInterrupt:
+        # A terminal has sent it to the launch too; a second one would end it at once.
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.wait()
+    if not report.exists():
+        return Outcome(job, None, error=f'the launch ended with {process.returncode} and without '
+                                        'a report; its output above says why')
+    files = tuple(str(folder / name) for name in FILES if (folder / name).exists())
+    return Outcome(job, json.loads(report.read_text()), files)

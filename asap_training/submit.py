@@ -1,0 +1,73 @@
+"""Masks for the Cityscapes server: ``python -m asap_training.submit``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+import cv2
+import torch
+from tqdm import tqdm
+
+from asap_ros import labels as label_sets
+from asap_training import checkpoint, layouts, recipe
+from asap_training.arguments import fail, stopped
+from asap_training.datasets import DataError
+from asap_training.evaluate import add_protocol, protocol_of
+from asap_training.inference import label_mask
+
+ENDING = '_leftImg8bit'
+EXAMPLES = """examples:
+  python -m asap_training.submit runs/paper/best.safetensors data/cityscapes --out submission
+      the masks of the 1525 test frames; zip the folder and hand it in
+  ... --scales 0.75 1 1.25 --flip
+"""
+
+
+def main(given: list[str] | None = None) -> None:
+    """Write a mask in labelIds for every picture of a Cityscapes split, CITY/STEM_labelIds.png.
+
+    The labels of the test split are not public: the server scores the masks. Masks that are
+    there already are left, so that a broken run goes on.
+    """
+    parser = argparse.ArgumentParser(
+        prog='python -m asap_training.submit', description=main.__doc__, epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('checkpoint', type=Path)
+    parser.add_argument('cityscapes', type=Path, help='the folder with leftImg8bit/')
+    parser.add_argument('--split', default='test')
+    parser.add_argument('--out', type=Path, required=True)
+    add_protocol(parser)
+    options = parser.parse_args(given)
+    with fail(parser), stopped(parser):
+        saved = checkpoint.load(options.checkpoint)
+        used = recipe.parse(json.loads(saved.facts['recipe']))
+        cityscapes = label_sets.load('cityscapes')
+        if used.label_set.names != cityscapes.names:
+            raise ValueError(f'{options.checkpoint} is a network for the classes of '
+                             f'{used.label_set.name}: the server wants those of cityscapes')
+        model = checkpoint.network(saved)
+        model = model.to(options.device, memory_format=torch.channels_last)
+        protocol = protocol_of(options, used)
+        found = layouts.pictures(options.cityscapes, 'leftImg8bit', options.split, ENDING)
+        for path in tqdm(found, 'masks', unit='picture'):
+            target = (options.out / path.parent.name
+                      / f'{path.stem.removesuffix(ENDING)}_labelIds.png')
+            if target.is_file():
+                continue
+            pixels = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+            if pixels is None:
+                raise DataError(f'{path} cannot be read as a picture')
+            ids = cityscapes.to_raw[label_mask(model, pixels, protocol)]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial = target.with_suffix('.partial.png')
+            if not cv2.imwrite(str(partial), ids):
+                raise OSError(f'{target} could not be written')
+            os.replace(partial, target)
+    print(f'{options.out}: {len(found)} masks; zip the folder for the server')
+
+
+if __name__ == '__main__':
+    main()
