@@ -9,12 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from asap_ros.engine import prepare, runtimes
+from asap_ros.engine import cuda, prepare, runtimes
 from asap_ros.engine.base import Engine, EngineError, EngineFacts, prove
 from asap_ros.engine.build import Recipe
 from asap_ros.engine.build_process import BuildProcess, Request
 from asap_ros.engine.cache import EngineCache
-from asap_ros.engine.cuda import Gpu
+from asap_ros.engine.cuda import CudaError, Gpu
 from asap_ros.engine.manifest import Entry
 from asap_ros.engine.model_file import Golden, ModelFile
 from asap_ros.engine.onnxruntime import OnnxRuntimeEngine
@@ -89,6 +89,11 @@ def serve(model: ModelFile, options: EngineOptions,
 
 def find_target(options: EngineOptions) -> tuple[Target | None, str]:
     """Return the runtime and GPU that were asked for, or the first there are, or None and why."""
+    if options.name == 'auto':
+        try:
+            cuda.gpu()
+        except CudaError as error:  # before hundreds of megabytes are loaded for nothing
+            return None, f'TensorRT is for GPUs: {error}'
     reasons = []
     for name in TENSORRT if options.name == 'auto' else (options.name,):
         try:

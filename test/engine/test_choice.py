@@ -13,11 +13,12 @@ pytest.importorskip('cuda.bindings', reason='needs the ROS environment')
 
 import gpu_stand
 
-from asap_ros.engine import choice, runtimes
+from asap_ros.engine import choice, cuda, runtimes
 from asap_ros.engine.base import EngineError
 from asap_ros.engine.build import Recipe
 from asap_ros.engine.cache import EngineCache
 from asap_ros.engine.choice import EngineOptions, golden_at, serve
+from asap_ros.engine.cuda import CudaError
 from asap_ros.engine.onnxruntime import OnnxRuntimeEngine
 from asap_ros.engine.served import State
 
@@ -66,7 +67,20 @@ def without_runtimes(monkeypatch):
     monkeypatch.setattr(runtimes, 'load', load)
 
 
-def test_auto_without_tensorrt(served, monkeypatch):
+def test_auto_without_a_gpu_loads_no_tensorrt(served, monkeypatch):
+    def fail(name):
+        raise AssertionError(f'{name} was loaded')
+
+    def none():
+        raise CudaError('cudaErrorNoDevice', 'there is no NVIDIA GPU')
+    monkeypatch.setattr(cuda, 'gpu', none)
+    monkeypatch.setattr(runtimes, 'load', fail)
+    engine = served(allow_fallback=False)
+    assert engine.facts.name == 'onnxruntime' and engine.state is State.CHOSEN
+    assert engine.message == 'TensorRT is for GPUs: there is no NVIDIA GPU' and not served.news
+
+
+def test_auto_without_tensorrt(served, gpu, monkeypatch):
     without_runtimes(monkeypatch)
     engine = served(allow_fallback=False)
     assert engine.facts.name == 'onnxruntime' and engine.state is State.CHOSEN
