@@ -45,5 +45,5 @@ def test_turning_blurs_sideways():
 
 
 def test_rain_streaks_the_picture():
-    dry, wet = (record(PLAIN, grain=0.0, rain=count).astype(int) for count in (0, 80))
+    dry, wet = (record(PLAIN, grain=0.0, rain=count).astype(int) for count in (0, 400))
     assert 0.01 < (wet - dry > 5).any(axis=-1).mean() < 0.6
