@@ -14,6 +14,7 @@ from tqdm import tqdm
 from asap_ros import labels, recorded
 from asap_ros.evaluation import frames, topics
 from asap_ros.evaluation.bags import Bag, BagError
+from asap_ros.evaluation.topics import Wanted
 from asap_ros.image_files import ImageError
 from asap_ros.labels import LabelSet
 from asap_ros.overlay import resize_mask
@@ -30,14 +31,14 @@ EXAMPLES = """examples:
 
 
 def extract(bag: Bag, labels_of: LabelSet, out: Path, size: tuple[int, int] | None, every: int,
-            image_topic: str = '', reference_topic: str = '') -> tuple[int, list[str]]:
+            wanted: Wanted) -> tuple[int, list[str]]:
     """Write every ``every``-th frame that has a mask below ``out``; files there already stay.
 
     Returns how many pairs of the bag there are now, and sentences about what was left out.
     BagError where the bag has no camera or no reference masks, OSError where nothing can be
     written, ValueError where a mask holds ids that are not of the label set.
     """
-    drive = topics.find(bag, image_topic, reference_topic)
+    drive = topics.find(bag, wanted)
     if not drive.reference:
         raise BagError(f'bag {bag.path} has no reference masks ({topics.EXACT} or '
                        f'{topics.PREDICTED}); name their topic with --reference-topic')
@@ -101,6 +102,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.every < 1 or options.size and min(options.size) < 1:
         parser.error('--every and --size must be at least 1')
     size = tuple(options.size) if options.size else None
+    wanted = Wanted(image=options.image_topic, reference=options.reference_topic)
     try:
         label_set = labels.load(options.reference_labels)
         options.out.mkdir(parents=True, exist_ok=True)
@@ -112,7 +114,7 @@ def main(arguments: list[str] | None = None) -> None:
         for path in options.bags:
             with Bag(path) as bag:
                 count, left_out = extract(bag, label_set, options.out, size, options.every,
-                                          options.image_topic, options.reference_topic)
+                                          wanted)
             for sentence in left_out:
                 print(f'warning: {sentence}', file=sys.stderr)
             print(f'{bag.name}: {count} pairs in {options.out}')

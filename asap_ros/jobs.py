@@ -43,7 +43,8 @@ class Request:
 
     def configuration(self) -> dict[str, object]:
         """Return the request, and what it runs on, for the report."""
-        told = {key: value for key, value in asdict(self).items() if key != 'wanted'}
+        unused = ('wanted', 'model', 'engine', 'threads') if self.wanted.masks else ('wanted',)
+        told = {key: value for key, value in asdict(self).items() if key not in unused}
         told['size'] = '{}x{}'.format(*self.size)
         told |= {f'{key}_topic': value for key, value in asdict(self.wanted).items() if value}
         return {**told, 'software': version(), 'python': platform.python_version(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -61,13 +62,13 @@ def work(job: Job, rate: float) -> Outcome:
     report.unlink(missing_ok=True)  # what stands there afterwards is of this run
     params = folder / 'segmenter.param.yaml'
     params.write_text(yaml.safe_dump(parameters(job)))
-    process = subprocess.Popen(command(job, rate, params))
+    # A group of its own: the launch and its nodes then hear of Ctrl-C once, from here, also where
+    # it was a SIGTERM to this process alone.
+    process = subprocess.Popen(command(job, rate, params), start_new_session=True)
     try:
         process.wait()
     except KeyboardInterrupt:
-        # A terminal has sent it to the launch too; a second one would end it at once.
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
+        os.killpg(process.pid, signal.SIGINT)
         process.wait()
     if not report.exists():
         return Outcome(job, None, error=f'the launch ended with {process.returncode} and without '

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +26,15 @@ from asap_ros.labels import LabelSet
 from asap_ros.network.asap import Asap
 from asap_ros.network.deployed import Deployed
 from asap_ros.version import version
-from asap_training import checkpoint, golden, recipe
-from asap_training.arguments import fail
+from asap_training import arguments, checkpoint, golden, quantise, recipe
+from asap_training.arguments import fail, stopped
 from asap_training.start import conv_norms
 
+EXAMPLES = """examples:
+  python -m asap_training.export runs/camvid_resnet18/best.safetensors \\
+      --score test.json --out models/asap_resnet18_camvid.onnx
+  ... --int8 --data camvid=data/camvid --out models/asap_resnet18_camvid_int8.onnx
+"""
 OPSET = 18
 FEWEST_CLASSES = 3
 """Least number of classes that the golden frame must show to prove anything."""
@@ -95,10 +101,17 @@ def expected_mask(model: onnx.ModelProto, frame: np.ndarray) -> np.ndarray:
     return session.run(['labels'], {'image': frame[np.newaxis]})[0][0]
 
 
-def export(model: Asap, labels: LabelSet, training: dict, path: Path) -> None:
-    """Write the network file, whole or not at all; ``training`` goes into it as it is."""
+def export(model: Asap, labels: LabelSet, training: dict, path: Path,
+           calibration: Iterable[np.ndarray] | None = None) -> None:
+    """Write the network file, whole or not at all; ``training`` goes into it as it is.
+
+    With ``calibration``, uint8 RGB frames (H, W, 3), in int8; else with float16 weights.
+    """
     proto = to_onnx(model)
-    halve_weights(proto)
+    if calibration is None:
+        halve_weights(proto)
+    else:
+        proto = quantise.quantise(proto, calibration)
     frame = golden.frame()
     proof = Golden(frame, expected_mask(proto, frame))
     if len(np.unique(proof.mask)) < FEWEST_CLASSES:
@@ -114,25 +127,32 @@ def export(model: Asap, labels: LabelSet, training: dict, path: Path) -> None:
     model_file.read(path)
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(given: list[str] | None = None) -> None:
     """Export a checkpoint to ONNX, with its label set, scores and golden frame inside."""
     parser = argparse.ArgumentParser(
-        prog='python -m asap_training.export', description=main.__doc__,
-        epilog='example: python -m asap_training.export runs/camvid_resnet18/best.safetensors '
-               '--score test.json --out models/asap_resnet18_camvid.onnx')
+        prog='python -m asap_training.export', description=main.__doc__, epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('checkpoint', type=Path)
     parser.add_argument('--score', type=Path, action='append', default=[],
                         help='JSON that asap_training.evaluate printed; may be given again')
     parser.add_argument('--out', type=Path, required=True)
-    options = parser.parse_args(arguments)
-    with fail(parser):
+    parser.add_argument('--int8', action='store_true',
+                        help='quantise to int8 for a CPU, calibrated on the training data')
+    arguments.add_data(parser)
+    options = parser.parse_args(given)
+    with fail(parser), stopped(parser):
         saved = checkpoint.load(options.checkpoint)
         used = recipe.parse(json.loads(saved.facts['recipe']))
         training = {
             'recipe': used.name, 'epoch': saved.facts['epoch'], 'seed': saved.facts['seed'],
             'config': saved.facts['config'],
             'scores': [json.loads(path.read_text()) for path in options.score]}
-        export(checkpoint.network(saved), used.label_set, training, options.out)
+        frames = None
+        if options.int8:
+            training['precision'] = 'int8'
+            used, sets, _ = arguments.open_data(options, used)
+            frames = quantise.calibration(sets, used.size)
+        export(checkpoint.network(saved), used.label_set, training, options.out, frames)
     size = options.out.stat().st_size / 1e6
     print(f'{options.out}: {size:.1f} MB')
 

@@ -67,10 +67,11 @@ def build(runtime: TensorRt, model: ModelFile, recipe: Recipe, timing_cache: Pat
                          'for tensorrt')
     network_file = typed(model, recipe.precision, recipe.size, recipe.batch, runtime.opset)
     trt = runtime.trt
-    builder = trt.Builder(runtime.logger)
+    builder = runtime.create('Builder')
     network = parse(runtime, builder, network_file, model)
     config = builder.create_builder_config()
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
+    config.clear_flag(trt.BuilderFlag.TF32)  # on by default: fp32 would hold 11 bits, not 24
     profile = builder.create_optimization_profile()
     shape = (*recipe.size, 3)
     profile.set_shape('image', (1, *shape), (recipe.batch, *shape), (recipe.batch, *shape))

@@ -12,9 +12,10 @@ PROVIDERS = {'cuda': 'CUDAExecutionProvider', 'cpu': 'CPUExecutionProvider'}
 
 
 class OnnxRuntimeEngine:
-    """A network on ONNX Runtime; see ``Engine``. Float32 throughout, whatever the weights are."""
+    """A network on ONNX Runtime; see ``Engine``.
 
-    precision = 'fp32'
+    Float32 throughout, whatever the weights are; ``precision`` is int8 for a quantised file.
+    """
 
     def __init__(self, model: ModelFile, provider: str = 'auto', threads: int = 0):
         """Load the network.
@@ -23,6 +24,7 @@ class OnnxRuntimeEngine:
         ``threads``: of the CPU provider, 0 for one a physical core. Raises EngineError where the
         provider asked for cannot be had; ``provider`` then says which it became.
         """
+        self.precision = 'int8' if model.training.get('precision') == 'int8' else 'fp32'
         available = onnxruntime.get_available_providers()
         if provider == 'auto':
             wanted = [p for p in PROVIDERS.values() if p in available]

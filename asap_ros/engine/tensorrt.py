@@ -37,10 +37,9 @@ class TensorRtEngine:
 
     def open(self) -> None:
         """Load the plan and allocate. Raises EngineError where the runtime or the GPU refuses."""
-        trt = self._runtime.trt
         try:
             self._stream = Stream()
-            self._loader = trt.Runtime(self._runtime.logger)
+            self._loader = self._runtime.create('Runtime')
             self._engine = self._loader.deserialize_cuda_engine(self._entry.plan)
             if self._engine is None:
                 raise PlanError(str(self._error('cannot load the engine')))

@@ -28,13 +28,15 @@ PLANKS = np.array([0.16, 0.11, 0.07])
 class Thing:
     """Something that stands upright on the ground at ``foot`` (3,) of the world.
 
-    ``heading`` in radians; ``reach`` metres within which all of it lies, seen from above.
+    ``heading`` in radians; ``reach`` metres within which all of it lies, seen from above. It is
+    drawn after what stands at most ``before`` metres nearer than its foot.
     """
 
     foot: np.ndarray
     heading: float = 0.0
 
     reach = 1.0
+    before = 0.0
 
     @property
     def axes(self) -> np.ndarray:
@@ -67,6 +69,11 @@ class Vehicle(Thing):
     def reach(self) -> float:
         """Half of its diagonal, metres."""
         return 0.55 * self.body.size[0]
+
+    @property
+    def before(self) -> float:
+        """Metres to its near end: posts of the pavement beside it stand behind it."""
+        return 0.45 * self.body.size[0]
 
     def draw(self, canvas: Canvas) -> None:
         """Paint the faces turned to the camera."""
@@ -298,17 +305,17 @@ class Barrier(Thing):
     kind: str = 'rail'
     variant: int = 0
 
-    reach = 3.0
+    reach = 4.2
 
     def draw(self, canvas: Canvas) -> None:
         """Paint it."""
         along = self.end - self.foot
-        normal = np.cross(along, UP) / np.linalg.norm(along[:2])
-        normal = normal if normal @ (canvas.view.position - self.foot) > 0 else -normal
+        outward = np.array([along[1], -along[0], 0.0]) / np.linalg.norm(along[:2])
+        seen_from = outward @ (canvas.view.position - self.foot) > 0
+        normal = outward if seen_from else -outward
         middle = 0.5 * (self.foot + self.end)
         if self.kind == 'wall':
-            a, b = (self.foot, self.end) if np.cross(along, UP) @ normal > 0 else (self.end,
-                                                                                   self.foot)
+            a, b = (self.foot, self.end) if seen_from else (self.end, self.foot)
             canvas.textured(np.stack([a, b, b + 1.9 * UP, a + 1.9 * UP]),
                             facades.masonry(self.variant))
             return
@@ -317,18 +324,18 @@ class Barrier(Thing):
         rail = self.kind == 'rail'
         albedo = np.array([0.30, 0.31, 0.32]) if rail else PLANKS * (1 + 0.12 * (
             self.variant % 4))
-        post = canvas.shown(albedo * 0.7, middle, normal)
-        for at in (self.foot, middle):
-            step = 0.05 * along / np.linalg.norm(along)
-            tall = (0.72 if rail else 1.15) * UP
-            canvas.face(np.stack([at - step, at + step, at + step + tall, at - step + tall]),
-                        post, FENCE)
+        step = 0.05 * along / np.linalg.norm(along)
+        tall = (0.72 if rail else 1.15) * UP
+        polygons = [np.stack([at - step, at + step, at + step + tall, at - step + tall])
+                    for at in (self.foot, middle)]
         bands = ((0.45, 0.56, 0.8), (0.56, 0.64, 1.25), (0.64, 0.75, 0.95)) if rail else (
             (0.25, 0.42, 1.0), (0.58, 0.75, 1.05), (0.90, 1.07, 1.1))
-        for low, high, bright in bands:
-            colour = canvas.shown(albedo * bright, middle, normal)
-            canvas.face(np.stack([self.foot + low * UP, self.end + low * UP,
-                                  self.end + high * UP, self.foot + high * UP]), colour, FENCE)
+        polygons += [np.stack([self.foot + low * UP, self.end + low * UP, self.end + high * UP,
+                               self.foot + high * UP]) for low, high, _ in bands]
+        bright = np.array([0.7, 0.7, *(band[2] for band in bands)])[:, None]
+        radiance = bright * albedo * canvas.light_at(middle, normal)
+        canvas.faces(polygons, encode(canvas.light.through_air(
+            radiance, np.full(len(bright), canvas.distance(middle)))), FENCE)
 
     def solid(self) -> list[np.ndarray]:
         """Return the band that hides the sun."""

@@ -73,3 +73,15 @@ def test_two_recipes_that_want_one_source_differently_are_refused(
         pack.main([str(tiny_recipe), str(tmp_path / 'other.yaml'), '--data',
                    f'camvid={tiny_camvid}', '--out', str(tmp_path / 'packed')])
     assert 'packed differently' in capsys.readouterr().err
+
+
+def test_pictures_of_another_packing_are_not_left_among_these(
+        parts, tiny_recipe, tiny_camvid, tmp_path, capsys):
+    """What the recipe excludes now may have been packed before."""
+    less = recipe.change(recipe.load(str(tiny_recipe)), {'train': [
+        {'data': 'camvid', 'layout': 'camvid', 'split': 'train', 'exclude': ['train_0']}]})
+    (tmp_path / 'less.yaml').write_text(less.to_json())
+    with pytest.raises(SystemExit):
+        pack.main([str(tmp_path / 'less.yaml'), '--data', f'camvid={tiny_camvid}',
+                   '--out', str(parts[0])])
+    assert '000000_train_0.webp of another packing' in capsys.readouterr().err
