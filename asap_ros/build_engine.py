@@ -14,12 +14,11 @@ from tqdm import tqdm
 from asap_ros.arguments import resolution
 from asap_ros.engine import choice, model_file, prepare, runtimes
 from asap_ros.engine.base import EngineError
-from asap_ros.engine.build import Recipe, describe_layers
 from asap_ros.engine.cache import EngineCache, export, install
-from asap_ros.engine.choice import TENSORRT, EngineOptions, Target
-from asap_ros.engine.manifest import Entry, Manifest
+from asap_ros.engine.choice import TENSORRT, EngineOptions
+from asap_ros.engine.manifest import PRECISIONS, Entry, Manifest, Recipe, describe_layers
 from asap_ros.engine.model_file import ModelError, ModelFile
-from asap_ros.engine.typed import PRECISIONS
+from asap_ros.engine.target import Target, gpu_for
 
 PATIENCE = 10.0
 """Seconds that TensorRT may take to end a build after Ctrl-C."""
@@ -77,7 +76,7 @@ def build(options: argparse.Namespace, cache: EngineCache) -> None:
     runtime = find_runtime(options.runtime)
     model = model_file.read(model_file.locate(options.model))
     recipe = Recipe(options.precision, options.size, options.batch, options.arch)
-    gpu = prepare.gpu_for(runtime, recipe.archs)
+    gpu = gpu_for(runtime, recipe.archs)
     bar = tqdm(total=100, leave=False, bar_format='{desc:40.40} {percentage:3.0f} % |{bar}| '
                                                   '{elapsed}, {remaining} left')
     began = time.time()

@@ -15,7 +15,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from asap_ros.engine.choice import ENGINES, PROVIDERS
-from asap_ros.engine.typed import PRECISIONS
+from asap_ros.engine.manifest import PRECISIONS
 
 
 @dataclass(frozen=True)

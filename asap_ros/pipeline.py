@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from asap_ros.engine import choice, model_file
-from asap_ros.engine.build import Recipe
 from asap_ros.engine.choice import EngineOptions
+from asap_ros.engine.manifest import Recipe
 from asap_ros.engine.model_file import ModelFile
 from asap_ros.engine.served import ServedEngine
 from asap_ros.labels import LabelSet

@@ -15,8 +15,8 @@ import gpu_stand
 from asap_ros import gpu_bench
 from asap_ros.engine import model_file, prepare, runtimes
 from asap_ros.engine.base import EngineError
-from asap_ros.engine.build import Recipe
 from asap_ros.engine.cache import EngineCache
+from asap_ros.engine.manifest import Recipe
 from asap_ros.engine.onnxruntime import OnnxRuntimeEngine
 
 NAME = 'asap_mobilenet_v2_camvid'

@@ -143,11 +143,11 @@ def test_the_road_that_cannot_be_lets_go_of_the_engine(stand, tmp_path, gpu, cap
     assert bench.node.engine_facts() is None and not gpu.held
 
 
-def test_the_node_imports_neither_tensorrt_nor_torch():
-    """Both are looked for only where they are asked for."""
+def test_the_node_imports_neither_tensorrt_nor_onnx_nor_torch():
+    """TensorRT is looked for where it is asked for, and ONNX is the building process's."""
     import subprocess
     said = subprocess.run(
         [sys.executable, '-c', 'import asap_ros.node, sys; print([m for m in ("torch", '
-         '"tensorrt", "tensorrt_rtx_bindings") if m in sys.modules])'],
+         '"onnx", "tensorrt", "tensorrt_rtx_bindings") if m in sys.modules])'],
         capture_output=True, text=True)
     assert said.stdout == '[]\n', said.stderr

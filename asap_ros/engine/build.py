@@ -7,10 +7,9 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from asap_ros.engine.base import EngineError
+from asap_ros.engine.manifest import BuildError, Built, Recipe, describe_layers
 from asap_ros.engine.model_file import ModelFile
 from asap_ros.engine.runtimes import TensorRt, make_monitor
 from asap_ros.engine.typed import TypedNetwork, typed
@@ -21,38 +20,6 @@ DATATYPES = {'fp16': ('FP16', 'Half'), 'fp32': ('FP32', 'Float'), 'int8': ('Int8
 """How the inspector of one version or another calls a precision, within longer words."""
 ORIGIN = re.compile(r'\[ONNX Layer: ([^|\]]+?) *[|\]]')
 """What TensorRT's parser writes into the metadata of every layer that it makes of a node."""
-
-
-class BuildError(EngineError):
-    """An engine that could not be built; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What an engine is built to be.
-
-    ``size``: (height, width); ``batch``: the most frames in one call, 1 to it are possible;
-    ``archs``: GPUs that it shall run on, such as ``('sm86', 'sm89')``.
-    """
-
-    precision: str = 'fp16'
-    size: tuple[int, int] = (512, 1024)
-    batch: int = 1
-    archs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Built:
-    """A plan and what is in it.
-
-    ``layers``: how many layers compute in which precision; ``float32``: how many layers of norms
-    and other statistics were found, and found to be float32; ``seconds`` that it took.
-    """
-
-    plan: bytes = field(repr=False)
-    layers: dict[str, int]
-    float32: int
-    seconds: float
 
 
 def build(runtime: TensorRt, model: ModelFile, recipe: Recipe, timing_cache: Path | None = None,
@@ -195,11 +162,6 @@ def inspected(runtime: TensorRt, plan: bytes) -> dict[str, int]:
         counts.update(name for name, words in DATATYPES.items()
                       if any(word in said for said in formats for word in words))
     return dict(counts)
-
-
-def describe_layers(layers: dict[str, int]) -> str:
-    """Return how many layers have which precision, as text."""
-    return ', '.join(f'{count} {name}' for name, count in sorted(layers.items()))
 
 
 def load_timings(config, path: Path) -> None:

@@ -6,30 +6,21 @@ The child writes JSON, a document a line, into a pipe: ``{"phase", "share"}`` as
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-from asap_ros.engine import model_file, prepare, runtimes
-from asap_ros.engine.base import EngineError
-from asap_ros.engine.build import BuildError, Recipe
-from asap_ros.engine.cache import EngineCache
-from asap_ros.engine.model_file import ModelError
+from asap_ros.engine.manifest import BuildError, Recipe
 
 PATIENCE = 5.0
 """Seconds that a child which was told to end may take."""
-RATE = 5.0
-"""Reports a second at most."""
-LOWER_PRIORITY = 10
-"""Niceness of the child: the node that serves frames comes first."""
+WORKER = 'asap_ros.engine.build_worker'
+"""The child's module. Apart, because a node that builds nothing needs no ONNX package."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +54,7 @@ class BuildProcess:
         reading, writing = os.pipe()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, '-m', __name__, str(writing), request.dump()],
+                [sys.executable, '-m', WORKER, str(writing), request.dump()],
                 stdin=subprocess.DEVNULL, stdout=self._said, stderr=self._said,
                 pass_fds=(writing,), start_new_session=True)
         except OSError as error:
@@ -104,39 +95,3 @@ class BuildProcess:
             self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
-
-
-def main(arguments: list[str]) -> int:
-    """Build what a Request asks for; ``arguments``: number of the pipe, the request."""
-    os.nice(LOWER_PRIORITY)
-    with os.fdopen(int(arguments[0]), 'w', buffering=1) as pipe:
-        latest = ['', 0.0]
-
-        def tell(**document) -> None:
-            pipe.write(json.dumps(document) + '\n')
-
-        def report(phase: str, share: float) -> None:
-            now = time.monotonic()
-            if now - latest[1] > 1.0 / RATE:
-                latest[:] = phase, now
-                tell(phase=phase, share=round(share, 3))
-
-        try:
-            request = parse_request(arguments[1])
-            runtime = runtimes.load(request.runtime)
-            model = model_file.read(Path(request.model))
-            gpu = prepare.gpu_for(runtime, request.recipe.archs)
-            prepare.prepare(runtime, model, request.recipe, EngineCache(Path(request.cache)), gpu,
-                            report=report)
-        except (EngineError, ModelError) as error:
-            tell(fault=str(error))
-            return 1
-        except BrokenPipeError:  # whoever asked is gone
-            return 1
-        with contextlib.suppress(BrokenPipeError):
-            tell(done=True)
-    return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))

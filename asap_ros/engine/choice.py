@@ -9,17 +9,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from asap_ros.engine import cuda, prepare, runtimes
+from asap_ros.engine import cuda, runtimes
 from asap_ros.engine.base import Engine, EngineError, EngineFacts, prove
-from asap_ros.engine.build import Recipe
 from asap_ros.engine.build_process import BuildProcess, Request
 from asap_ros.engine.cache import EngineCache
-from asap_ros.engine.cuda import CudaError, Gpu
-from asap_ros.engine.manifest import Entry
+from asap_ros.engine.cuda import CudaError
+from asap_ros.engine.manifest import Entry, Recipe
 from asap_ros.engine.model_file import Golden, ModelFile
 from asap_ros.engine.onnxruntime import OnnxRuntimeEngine
-from asap_ros.engine.runtimes import TensorRt
 from asap_ros.engine.served import Proven, ServedEngine, State
+from asap_ros.engine.target import Target, aimed, find_built, gpu_for
 from asap_ros.engine.tensorrt import PlanError, TensorRtEngine
 
 TENSORRT = ('tensorrt', 'tensorrt_rtx')
@@ -43,14 +42,6 @@ class EngineOptions:
     cache: str = ''
     allow_fallback: bool = False
     build: bool = False
-
-
-@dataclass(frozen=True)
-class Target:
-    """A TensorRT runtime and the GPU that it would run on."""
-
-    runtime: TensorRt
-    gpu: Gpu
 
 
 def open_engine(model: ModelFile, provider: str = 'auto', threads: int = 0,
@@ -98,7 +89,7 @@ def find_target(options: EngineOptions) -> tuple[Target | None, str]:
     for name in TENSORRT if options.name == 'auto' else (options.name,):
         try:
             runtime = runtimes.load(name)
-            return Target(runtime, prepare.gpu_for(runtime)), ''
+            return Target(runtime, gpu_for(runtime)), ''
         except EngineError as error:
             reasons.append(str(error))
     return None, '; '.join(reasons)
@@ -136,7 +127,7 @@ def golden_at(model: ModelFile, size: tuple[int, int], threads: int = 0) -> Gold
 def _cached(model: ModelFile, options: EngineOptions, target: Target,
             cache: EngineCache) -> Proven | None:
     """Return the engine that the cache has, proven; None where it must be built."""
-    entry = prepare.find(target.runtime, model, options.recipe, cache, target.gpu)
+    entry = find_built(target.runtime, model, options.recipe, cache, target.gpu)
     if entry is None:
         return None
     try:
@@ -187,11 +178,11 @@ def _while_building(model: ModelFile, options: EngineOptions, target: Target, ca
         message=missing, notify=notify)
     process = BuildProcess(Request(
         str(model.path.resolve()), target.runtime.name,
-        prepare.aimed(target.runtime, options.recipe, target.gpu), str(cache.folder)))
+        aimed(target.runtime, options.recipe, target.gpu), str(cache.folder)))
 
     def make(report: Callable[[str, float], None]) -> Proven:
         process.wait(report)
-        entry = prepare.find(target.runtime, model, options.recipe, cache, target.gpu)
+        entry = find_built(target.runtime, model, options.recipe, cache, target.gpu)
         if entry is None:
             raise EngineError('; '.join(cache.faults) or 'the engine vanished from the cache')
         return open_plan(model, target, entry, options)

@@ -1,4 +1,4 @@
-"""What an engine was built from and what it is: the name and the manifest of a plan."""
+"""What an engine is to be, what it was built from and what came out: recipe, key, manifest."""
 
 from __future__ import annotations
 
@@ -7,11 +7,44 @@ import json
 import time
 from dataclasses import asdict, dataclass, field, replace
 
-from asap_ros.engine.build import Built, Recipe
+from asap_ros.engine.base import EngineError
 from asap_ros.engine.model_file import ModelFile
 from asap_ros.engine.runtimes import TensorRt
 
 FORMAT = 1
+PRECISIONS = ('fp32', 'fp16', 'int8')
+
+
+class BuildError(EngineError):
+    """An engine that could not be built; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What an engine is built to be.
+
+    ``size``: (height, width); ``batch``: the most frames in one call, 1 to it are possible;
+    ``archs``: GPUs that it shall run on, such as ``('sm86', 'sm89')``.
+    """
+
+    precision: str = 'fp16'
+    size: tuple[int, int] = (512, 1024)
+    batch: int = 1
+    archs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Built:
+    """A plan and what is in it.
+
+    ``layers``: how many layers compute in which precision; ``float32``: how many layers of norms
+    and other statistics were found, and found to be float32; ``seconds`` that it took.
+    """
+
+    plan: bytes = field(repr=False)
+    layers: dict[str, int]
+    float32: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -97,3 +130,8 @@ class Entry:
 
     manifest: Manifest
     plan: bytes = field(repr=False)
+
+
+def describe_layers(layers: dict[str, int]) -> str:
+    """Return how many layers have which precision, as text."""
+    return ', '.join(f'{count} {name}' for name, count in sorted(layers.items()))

@@ -6,9 +6,8 @@ import numpy as np
 
 from asap_ros.engine import cuda
 from asap_ros.engine.base import EngineError, check_frames
-from asap_ros.engine.build import describe_layers
 from asap_ros.engine.cuda import Buffer, CudaError, Stream
-from asap_ros.engine.manifest import Entry
+from asap_ros.engine.manifest import Entry, describe_layers
 from asap_ros.engine.model_file import TENSORS
 from asap_ros.engine.runtimes import TensorRt
 

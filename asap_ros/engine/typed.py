@@ -18,9 +18,9 @@ from onnx import TensorProto, helper, numpy_helper, shape_inference, version_con
 from onnx.reference import ReferenceEvaluator
 
 from asap_ros.engine.base import EngineError
+from asap_ros.engine.manifest import PRECISIONS
 from asap_ros.engine.model_file import ModelFile, check_size
 
-PRECISIONS = ('fp32', 'fp16', 'int8')
 STATISTICS = frozenset({
     'ReduceMean', 'ReduceSum', 'ReduceSumSquare', 'ReduceL1', 'ReduceL2', 'ReduceLogSumExp',
     'GlobalAveragePool', 'AveragePool', 'Pow', 'Sqrt', 'Reciprocal', 'Div', 'Exp', 'Log',

@@ -10,7 +10,8 @@ import tiny_model
 
 from asap_ros.engine import build as building
 from asap_ros.engine import model_file
-from asap_ros.engine.build import BuildError, Recipe, build, check_precisions
+from asap_ros.engine.build import build, check_precisions
+from asap_ros.engine.manifest import BuildError, Recipe
 from asap_ros.engine.typed import TypedNetwork, typed
 
 SIZE = (512, 1024)

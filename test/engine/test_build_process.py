@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from asap_ros.engine import build_process
-from asap_ros.engine.build import BuildError, Recipe
 from asap_ros.engine.build_process import BuildProcess, Request, parse_request
 from asap_ros.engine.cache import EngineCache
-from asap_ros.engine.manifest import make_key
+from asap_ros.engine.manifest import BuildError, Recipe, make_key
 
 RECIPE = Recipe('fp16', (64, 128), 1, ('sm86',))
 PATIENCE = 120.0
@@ -60,7 +59,7 @@ def test_failure_comes_as_its_sentence(rtx, shipped, cache, changes, says):
 
 
 def test_process_that_dies_is_named_with_its_last_words(shipped, cache, monkeypatch):
-    monkeypatch.setattr(build_process, '__name__', 'asap_ros.no_such_module')
+    monkeypatch.setattr(build_process, 'WORKER', 'asap_ros.no_such_module')
     with pytest.raises(BuildError, match='ended with status 1: .*No module named'):
         BuildProcess(request(shipped, cache)).wait(lambda phase, share: None)
 

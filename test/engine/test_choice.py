@@ -15,10 +15,10 @@ import gpu_stand
 
 from asap_ros.engine import choice, cuda, runtimes
 from asap_ros.engine.base import EngineError
-from asap_ros.engine.build import Recipe
 from asap_ros.engine.cache import EngineCache
 from asap_ros.engine.choice import EngineOptions, golden_at, serve
 from asap_ros.engine.cuda import CudaError
+from asap_ros.engine.manifest import Recipe
 from asap_ros.engine.onnxruntime import OnnxRuntimeEngine
 from asap_ros.engine.served import State
 

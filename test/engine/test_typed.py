@@ -9,6 +9,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from asap_ros.engine import model_file
 from asap_ros.engine.base import GOLDEN_AGREEMENT
+from asap_ros.engine.build import build
+from asap_ros.engine.manifest import Recipe
 from asap_ros.engine.typed import PrecisionError, element_types, typed
 
 SIZE = (192, 384)
@@ -139,7 +141,6 @@ def quantised(path):
 
 
 def test_a_quantised_network_is_int8_and_nothing_else(tmp_path, rtx):
-    from asap_ros.engine.build import Recipe, build
     model = quantised(tmp_path / 'quantised.onnx')
     frame = tiny_model.frame()[np.newaxis]
     before = run(model.path.read_bytes(), frame)
