@@ -30,8 +30,8 @@ PROVIDERS = ('auto', 'cpu', 'cuda')
 class EngineOptions:
     """What is wanted of an engine.
 
-    ``provider`` and ``threads`` are ONNX Runtime's, ``precision`` and ``cache`` (a folder, empty
-    for the usual one) TensorRT's. ``allow_fallback``: ONNX Runtime may serve where TensorRT was
+    ``provider`` and ``threads`` are ONNX Runtime's, ``recipe`` and ``cache`` (a folder, empty for
+    the usual one) TensorRT's. ``allow_fallback``: ONNX Runtime may serve where TensorRT was
     asked for and fails. ``build``: a missing engine is built while ONNX Runtime serves.
     """
 

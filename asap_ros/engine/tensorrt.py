@@ -110,6 +110,7 @@ class TensorRtEngine:
     def time_on_device(self, batch: int, repeats: int) -> list[float]:
         """Return milliseconds of each of so many runs on the device alone, without the copies."""
         self._prepare(batch)
+        self._set_batch(batch)
         run = self._execute
         if self._graphs[batch] is not None:
             graph = self._stream.capture(self._execute)

@@ -217,6 +217,24 @@ def test_time_on_the_device(engine, gpu):
     np.testing.assert_array_equal(labels, tiny_model.expected_mask(frames(2)))
 
 
+@pytest.mark.parametrize('graph', [True, False])
+def test_time_on_the_device_is_that_of_the_batch_asked_for(gpu, graph):
+    seen = []
+
+    def watched(given):
+        seen.append(len(given))
+        return network(given)
+    published = gpu_stand.Published.of_text(gpu_stand.TENSORRT_8_6)
+    runtime = make(gpu, 'tensorrt', published, '8.6', network=watched)
+    engine = TensorRtEngine(runtime, plan(runtime), 'GPU', graph)
+    for batch in (2, 3):
+        engine.infer(frames(batch))
+    seen.clear()
+    engine.time_on_device(2, 3)
+    assert seen == [2, 2, 2]
+    engine.close()
+
+
 def test_what_the_engine_says_of_itself(engine):
     engine.infer(frames(1))
     details = engine.details()
