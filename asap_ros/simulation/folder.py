@@ -91,6 +91,7 @@ def start(root: Path) -> None:
     document = labels.dump(labels.load('cityscapes'))
     for each in document['classes']:
         each['raw_ids'] = [each['id']]  # masks hold train ids
+    document['ignored_raw_ids'] = [labels.IGNORED]
     (root / 'labels.yaml').write_text(yaml.safe_dump(document, sort_keys=False))
 
 
