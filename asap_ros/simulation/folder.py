@@ -8,9 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import yaml
 
-from asap_ros import labels
 from asap_ros.simulation import world as worlds
 from asap_ros.simulation.scenario import DAY, EVENING, NIGHT, OVERCAST, RAIN, SCENARIOS, Scenario
 from asap_ros.simulation.simulation import Lens, Simulation
@@ -20,6 +18,9 @@ PER_WORLD = 6
 
 SECONDS = 12.0
 """Seconds of driving over which the frames of a world are spread."""
+
+MEANING = 'label_set: cityscapes\nvalues: ids\n'
+"""What labels.yaml says: the masks hold the ids of a packaged label set."""
 
 LIGHTS = ((DAY, 0.45), (OVERCAST, 0.28), (EVENING, 0.10), (RAIN, 0.09), (NIGHT, 0.08))
 """Lights and how often they are drawn: mostly day, as in what a network is used for."""
@@ -88,10 +89,7 @@ def start(root: Path) -> None:
         raise FileExistsError(f'{root} exists already: give another --frames, or remove it')
     for name in ('images', 'labels'):
         (root / name).mkdir(parents=True)
-    document = labels.dump(labels.load('cityscapes'))
-    for each in document['classes']:
-        each['raw_ids'] = [each['id']]  # masks hold train ids
-    (root / 'labels.yaml').write_text(yaml.safe_dump(document, sort_keys=False))
+    (root / 'labels.yaml').write_text(MEANING)
 
 
 def write(root: Path, sample: Sample) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 from asap_ros import labels
 from asap_ros.simulation import folder
@@ -28,9 +29,8 @@ def test_the_folder_holds_pictures_labels_and_their_meaning(tmp_path):
     folder.start(root)
     (sample,) = folder.samples(1, 1, 64, 96, ('winding',))
     folder.write(root, sample)
-    meaning = labels.load(str(root / 'labels.yaml'))
-    assert meaning.names == CITYSCAPES.names
-    np.testing.assert_array_equal(meaning.from_raw[:19], np.arange(19))
+    meaning = yaml.safe_load((root / 'labels.yaml').read_text())
+    assert meaning == {'label_set': CITYSCAPES.name, 'values': 'ids'}
     image = cv2.imread(str(root / 'images' / f'{sample.name}.png'))
     mask = cv2.imread(str(root / 'labels' / f'{sample.name}.png'), cv2.IMREAD_UNCHANGED)
     np.testing.assert_array_equal(image[..., ::-1], sample.rgb)
