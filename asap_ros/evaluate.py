@@ -255,6 +255,8 @@ def gate(given: argparse.Namespace) -> int:
             print(f'note: {letter} was ended before its last frame')
     if first['segmentation']['reference'] != second['segmentation']['reference']:
         print('note: the two were compared with different references')
+    if min(len(a), len(b)) < compare.FEW:
+        print(f'note: under {compare.FEW} frames these intervals are narrower than they should be')
     worse = [c.path for c in changes if c.worse]
     print(f'\nworse beyond the limits: {", ".join(worse)}' if worse else '\nnothing got worse '
           'beyond its limit')

@@ -160,3 +160,17 @@ def test_what_a_topic_is_called_cannot_break_the_page(tmp_path):
         'verdict': 'x', 'head': [], 'rows': [], 'mean': [], 'version': '0',
         'failed': [{'bag': '<script>alert(1)</script>', 'error': '"&'}]})
     assert '<script>' not in path.read_text() and '&lt;script&gt;' in path.read_text()
+
+
+@pytest.mark.skipif(browser.executable() is None,
+                    reason='needs Chromium: apt-get install chromium')
+def test_the_page_over_all_drives_in_a_browser(judged, tmp_path):
+    from asap_ros.evaluation import summary
+    told = summary.summarise([(str(judged), document(judged))], [('/drives/x', 'cut off ' * 20)])
+    page = summary.write_page(judged.parent / 'index.html', told)
+    seen = browser.visit(page, 390, 900, [OUTLINE], tmp_path / 'profile')
+    assert seen.requests == [] and seen.complaints == []
+    outline, = seen.answers
+    assert '1 could not be evaluated' in outline['headings'][0]
+    assert outline['wide'] <= 390 and outline['outside'] == 0
+    assert 'href="out/report.html"' in page.read_text()

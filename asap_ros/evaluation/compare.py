@@ -21,6 +21,8 @@ COMPARED = (
 DRAWS = 1000
 BLOCK = 10
 """Frames that are drawn together: those that follow one another are wrong alike."""
+FEW = 100
+"""Frames below which the intervals are narrower than they should be."""
 DEFAULT_LOSS = 0.02
 """Share of A's value (of 1 for shares) by which a figure may get worse."""
 

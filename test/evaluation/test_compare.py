@@ -105,10 +105,13 @@ def test_as_a_gate(tmp_path, capsys):
     assert evaluate.main(['--compare', a, b]) == 1
     told = capsys.readouterr().out
     assert f'worse beyond the limits: {ACCURACY}' in told and 'WORSE' in told
-    assert 'note: B was ended before its last frame' in told
+    assert 'note: B was ended before its last frame' in told and 'narrower' not in told
     assert evaluate.main(['--compare', a, b, '--limit', f'{ACCURACY}=0.2']) == 0
     assert evaluate.main(['--compare', b, a]) == 0
     assert 'better' in capsys.readouterr().out
+    few = report(tmp_path / 'few', rows(30))
+    assert evaluate.main(['--compare', few, few]) == 0
+    assert 'narrower than they should be' in capsys.readouterr().out
 
 
 def test_what_cannot_be_compared_is_said(tmp_path, capsys):

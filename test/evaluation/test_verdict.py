@@ -1,0 +1,47 @@
+"""The verdict follows from the figures that are known, and from nothing else."""
+
+import pytest
+
+from asap_ros.evaluation.verdict import GOALS, Goal, judge
+
+
+def document(processed=10, complete=True, **figures):
+    made = {'complete': complete, 'frames': {'processed': processed, 'failed': 0},
+            'free_space': {}, 'road': {}}
+    for path, value in figures.items():
+        part, _, name = path.partition('__')
+        made[part][name] = value
+    return made
+
+
+GOOD = {'free_space__boundary_within_4px': 0.95, 'free_space__false_free': 0.002,
+        'road__curvature_rmse_20m': 0.4e-3, 'road__coverage_95': 0.93}
+
+
+def test_every_goal_that_is_known_must_be_met():
+    assert judge(document(**GOOD))['good'] is True
+    only = judge(document(road__coverage_95=0.93))
+    assert only['good'] is True and sum(c['met'] is None for c in only['checks']) == 3
+
+
+@pytest.mark.parametrize('path, value', [
+    ('free_space__boundary_within_4px', 0.899), ('free_space__false_free', 0.011),
+    ('road__curvature_rmse_20m', 1.6e-3), ('road__coverage_95', 0.84),
+    ('road__coverage_95', 0.995), ('frames__failed', 1)])
+def test_one_that_is_missed_is_counted(path, value):
+    told = judge(document(**{**GOOD, path: value}))
+    assert told['good'] is False and told['summary'] == 'Falls short of 1 of 5 goals'
+
+
+def test_without_truth_there_is_no_verdict_and_without_frames_a_bad_one():
+    assert judge(document())['good'] is None
+    assert judge(document(processed=0))['good'] is False
+    assert judge(document(complete=False, **GOOD))['summary'].endswith('as far as it was run')
+
+
+def test_figures_in_words():
+    forms = {goal.path: goal for goal in GOALS}
+    assert forms['road.curvature_rmse_20m'].form(0.000257) == '0.257 · 10⁻³/m'
+    assert forms['road.coverage_95'].shown == '85 % to 99 %'
+    assert Goal('x', 'x', high=0.01, percent=True).form(0.0123) == '1.23 %'
+    assert Goal('x', 'x', low=1).form(None) == 'unknown'
