@@ -1,16 +1,20 @@
 # Each command makes or mends what it needs first: see docs/installing.md.
 
 OUT ?= out/run
+SCENARIO ?= urban
 PYTEST ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint build
 
 help:
-	@echo 'make run BAG=path/to/bag [RATE=1.0] [MODEL=name|file.onnx] [OUT=out/run]'
-	@echo '    replay a recorded drive through the live segmenter; the report, an overlay video and'
-	@echo '    a contact sheet then stand in OUT. Without RATE each frame waits for the last result.'
-	@echo '    e.g. make run BAG=~/drives/monday'
+	@echo 'make run [BAG=path/to/bag] [RATE=1.0] [MODEL=name|file.onnx] [OUT=out/run]'
+	@echo '    replay a recorded drive through the live segmenter; report, overlay video, contact'
+	@echo '    sheet and results then stand in OUT. Without BAG a drive with exact truth is simulated'
+	@echo '    first, [SCENARIO=urban]. Without RATE each frame waits for the last result.'
+	@echo '    e.g. make run'
+	@echo '         make run SCENARIO=night OUT=out/night'
+	@echo '         make run BAG=~/drives/monday'
 	@echo '         make run BAG=~/drives/monday RATE=1.0 OUT=out/monday'
 	@echo 'make test [PYTEST="-k images -x"]'
 	@echo '    every test: those of the node in the ROS environment, those of the network and of'
@@ -23,13 +27,14 @@ help:
 
 run:
 ifeq ($(strip $(BAG)),)
-	@echo 'make run: which drive? Give a ROS 2 bag (a folder with metadata.yaml, or an .mcap file)' \
-	    'with camera images: make run BAG=path/to/bag' >&2; exit 2
+	@rm -rf -- '$(OUT)/drive'
+	@tools/ros ros2 run asap_ros simulate --out '$(OUT)/drive' --scenario $(SCENARIO)
+	@$(MAKE) --no-print-directory run BAG='$(OUT)/drive'
 else
 	@bag=$$(realpath -e -- $(BAG) 2>/dev/null) || { \
 	    echo 'make run: there is no bag at $(BAG)' >&2; exit 2; }; \
 	tools/ros ros2 launch asap_ros replay.launch.py bag:="$$bag" \
-	    out:="$$(realpath -m -- $(OUT))" $(if $(RATE),rate:=$(RATE)) $(if $(MODEL),model:=$(MODEL))
+	    out:="$$(realpath -m -- $(OUT))" $(if $(RATE),lockstep:=false rate:=$(RATE)) $(if $(MODEL),model:=$(MODEL))
 endif
 
 test:

@@ -22,7 +22,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from tqdm import tqdm
 
-from asap_ros import images, labels
+from asap_ros import gpu_bench, images, labels
 from asap_ros.arguments import resolution
 from asap_ros.engine import model_file
 from asap_ros.engine.model_file import ModelError
@@ -149,7 +149,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--threads', type=int, default=0, help='0: one a physical core')
     parser.add_argument('--road', action='store_true',
                         help='the steps of the road model alone, without the network')
-    options = parser.parse_args(arguments)
+    parser.add_argument('--gpu', action='store_true',
+                        help='TensorRT engines alone, without the node: --gpu --help')
+    given = sys.argv[1:] if arguments is None else arguments
+    if '--gpu' in given:
+        return gpu_bench.main([argument for argument in given if argument != '--gpu'])
+    options = parser.parse_args(given)
     if options.frames < 1:
         parser.error('--frames must be at least 1')
     if options.road:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -10,9 +11,12 @@ from pathlib import Path
 
 import yaml
 
-from asap_ros import resources
+from asap_ros import labels, resources
+from asap_ros.evaluation import topics
+from asap_ros.evaluation.bags import Bag, BagError
+from asap_ros.evaluation.report import Source
 from asap_ros.evaluation.settings import PACKAGED
-from asap_ros.jobs import Job, Outcome
+from asap_ros.jobs import Job, Outcome, refused
 
 FILES = ('report.html', 'report.json', 'frames.csv', 'overlay.webm', 'overlay.mp4',
          'contact_sheet.png', 'results')
@@ -55,19 +59,25 @@ def work(job: Job, rate: float) -> Outcome:
     if not shutil.which('ros2'):
         raise RuntimeError('--live needs the ros2 command: source the setup.bash of ROS 2 and of '
                            'the workspace, or run it by tools/ros')
+    try:
+        with Bag(job.bag) as bag:
+            topics.find(bag, job.request.wanted)
+    except BagError as error:
+        return refused(job, labels.load(job.request.reference_labels),
+                       Source(job.bag, '', 'paced', rate, str(error)))
     folder = Path(job.folder)
     folder.mkdir(parents=True, exist_ok=True)
     report = folder / 'report.json'
     report.unlink(missing_ok=True)  # what stands there afterwards is of this run
     params = folder / 'segmenter.param.yaml'
     params.write_text(yaml.safe_dump(parameters(job)))
-    process = subprocess.Popen(command(job, rate, params))
+    # A group of its own: the launch and its nodes then hear of Ctrl-C once, from here, also where
+    # it was a SIGTERM to this process alone.
+    process = subprocess.Popen(command(job, rate, params), start_new_session=True)
     try:
         process.wait()
     except KeyboardInterrupt:
-        # A terminal has sent it to the launch too; a second one would end it at once.
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
+        os.killpg(process.pid, signal.SIGINT)
         process.wait()
     if not report.exists():
         return Outcome(job, None, error=f'the launch ended with {process.returncode} and without '

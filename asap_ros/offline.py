@@ -72,7 +72,7 @@ def recorded_masks(topic: str, labels: LabelSet, size: tuple[int, int]) -> Segme
             raise BagError(f'there is no mask on {topic} for the frame at '
                            f'{frame.stamp_ns / 1e9:.3f} s')
         return overlay.resize_mask(recorded.mask(frame.mask), size), None, {}
-    return Segmenter(labels, {'name': 'none', 'model': f'masks from {topic}'}, size, run)
+    return Segmenter(labels, {'model': f'masks from {topic}'}, size, run)
 
 
 class Chain:

@@ -214,6 +214,11 @@ class Gpu:
     def _cudaMemGetInfo(self):
         return 20 << 30, 24 << 30
 
+    def _cudaDeviceGetAttribute(self, attribute, device):
+        return {'cudaDevAttrClockRate': 1_695_000, 'cudaDevAttrMemoryClockRate': 9_751_000,
+                'cudaDevAttrGlobalMemoryBusWidth': 384,
+                'cudaDevAttrMultiProcessorCount': 82}[attribute.name]
+
     def _cudaHostAlloc(self, size, flags):
         return self._new((ctypes.c_uint8 * size)())
 

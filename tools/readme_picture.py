@@ -1,37 +1,47 @@
-"""Draw docs/images/mask.png: ``tools/ros python tools/readme_picture.py BAG MODEL FRAME``.
+"""Draw docs/images/overlay.jpg: ``tools/ros python tools/readme_picture.py MODEL SCENARIO FRAME``.
 
-Only what the network made of a recorded frame is drawn, never the frame itself: recorded drives
-are not the project's to publish.
+The drive is rendered: recorded ones are not the project's to publish.
 """
 
 import sys
-from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from asap_ros import overlay, recorded
-from asap_ros.evaluation import frames, topics
-from asap_ros.evaluation.bags import Bag
+from asap_ros import overlay
 from asap_ros.pipeline import Pipeline
+from asap_ros.preprocess import Layout, Picture
+from asap_ros.road.analysis import RoadModel
+from asap_ros.road.camera import Camera
+from asap_ros.road.drawing import draw_road
+from asap_ros.simulation import world as worlds
+from asap_ros.simulation.scenario import SCENARIOS
+from asap_ros.simulation.simulation import Lens, Simulation
 
-TARGET = Path(__file__).resolve().parents[1] / 'docs' / 'images' / 'mask.png'
+TARGET = Path(__file__).resolve().parents[1] / 'docs' / 'images' / 'overlay.jpg'
+RATE, SECONDS, SEED, OPACITY = 10.0, 6.0, 1, 0.4
+BEFORE = 6
+"""Frames before the one that is shown which the tracker has seen."""
 
 
-def main(bag_path: str, model: str, number: int) -> None:
-    """Show the label mask of one frame of a bag beside its confidence, above the legend."""
-    pipeline = Pipeline.open(model)
-    with Bag(bag_path) as bag:
-        stream = frames.frames(bag, topics.find(bag), [])
-        frame = next(islice(stream, number, None))
-        seen = pipeline.run(recorded.picture(frame.image, pipeline.size))
-    sure = cv2.resize(seen.confidence, pipeline.size[::-1], interpolation=cv2.INTER_LINEAR)
-    both = np.hstack([overlay.colourise(seen.mask, pipeline.labels),
-                      cv2.cvtColor(sure, cv2.COLOR_GRAY2RGB)])
-    both = cv2.resize(both, (1152, 288), interpolation=cv2.INTER_AREA)
-    picture = np.vstack([both, overlay.legend(pipeline.labels, both.shape[1])])
-    cv2.imwrite(str(TARGET), picture[..., ::-1])
+def main(model: str, scenario: str, number: int) -> None:
+    """Show what network and road model make of one frame of a rendered drive, above the legend."""
+    lens, pipeline = Lens(), Pipeline.open(model)
+    road_model, pose = RoadModel(pipeline.labels), lens.mounting
+    camera = Camera(lens.f, lens.f, *lens.centre, lens.width, lens.height, pose.rotation,
+                    pose.translation)
+    drive = Simulation(worlds.build(SCENARIOS[scenario], SEED, SECONDS), lens, SEED)
+    for index in range(max(0, number - BEFORE), number + 1):
+        frame = drive.frame(index, RATE)
+        seen = pipeline.run(Picture(np.ascontiguousarray(frame.rgb), Layout.RGB, lens.height,
+                                    lens.width))
+        sure = cv2.resize(seen.confidence, (lens.width, lens.height))
+        road = road_model.analyse(seen.mask.copy(), sure, camera, frame.time)
+    tinted = overlay.blend(frame.rgb, seen.mask, pipeline.labels, OPACITY)
+    picture = draw_road(tinted, road.geometry, pipeline.labels, camera, road.space)
+    picture = np.vstack([picture, overlay.legend(pipeline.labels, picture.shape[1])])
+    cv2.imwrite(str(TARGET), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
     print(TARGET)
 
 

@@ -38,6 +38,14 @@ class TensorRt:
         """Return the version, as it is part of an engine's identity."""
         return self.trt.__version__
 
+    def create(self, kind: str):
+        """Return a ``Builder`` or a ``Runtime``. Raises EngineError where CUDA does not let it."""
+        try:
+            return getattr(self.trt, kind)(self.logger)
+        except TypeError as error:  # how the bindings say that they were given nothing
+            raise EngineError(f'{self.name} {self.version} cannot start on this machine: '
+                              f'{self.logger.take()}') from error
+
     @property
     def strongly_typed(self) -> bool:
         """Return whether networks are computed in exactly the types that they state."""

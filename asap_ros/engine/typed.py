@@ -78,7 +78,7 @@ def typed(model: ModelFile, precision: str, size: tuple[int, int], batch: int,
         halve(network.graph, float32)
     if opset is not None:
         network = older(network, opset)
-    network = shape_inference.infer_shapes(network, check_type=True, strict_mode=True)
+    network = inferred(network)
     onnx.checker.check_model(network)
     return TypedNetwork(network.SerializeToString(), float32)
 
@@ -132,6 +132,11 @@ def at_resolution(network: onnx.ModelProto, size: tuple[int, int], batch: int) -
     for output, rank in zip(graph.output, (3, 3)):
         output.CopyFrom(helper.make_tensor_value_info(
             output.name, TensorProto.UINT8, [None] * rank))
+    return inferred(network)
+
+
+def inferred(network: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the network with the type and shape of every tensor, shapes computed within too."""
     return shape_inference.infer_shapes(network, check_type=True, strict_mode=True, data_prop=True)
 
 

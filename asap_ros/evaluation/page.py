@@ -23,8 +23,8 @@ PAGES = 'config/pages'
 TONES = {True: ('good', '✓', 'meets the goal'), False: ('bad', '✗', 'misses the goal'),
          None: ('unknown', '–', 'no truth; goal')}
 KINDS = {
-    'ground truth': 'what is true',
-    'hand labels': 'labels that are true',
+    'ground truth': 'ground truth',
+    'hand labels': 'true labels',
     'predictions': 'the predictions of another network, which are no truth',
     'odometry': 'the path that was then driven',
 }
@@ -33,7 +33,11 @@ NAMES = {
     'curvature_rmse_20m': 'curvature RMSE at 20 m',
     'lateral_mae_m': 'mean error of the lateral offset', 'sign_agreement':
     'direction of bends told rightly', 'coverage_68': 'truth within the 68 % band',
-    'coverage_95': 'truth within the 95 % band', 'lag_s': 'lag behind a step of curvature'}
+    'coverage_95': 'truth within the 95 % band', 'lag_s': 'lag behind a step of curvature',
+    'driven.curvature_rmse_10m': 'curvature RMSE at 10 m, against the path driven',
+    'driven.curvature_rmse_20m': 'curvature RMSE at 20 m, against the path driven',
+    'driven.sign_agreement': 'direction of bends, against the path driven',
+    'driven.coverage_95': 'path driven within the 95 % band'}
 
 
 def write(path: Path, document: dict, table: Table, labels: LabelSet, album: Album,
@@ -120,10 +124,8 @@ def _corridor(document: dict, table: Table) -> dict | None:
             shown.append({'svg': wide, 'narrow': plots.curvature(table, metres, plots.NARROW),
                           'words': f'Curvature {metres} m ahead; positive bends to the left. '
                                    'Gaps: nothing was told so far ahead.'})
-    rows = [(NAMES[f.path.rpartition('.')[2]], _figure(f, document)) for f in ROAD
-            if look_up(document, f.path) is not None]
-    rows += [(f'{NAMES[f.path.rpartition(".")[2]]}, path driven', _figure(f, document))
-             for f in DRIVEN if look_up(document, f.path) is not None]
+    rows = [(NAMES[f.path.removeprefix('road.')], _figure(f, document))
+            for f in (*ROAD, *DRIVEN) if look_up(document, f.path) is not None]
     counts = [('nothing ends it in view' if name == 'nothing' else
                f'ends at {name.replace("_", " ")}', str(n)) for name, n in sorted(
         road['blockers'].items(), key=lambda item: -item[1])]
@@ -139,7 +141,7 @@ def _space(document: dict, table: Table) -> dict | None:
     space = document['free_space']
     if not space['columns_compared']:
         return None
-    rows = [(name.replace('_', ' '), f'{c["columns"]:,}'.replace(',', ' '),
+    rows = [(name.replace('_', ' '), f'{c["columns"]:,}',
              percent(c['within_4px']), percent(c['false_free']))
             for name, c in sorted(space['per_class'].items(), key=lambda i: -i[1]['columns'])
             if c['columns']]

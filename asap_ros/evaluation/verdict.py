@@ -53,7 +53,7 @@ GOALS = (
          percent=True),
     Goal('free_space.false_free', 'columns called free that are not', high=0.01, percent=True),
     Goal('road.curvature_rmse_20m', 'curvature error (RMS) at 20 m', high=1.5e-3, scale=1e3,
-         unit='10⁻³/m'),
+         unit='· 10⁻³/m'),
     Goal('road.coverage_95', 'true curvatures within the 95 % band', low=0.85, high=0.99,
          percent=True),
 )

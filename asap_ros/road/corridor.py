@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from asap_ros.labels import IGNORED, LabelSet, Role
-from asap_ros.road import clothoid
+from asap_ros.road import clothoid, model_error
 from asap_ros.road.camera import Camera
 from asap_ros.road.clothoid import C0, K0, K1, PITCH, PSI, WIDTH
 from asap_ros.road.edges import columns_ahead
 from asap_ros.road.free_space import BLOCKED, FreeSpace
 from asap_ros.road.geometry import NO_BLOCKER, Reference, RoadGeometry, Status, invalid
+from asap_ros.road.model_error import Doubt
 from asap_ros.road.options import RoadOptions
 from asap_ros.road.support import Support
 
@@ -39,26 +40,28 @@ LOW_CONFIDENCE = 0.5
 below which it is flagged."""
 
 
-def describe(parameters: np.ndarray, covariance: np.ndarray, bearing: Support,
-             space: FreeSpace, mask: np.ndarray, confidence: np.ndarray | None,
+def describe(parameters: np.ndarray, covariance: np.ndarray, departures: tuple[Doubt, ...],
+             bearing: Support, space: FreeSpace, mask: np.ndarray, confidence: np.ndarray | None,
              labels: LabelSet, options: RoadOptions) -> RoadGeometry:
     """Return the corridor of a road model over the free space of this frame's mask.
 
-    ``bearing.s`` says how far edges were seen; where it is empty (coasting) only the free
-    space and the sigmas limit the view.
+    ``covariance`` (6, 6) is that of ``parameters`` (6,) if the road is the model, ``departures``
+    how it may not be. ``bearing.s`` says how far edges were seen; where it is empty (coasting)
+    only the free space and the sigmas limit the view.
     """
     camera, status, reference = space.camera, bearing.status, options.reference
     if status & Status.ONE_SIDED and covariance[WIDTH, WIDTH] > MAX_LATERAL_SIGMA ** 2:
         reference = Reference.EGO_PARALLEL
     seen_to = _seen_to(bearing.s) if len(bearing.s) else np.inf
     if reference == Reference.EGO_PARALLEL:
+        departures = model_error.scaled(departures, parallel_scale(parameters))
         parameters, covariance, seen_to = through_vehicle(parameters, covariance, seen_to)
     s = np.arange(0.0, options.range_max + STEP / 2, STEP)
     curve = clothoid.evaluate(parameters, s)
     fall = -0.5 * bearing.crest * s * s
     view = _view(s, curve, fall, camera.pitched(parameters[PITCH]), space, mask, confidence,
                  labels, options)
-    unsure = ((_lateral_sigma(curve, covariance) > MAX_LATERAL_SIGMA)
+    unsure = ((_lateral_sigma(curve, s, covariance, departures) > MAX_LATERAL_SIGMA)
               | (np.abs(curve.heading) > MAX_HEADING)) & (s >= view.start)
     known_to = s[max(int(np.argmax(unsure)) - 1, 0)] if unsure.any() else np.inf
     end = float(min(view.end, seen_to, known_to))
@@ -70,7 +73,8 @@ def describe(parameters: np.ndarray, covariance: np.ndarray, bearing: Support,
         status |= Status.LOW_CONFIDENCE
     at = np.unique(np.r_[np.arange(view.start, end, SPACING), end])
     curve = clothoid.evaluate(parameters, at)
-    sigma = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    whole = covariance + model_error.covariance(departures)
+    sigma = np.sqrt(np.maximum(np.diag(whole), 0.0))
     blocker, distance, distance_sigma = NO_BLOCKER, float('nan'), float('nan')
     if end == view.end and view.blocker != NO_BLOCKER:
         blocker, distance = view.blocker, end
@@ -84,10 +88,12 @@ def describe(parameters: np.ndarray, covariance: np.ndarray, bearing: Support,
         curvature_rate=float(parameters[K1]), curvature_rate_sigma=float(sigma[K1]),
         width=float(parameters[WIDTH]), width_sigma=float(sigma[WIDTH]),
         pitch=camera.pitch + float(parameters[PITCH]), pitch_sigma=float(sigma[PITCH]),
-        crest=float(bearing.crest), covariance=covariance, s=at,
+        crest=float(bearing.crest), covariance=whole, s=at,
         curvature_at_s=clothoid.curvature(parameters, at),
-        curvature_at_s_sigma=clothoid.curvature_sigma(covariance, at),
-        lateral_at_s_sigma=_lateral_sigma(curve, covariance),
+        curvature_at_s_sigma=np.sqrt(
+            clothoid.curvature_sigma(covariance, at) ** 2
+            + model_error.curvature_variance(departures, at)),
+        lateral_at_s_sigma=_lateral_sigma(curve, at, covariance, departures),
         path=np.stack([curve.x, curve.y, curve.heading], axis=1),
         view_start=view.start, view_end=end, blocker_class=blocker,
         blocker_distance=distance, blocker_distance_sigma=distance_sigma)
@@ -103,16 +109,23 @@ def through_vehicle(parameters: np.ndarray, covariance: np.ndarray,
     start, offset = clothoid.foot(parameters)
     bend = float(clothoid.curvature(parameters, start))
     shrink = 1 - bend * offset
+    scale = np.diag(parallel_scale(parameters))
     heading = parameters[PSI] + start * (parameters[K0] + 0.5 * parameters[K1] * start)
     moved = parameters.copy()
     moved[[C0, PSI]] = 0.0, heading
     moved[[K0, K1]] = clothoid.parallel(bend, offset), parameters[K1] / shrink ** 3
-    scale = np.diag([0.0, 1.0, shrink ** -2, shrink ** -3, 1.0, 1.0])
     if np.isfinite(seen_to):
         turned = (parameters[PSI] + seen_to * (parameters[K0] + 0.5 * parameters[K1] * seen_to)
                   - heading)
         seen_to = seen_to - start - offset * turned
     return moved, scale @ covariance @ scale, seen_to
+
+
+def parallel_scale(parameters: np.ndarray) -> np.ndarray:
+    """Return what becomes of small changes of a centre's parameters (6,) on the parallel."""
+    start, offset = clothoid.foot(parameters)
+    shrink = 1 - float(clothoid.curvature(parameters, start)) * offset
+    return np.array([0.0, 1.0, shrink ** -2, shrink ** -3, 1.0, 1.0])
 
 
 def is_unsure_ahead(space: FreeSpace, options: RoadOptions) -> bool:
@@ -125,11 +138,13 @@ def is_unsure_ahead(space: FreeSpace, options: RoadOptions) -> bool:
     return bool(near.any() and space.columns.confidence[here][near].mean() < LOW_CONFIDENCE)
 
 
-def _lateral_sigma(curve: clothoid.Curve, covariance: np.ndarray) -> np.ndarray:
+def _lateral_sigma(curve: clothoid.Curve, s: np.ndarray, covariance: np.ndarray,
+                   departures: tuple[Doubt, ...]) -> np.ndarray:
     """Return the sigma across the curve at each of its points, metres."""
     across = np.cos(curve.heading) * curve.d_y - np.sin(curve.heading) * curve.d_x
     variance = (across * (covariance[:PITCH, :PITCH] @ across)).sum(axis=0)
-    return np.sqrt(np.maximum(variance, 0.0))
+    return np.sqrt(np.maximum(variance, 0.0)
+                   + model_error.lateral_variance(departures, across, s))
 
 
 def _seen_to(s: np.ndarray) -> float:

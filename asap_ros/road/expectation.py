@@ -77,7 +77,7 @@ def _compare(road, truth: np.ndarray, distance: float) -> tuple[float, ...]:
     there, true = clothoid.evaluate(told, s), clothoid.evaluate(truth, s)
     across = (np.cos(true.heading) * (there.y - true.y)
               - np.sin(true.heading) * (there.x - true.x))[0]
-    return (float(clothoid.curvature_sigma(road.covariance, distance)),
+    return (float(np.interp(distance, road.s, road.curvature_at_s_sigma)),
             float(clothoid.curvature(told, distance) - clothoid.curvature(truth, distance)),
             float(np.interp(distance, road.s, road.lateral_at_s_sigma)), float(across))
 

@@ -78,9 +78,11 @@ def _wheels(places, radius, half) -> list[Face]:
     angle = np.linspace(0, 2 * np.pi, 14, endpoint=False)
     faces = []
     for x in places:
-        for size, albedo, detail in ((1.0, RUBBER, False), (0.58, (0.16, 0.16, 0.17), True)):
+        # The arch, the tyre, the rim.
+        for size, albedo, detail in ((1.2, SHADOW, True), (1.0, RUBBER, False),
+                                     (0.58, (0.16, 0.16, 0.17), True)):
             ring = np.stack([x + size * radius * np.cos(angle), np.full(14, half + 0.01),
-                             radius + size * radius * np.sin(angle)], axis=1)
+                             np.maximum(radius + size * radius * np.sin(angle), 0)], axis=1)
             faces += [Face(ring[::-1], albedo, detail=detail),
                       Face(ring * (1, -1, 1), albedo, detail=detail)]
     return faces
@@ -93,6 +95,13 @@ def _plate(x, y, z, wide, tall, albedo, detail=True) -> Face:
     x += 0.01 * sign
     return Face(np.array([[x, y0, z], [x, y1, z], [x, y1, z + tall], [x, y0, z + tall]]),
                 albedo, detail=detail)
+
+
+def _panel(x0, x1, z0, z1, y, albedo) -> list[Face]:
+    """Return an upright oblong on both sides of a body, y metres from its middle."""
+    left = np.array([(x0, y, z0), (x0, y, z1), (x1, y, z1), (x1, y, z0)])
+    return [Face(left, albedo, detail=True),
+            Face((left * (1, -1, 1))[::-1], albedo, detail=True)]
 
 
 def _skirt(length, width, height) -> list[Face]:
@@ -121,12 +130,19 @@ def car(estate: bool = False) -> Body:
     left = np.stack([window[:, 0], [taper(z) + 0.012 for z in window[:, 1]], window[:, 1]],
                     axis=1)
     faces += [Face(left, GLASS, 0.35), Face((left * (1, -1, 1))[::-1], GLASS, 0.35)]
+    # Sills, seams of the doors and handles, by which one tells metal from a wall.
+    for x0, x1, z0, z1, dark in ((-2.1, 2.1, 0.24, 0.36, 0.03), (-0.47, -0.44, 0.36, 0.94, 0.06),
+                                 (0.72, 0.75, 0.36, 0.92, 0.06), (-1.30, -1.27, 0.55, 0.94, 0.06),
+                                 (-0.70, -0.52, 0.80, 0.84, 0.10), (0.46, 0.64, 0.80, 0.84, 0.10)):
+        faces += _panel(x0, x1, z0, z1, half + 0.006, (dark, dark, dark))
+    faces += _panel(0.74, 0.94, 0.97, 1.10, half + 0.08, None)  # mirrors
     faces += _wheels((-1.32, 1.34), 0.32, half)
     for side in (-1, 1):
         faces += [_plate(-2.16, 0.66 * side, 0.62, 0.36, 0.20, TAIL, False),
                   _plate(2.17, 0.62 * side, 0.56, 0.40, 0.15, HEAD)]
     faces += [_plate(-2.17, 0.0, 0.42, 0.5, 0.11, (0.6, 0.6, 0.5)),
               _plate(2.18, 0.0, 0.34, 1.0, 0.16, (0.03, 0.03, 0.03)),
+              _plate(-2.17, 0.0, 0.56, 1.5, 0.02, (0.03, 0.03, 0.03)),
               _plate(-2.12, 0.0, 0.24, 1.6, 0.16, (0.02, 0.02, 0.02))]
     return Body(tuple(faces), (4.36, 1.76, 1.47), CAR,
                 np.array([[-2.2, -0.66, 0.72], [-2.2, 0.66, 0.72]]),

@@ -18,6 +18,10 @@ CLOTHES = ((0.02, 0.02, 0.03), (0.05, 0.07, 0.16), (0.20, 0.04, 0.04), (0.30, 0.
            (0.04, 0.10, 0.06), (0.45, 0.40, 0.10), (0.10, 0.10, 0.11), (0.35, 0.08, 0.16))
 
 
+CIRCLE = np.stack([f(np.linspace(0, 2 * np.pi, 16, endpoint=False)) for f in (np.cos, np.sin)],
+                  axis=1)
+
+
 class _Sheet:
     """Colour, alpha and labels under the brush; places are fractions of the height."""
 
@@ -48,9 +52,7 @@ class _Sheet:
 
     def disc(self, at, rx: float, ry: float, albedo, label: int) -> None:
         """Fill an ellipse."""
-        angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-        self.polygon(np.stack([at[0] + rx * np.cos(angle), at[1] + ry * np.sin(angle)], axis=1),
-                     albedo, label)
+        self.polygon(np.asarray(at) + CIRCLE * (rx, ry), albedo, label)
 
     def shaded(self, rng: np.random.Generator, grain: float) -> Cutout:
         """Return the cut-out, lighter to the upper left, with some grain."""
@@ -81,21 +83,21 @@ def tree(variant: int) -> Cutout:
     low, wide = rng.uniform(0.20, 0.34), rng.uniform(0.24, 0.36)
     middle = 0.5 * (low + 0.98)
     clumps = []
-    for _ in range(16):
+    for _ in range(22):
         angle, r = rng.uniform(0, 2 * np.pi), np.sqrt(rng.uniform(0, 1))
         clumps.append((wide * 0.72 * r * np.cos(angle),
                        middle + 0.72 * (0.98 - middle) * r * np.sin(angle),
-                       rng.uniform(0.07, 0.13)))
+                       rng.uniform(0.06, 0.11)))
     leaves = []
     for x, y, r in clumps:
-        for _ in range(150):
+        for _ in range(210):
             a, q = rng.uniform(0, 2 * np.pi), np.sqrt(rng.uniform(0, 1)) * r
             dx, dy = q * np.cos(a), q * np.sin(a)
             # Each clump is lit from above left and dark below.
             bright = 0.72 + 3.2 * (dy - 0.5 * dx) + 0.5 * (y - middle) + rng.normal(0, 0.16)
             leaves.append((x + dx, y + dy, bright))
     for x, y, bright in leaves:
-        sheet.disc((x, y), rng.uniform(0.005, 0.013), rng.uniform(0.004, 0.011),
+        sheet.disc((x, y), rng.uniform(0.003, 0.009), rng.uniform(0.003, 0.007),
                    hue * np.clip(bright, 0.25, 1.7), VEGETATION)
     return sheet.shaded(rng, 0.06)
 

@@ -14,7 +14,7 @@ import numpy as np
 STEP = 0.25
 """Metres between the entries of the table of positions."""
 
-COARSE = 4.0
+COARSE = 8.0
 """Metres between the places from which the search for the nearest point begins."""
 
 _NODES, _WEIGHTS = (0.5 * a for a in np.polynomial.legendre.leggauss(5))

@@ -20,6 +20,9 @@ from asap_ros.simulation.world import World
 SIGHT = 230.0
 """Metres within which things are drawn."""
 
+CLOSE = 15.0
+"""Metres of depth up to which no crest hides anything."""
+
 LAMPS_NEAR = 80.0
 """Metres within which street lamps light what is drawn."""
 
@@ -140,7 +143,10 @@ class Simulation:
         mask[ground.top:][seen] = ground_picture.labels(ground, field, world.layout)[seen]
         np.copyto(rgb[ground.top:], picture, where=seen[..., None])
         for thing in things:
-            thing.draw(canvas)
+            if world.terrain.level:
+                thing.draw(canvas)
+            else:
+                _draw_behind_hills(thing, canvas, ground)
         return rgb, mask
 
     def _lamps(self, view: View) -> np.ndarray:
@@ -159,7 +165,8 @@ class Simulation:
             depth = (thing.foot - view.position) @ view.rotation[:, 2]
             if -6 < depth < SIGHT:
                 chosen.append(thing)
-        return sorted(chosen, key=lambda thing: -np.hypot(*(thing.foot - view.position)[:2]))
+        return sorted(chosen, key=lambda thing: thing.before - np.hypot(
+            *(thing.foot - view.position)[:2]))
 
     def _velocities(self, time: float) -> tuple[np.ndarray, np.ndarray]:
         """Return the camera's speed and spin (3,) in its optical frame."""
@@ -170,3 +177,22 @@ class Simulation:
         return (middle.T @ (after.position - before.position) / (2 * instant),
                 0.5 * np.array([rate[2, 1] - rate[1, 2], rate[0, 2] - rate[2, 0],
                                 rate[1, 0] - rate[0, 1]]))
+
+
+def _draw_behind_hills(thing: Thing, canvas: Canvas, ground: GroundView) -> None:
+    """Draw a thing, but for what of it lies behind ground that is nearer to the camera."""
+    view = canvas.view
+    (u,), (v,), (depth,) = view.project(thing.foot[None])
+    if depth < CLOSE:
+        thing.draw(canvas)
+        return
+    half = 1.5 * view.fx * thing.reach / (depth - 0.5 * CLOSE) + 4
+    left, right = (int(np.clip(edge, 0, view.width)) for edge in (u - half, u + half))
+    # How far down the nearest part of it can stand, seen from three metres above or less.
+    low = v + view.fy * 3.0 * thing.reach / depth ** 2 + 4
+    bottom = int(np.clip(low, ground.top, view.height))
+    box = (slice(ground.top, bottom), slice(left, right))
+    before = canvas.rgb[box].copy(), canvas.label[box].copy()
+    thing.draw(canvas)
+    hidden = ground.depth[:bottom - ground.top, left:right] < depth - thing.reach - 0.5
+    canvas.rgb[box][hidden], canvas.label[box][hidden] = (b[hidden] for b in before)

@@ -31,6 +31,12 @@ class Terrain:
         wave = 2 * np.pi / self.length
         return 0.5 * self.rise * wave * np.sin(wave * np.asarray(x))
 
+    def crest(self, x, heading) -> np.ndarray:
+        """Return by how much the ground bends away along a heading, 1/m; negative in a dip."""
+        wave = 2 * np.pi / self.length
+        along = np.square(np.cos(heading))
+        return -0.5 * self.rise * wave ** 2 * np.cos(wave * np.asarray(x)) * along
+
     def stand(self, x: float, y: float, heading: float) -> tuple[np.ndarray, np.ndarray]:
         """Return rotation (3, 3) and position (3,) in the world of a body that stands on it.
 

@@ -34,7 +34,8 @@ def road_geometry(world: World, time: float, base: tuple[np.ndarray, np.ndarray]
     x, y, heading = line.at(s0)
     placed = (np.array([float(x), float(y), world.terrain.height(float(x))])
               - base[1]) @ base[0]
-    forward = base[0].T @ np.array([np.cos(heading), np.sin(heading), 0.0])
+    c, n = np.cos(heading), np.sin(heading)
+    forward = base[0].T @ np.array([c, n, c * float(world.terrain.slope(float(x)))])
     start, end, blocker = _view(world, s0, base, view, mask)
     s = np.unique(np.r_[start, np.arange(np.ceil(start), end, 1.0), end])
     zero = np.zeros_like(s)
@@ -47,7 +48,8 @@ def road_geometry(world: World, time: float, base: tuple[np.ndarray, np.ndarray]
         curvature=float(line.curvature(s0)), curvature_sigma=0.0,
         curvature_rate=float(line.curvature_rate(s0)), curvature_rate_sigma=0.0,
         width=float(line.width(s0)), width_sigma=0.0, pitch=pitch, pitch_sigma=0.0,
-        covariance=np.zeros((6, 6)), s=s, curvature_at_s=line.curvature(s0 + s),
+        crest=float(world.terrain.crest(x, heading)), covariance=np.zeros((6, 6)), s=s,
+        curvature_at_s=line.curvature(s0 + s),
         curvature_at_s_sigma=zero, lateral_at_s_sigma=zero, view_start=start, view_end=end,
         blocker_class=blocker, blocker_distance=end if met else float('nan'),
         blocker_distance_sigma=0.0 if met else float('nan'))

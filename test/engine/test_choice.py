@@ -189,6 +189,18 @@ def test_an_engine_that_labels_otherwise_is_refused(
     assert not gpu.held and len(cache.manifests()) == 1
 
 
+def test_an_engine_that_is_right_for_one_frame_alone_is_refused(
+        served, monkeypatch, rtx, reference, cache, entry):
+    def wrong(frames):
+        labels, confidence = reference.infer(frames)
+        labels[1:] ^= 1
+        return labels, confidence
+    gpu_stand.put_into(monkeypatch, rtx, wrong)
+    cache.put(entry.manifest, entry.plan)  # of batches up to 2
+    with pytest.raises(EngineError, match='of the golden frame'):
+        served(allow_fallback=False)
+
+
 def test_too_little_gpu_memory(served, gpu, cache, entry):
     cache.put(entry.manifest, entry.plan)
     gpu.fail['cudaMalloc'] = 'cudaErrorMemoryAllocation'

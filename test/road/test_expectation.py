@@ -45,7 +45,8 @@ def test_stated_sigmas_are_what_the_errors_are():
     for row in by_distance():
         assert row.seen > 0.9
         assert 0.5 < row.curvature_error / row.curvature_sigma < 2.0
-        assert 0.5 < row.lateral_error / row.lateral_sigma < 2.5
+        # Of the sigmas a part is for a camera that heaves, which those of rendered roads do not.
+        assert 0.3 < row.lateral_error / row.lateral_sigma < 2.5
 
 
 def test_range_sigma():

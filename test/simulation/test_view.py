@@ -62,6 +62,15 @@ def test_nothing_above_the_horizon_is_ground():
     np.testing.assert_array_equal(ground.is_ground, falls > 1 / FARTHEST)
 
 
+def test_a_crest_bends_away_and_a_dip_bends_up():
+    step = 0.01
+    for x, heading in ((160.0, 0.0), (0.0, 0.3), (47.0, -0.2)):
+        heights = HILLS.height(x + step * np.array([-1, 0, 1]) * np.cos(heading))
+        bend = (heights[0] - 2 * heights[1] + heights[2]) / step ** 2
+        assert HILLS.crest(x, heading) == pytest.approx(-bend, abs=1e-6)
+    assert HILLS.crest(160.0, 0.0) > 0 > HILLS.crest(0.0, 0.0)
+
+
 def test_terrain_carries_a_body_along_its_tangent():
     rotation, position = HILLS.stand(50.0, -3.0, 0.4)
     np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)

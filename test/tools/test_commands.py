@@ -156,9 +156,20 @@ def test_make_alone_says_what_it_can_do(machine):
         assert f'make {target}' in shown.stdout
 
 
-@pytest.mark.parametrize('arguments, said', [
-    ([], 'which drive? Give a ROS 2 bag'), (['BAG=/no/such/bag'], 'no bag at /no/such/bag')])
-def test_make_run_without_a_bag_says_how_to_give_one(machine, arguments, said):
-    failed = machine('make', 'run', *arguments)
+def test_make_run_without_a_bag_simulates_a_drive_and_replays_it(machine):
+    shown = machine('make', '-n', 'run', 'SCENARIO=night', 'OUT=out/dark').stdout
+    simulated = shown.index("asap_ros simulate --out 'out/dark/drive' --scenario night")
+    assert simulated < shown.index('realpath -e -- out/dark/drive')
+    assert 'replay.launch.py bag:="$bag"' in shown
+
+
+def test_make_run_waits_for_each_frame_unless_a_pace_is_given(machine):
+    assert 'lockstep' not in machine('make', '-n', 'run', 'BAG=drive').stdout
+    assert 'lockstep:=false rate:=0.5' in machine('make', '-n', 'run', 'BAG=drive',
+                                                  'RATE=0.5').stdout
+
+
+def test_make_run_names_a_bag_that_is_not_there(machine):
+    failed = machine('make', 'run', 'BAG=/no/such/bag')
     assert failed.returncode == 2
-    assert f'make run: {said}' in failed.stderr.replace('there is ', '')
+    assert 'make run: there is no bag at /no/such/bag' in failed.stderr

@@ -25,7 +25,7 @@ MAY_USE = {
 }
 """Floors by their first name, and what of the package each may use."""
 TRAINING_MAY_USE = {'network', 'labels', 'engine', 'evaluation.metrics', 'preprocess', 'overlay',
-                    'version', 'resources', 'image_files'}
+                    'version', 'resources', 'image_files', 'statistics', 'arguments'}
 
 
 def executables():

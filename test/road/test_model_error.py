@@ -1,0 +1,113 @@
+"""Bands hold on roads that are no single clothoid, and under a camera that is not so high."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from road_steps import road_of
+from synthetic_roads import MOUNT, Truth, edge_points, render
+
+from asap_ros.road.clothoid import C0, K0, K1, WIDTH
+from asap_ros.road.fit import default_prior, fit_road
+from asap_ros.road.geometry import Reference
+from asap_ros.road.model_error import doubts
+from asap_ros.road.options import RoadOptions
+
+PRIOR = default_prior(7.0, 3.0, 0.0175)
+
+
+@dataclass(frozen=True)
+class Chain(Truth):
+    """A road whose curvature (1/m) is linear between knots (metres), as roads are laid out."""
+
+    knots: tuple[float, ...] = ()
+    bends: tuple[float, ...] = ()
+
+    def edge(self, s, side):
+        """Return an edge by summing up 2 cm steps."""
+        fine = np.arange(-5.0, 120.0, 0.02)
+        middle = fine[:-1] + 0.01
+        zero = np.searchsorted(fine, 0.0)
+        turned = np.concatenate([[0.0], np.cumsum(0.02 * self.curvature_at(middle))])
+        heading = self.heading + turned - turned[zero]
+        x = np.concatenate([[0.0], np.cumsum(0.02 * np.cos(0.5 * (heading[1:] + heading[:-1])))])
+        y = np.concatenate([[0.0], np.cumsum(0.02 * np.sin(0.5 * (heading[1:] + heading[:-1])))])
+        x, y = x - x[zero], self.offset + y - y[zero]
+        half = 0.5 * side * self.width
+        return (np.interp(s, fine, x - half * np.sin(heading)),
+                np.interp(s, fine, y + half * np.cos(heading)))
+
+    def curvature_at(self, s):
+        """Return the true curvature at arc length s."""
+        return np.interp(s, self.knots, self.bends)
+
+
+def roads(count, rng):
+    """Yield roads of straights, arcs and spirals, with the vehicle anywhere along them."""
+    for _ in range(count):
+        bend = rng.choice([-1, 1]) / rng.uniform(110, 240)
+        spiral = rng.uniform(50, 70)
+        begin = rng.uniform(-spiral, 35)
+        arc = rng.uniform(30, 80)
+        knots = begin + np.cumsum([0.0, spiral, arc, spiral])
+        yield Chain(offset=rng.normal(0, 1), heading=0.0, width=7.0,
+                    knots=tuple(knots), bends=(0.0, bend, bend, 0.0))
+
+
+@pytest.mark.parametrize('sigma', [0.0, 1.0])
+def test_bands_hold_on_roads_of_straights_arcs_and_spirals(sigma):
+    rng, pulls, off = np.random.default_rng(5), [], []
+    for truth in roads(60, rng):
+        found = road_of(render(truth, sigma=sigma, rng=rng)).geometry
+        assert found.valid
+        row = []
+        for at in (10.0, 20.0):
+            wrong = np.interp(at, found.s, found.curvature_at_s) - truth.curvature_at(at)
+            row.append(abs(wrong) / np.interp(at, found.s, found.curvature_at_s_sigma))
+        off.append(wrong)
+        pulls.append([*row, abs(found.lateral_offset - truth.offset)
+                      / found.lateral_offset_sigma])
+    pulls = np.array(pulls)
+    assert np.sqrt(np.mean(np.square(off))) < 0.5e-3
+    # By their pixels alone the 95 % bands would hold under 60 % of the roads without noise.
+    assert np.all((pulls < 1.96).mean(axis=0) > 0.8), (pulls < 1.96).mean(axis=0)
+    assert np.all((pulls < 1.0).mean(axis=0) > 0.5), (pulls < 1.0).mean(axis=0)
+
+
+@pytest.mark.parametrize('kink', [1, 2, 3])
+def test_a_departure_is_what_the_fit_makes_of_such_a_road(kink):
+    camera = MOUNT.camera()
+    straight = fit_road(camera, edge_points(Truth(curvature=0.006)), PRIOR)
+    departure = doubts(straight.parameters, camera, RoadOptions(), straight, PRIOR)[kink]
+    bend = Chain(curvature=0.006, knots=(-10.0, departure.start, 110.0),
+                 bends=(0.006, 0.006, 0.006 + departure.slope * (110 - departure.start)))
+    moved = fit_road(camera, edge_points(bend), PRIOR).parameters - straight.parameters
+    scale = np.sqrt(np.diag(straight.covariance)) + np.abs(departure.shift)
+    assert np.abs((moved - departure.shift) / scale).max() < 0.3
+
+
+def test_a_camera_that_is_higher_than_believed_shrinks_the_road_as_stated():
+    truth = Truth(offset=1.5, curvature=0.006, rate=5e-5)
+    camera = MOUNT.camera()
+    right = fit_road(camera, edge_points(truth), PRIOR).parameters
+    high = fit_road(camera, edge_points(truth, replace(MOUNT, up=MOUNT.up + 0.02)),
+                    PRIOR).parameters
+    height, = doubts(right, camera, RoadOptions(height_sigma=0.02), None, PRIOR)
+    for name in (C0, K0, WIDTH):
+        assert right[name] - high[name] == pytest.approx(height.shift[name], rel=0.1)
+    assert np.sign(right[K1] - high[K1]) == np.sign(height.shift[K1])
+
+
+def test_a_straight_road_is_as_well_known_as_its_pixels_say():
+    truth = Truth(offset=0.0, heading=0.0)
+    found = road_of(render(truth, sigma=1.0, rng=np.random.default_rng(0)))
+    statistical = np.sqrt(found.fit.covariance[K0, K0])
+    assert found.geometry.curvature_sigma == pytest.approx(statistical, rel=0.15)
+
+
+def test_a_parallel_through_the_vehicle_keeps_its_departures():
+    options = RoadOptions(reference=Reference.EGO_PARALLEL)
+    truth = Truth(offset=-2.0, curvature=0.008)
+    centre, parallel = (road_of(render(truth), o).geometry for o in (None, options))
+    assert parallel.lateral_offset_sigma == 0.0
+    assert parallel.curvature_sigma == pytest.approx(centre.curvature_sigma, rel=0.1)
