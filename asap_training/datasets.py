@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import cv2
@@ -95,6 +95,25 @@ class DataSet:
         if pixels is None:
             raise DataError(f'{self.name}: {path} cannot be read as a picture')
         return pixels
+
+
+@dataclass(frozen=True)
+class HeldDataSet(DataSet):
+    """A data set whose pairs are in memory, as ``read`` returns them."""
+
+    held: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
+
+    def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the picture and its label mask, as ``DataSet.read``."""
+        return self.held[index]
+
+
+def hold(data: DataSet, most: int) -> DataSet:
+    """Return the data set in memory where it takes less than ``most`` bytes, else as it is."""
+    if len(data.pairs) * 4 * data.read(0)[1].size >= most:
+        return data
+    parts = {f.name: getattr(data, f.name) for f in fields(data)}
+    return HeldDataSet(**parts, held=tuple(data.read(i) for i in range(len(data.pairs))))
 
 
 def data_set(found: Found, target: LabelSet, classes: dict[str, str] | None = None,

@@ -72,6 +72,8 @@ class Source:
 class Optimisation:
     """SGD and its schedule; ``trunk_factor`` scales the learning rate of the pretrained trunk.
 
+    ``passes``: how often an epoch goes through the data. For little data on a fast device, where
+    scoring and saving after every single pass would take longer than training.
     ``batch``: pairs a step, over all processes together.
     ``schedule``: how the rate falls after ``warm_up`` steps, ``poly`` (to the power ``power``) or
     ``cosine``, both to zero.
@@ -84,6 +86,7 @@ class Optimisation:
     """
 
     epochs: int = 50
+    passes: int = 1
     batch: int = 8
     rate: float = 0.02
     trunk_factor: float = 0.5
@@ -103,7 +106,8 @@ class Optimisation:
             if getattr(self, name) not in known:
                 raise RecipeError(
                     f'{name} {getattr(self, name)!r} is unknown; known are {", ".join(known)}')
-        for name, least in (('epochs', 1), ('batch', 1), ('rate', 0), ('warm_up', 0), ('clip', 0)):
+        for name, least in (('epochs', 1), ('passes', 1), ('batch', 1), ('rate', 0),
+                            ('warm_up', 0), ('clip', 0)):
             if getattr(self, name) < least:
                 raise RecipeError(f'{name} {getattr(self, name)}: must be at least {least}')
 

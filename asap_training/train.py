@@ -37,6 +37,8 @@ EXAMPLES = """examples:
 
 CALIBRATION = 16
 """Batches that give the batch norms their statistics where a network file is the start."""
+VALIDATION_IN_MEMORY = 2 ** 30
+"""Bytes of validation data up to which it is decoded once and not after every epoch."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,9 @@ def prepare(options: argparse.Namespace, chosen: Recipe, device: torch.device) -
     pixels = distributed.once(lambda: torch.from_numpy(datasets.survey(sets, classes)), device)
     distributed.once(lambda: datasets.survey([validation], classes), device)
     run = Run(chosen, pixels, options.seed, device)
-    order = Order(sets, chosen.optimisation.batch, options.seed)
+    validation = datasets.hold(validation, VALIDATION_IN_MEMORY)
+    order = Order([replace(data, weight=data.weight * chosen.optimisation.passes)
+                   for data in sets], chosen.optimisation.batch, options.seed)
     resident = options.resident == 'yes' or (
         options.resident == 'auto' and loading.fits(sets, device))
     if resident:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from asap_training import loading, recipe
+from asap_training import datasets, loading, recipe
 from asap_training.augment import Augmentation
 from asap_training.datasets import DataError
 from asap_training.loading import Order, Read, Resident
@@ -30,6 +30,14 @@ def test_an_epoch_draws_by_weight_and_repeats(data):
     np.testing.assert_array_equal(order.of(3), Order(sets, 4, seed=0).of(3))
     assert not np.array_equal(order.of(3), order.of(4))
     assert not np.array_equal(order.of(3), Order(sets, 4, seed=1).of(3))
+
+
+def test_a_data_set_is_held_in_memory_where_it_fits(data):
+    held = datasets.hold(data, 2 ** 20)
+    data.pairs[0].image.unlink()
+    assert held.read(0)[0].shape == (64, 96, 3) and held.name == data.name
+    other = replace(data, pairs=data.pairs[1:])
+    assert datasets.hold(other, 1000) is other
 
 
 def test_too_few_pairs_for_a_batch_are_refused(data):

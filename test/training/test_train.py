@@ -171,6 +171,15 @@ def test_a_full_disk_ends_the_run_in_a_sentence_and_it_goes_on(
     assert [entry['epoch'] for entry in history(out)] == [1, 2]
 
 
+def test_an_epoch_can_go_through_the_data_several_times(tiny_recipe, tiny_camvid, tmp_path):
+    several = recipe.change(recipe.load(str(tiny_recipe)), {'optimisation': {'passes': 3}})
+    path = tmp_path / 'several.yaml'
+    path.write_text(several.to_json())
+    run(path, tiny_camvid, tmp_path / 'run', '--epochs', '1')
+    events = EventAccumulator(str(tmp_path / 'run' / 'tensorboard')).Reload()
+    assert len(events.Scalars('loss/step')) == 3 * 8 // 4
+
+
 def test_missing_data_are_named(tiny_recipe, tmp_path, capsys):
     with pytest.raises(SystemExit):
         train.main([str(tiny_recipe), '--out', str(tmp_path / 'run')])
