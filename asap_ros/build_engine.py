@@ -14,9 +14,10 @@ from tqdm import tqdm
 from asap_ros.arguments import resolution
 from asap_ros.engine import choice, model_file, prepare, runtimes
 from asap_ros.engine.base import EngineError
-from asap_ros.engine.build import Recipe
-from asap_ros.engine.cache import EngineCache, Entry, Manifest, export, install
+from asap_ros.engine.build import Recipe, describe_layers
+from asap_ros.engine.cache import EngineCache, export, install
 from asap_ros.engine.choice import TENSORRT, EngineOptions, Target
+from asap_ros.engine.manifest import Entry, Manifest
 from asap_ros.engine.model_file import ModelError, ModelFile
 from asap_ros.engine.typed import PRECISIONS
 
@@ -139,11 +140,11 @@ def interruptible(work):
 def tell(manifest: Manifest) -> str:
     """Return what an engine is, as text."""
     key = manifest.key
-    layers = ', '.join(f'{count} {name}' for name, count in sorted(manifest.layers.items()))
     return (f'{manifest.model}: {key.precision}, {key.size[0]}x{key.size[1]}, batch '
             f'{"1" if key.batch == 1 else f"1 to {key.batch}"}, {key.runtime} {key.version} for '
             f'{", ".join(key.archs)}{f" ({key.gpu})" if key.gpu else ""}\n'
-            f'  layers: {layers}; {manifest.float32} of norms and statistics, checked to be fp32\n'
+            f'  layers: {describe_layers(manifest.layers)}; {manifest.float32} of norms and '
+            'statistics, checked to be fp32\n'
             f'  {manifest.plan_bytes / 1e6:.1f} MB, built in {manifest.seconds:.1f} s')
 
 

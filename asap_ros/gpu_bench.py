@@ -20,8 +20,9 @@ from asap_ros.arguments import resolution
 from asap_ros.engine import choice, cuda, model_file, prepare, roofline
 from asap_ros.engine.base import Engine, EngineError
 from asap_ros.engine.build import Recipe
-from asap_ros.engine.cache import EngineCache, Entry
+from asap_ros.engine.cache import EngineCache
 from asap_ros.engine.choice import TENSORRT, EngineOptions, Target
+from asap_ros.engine.manifest import Entry
 from asap_ros.engine.model_file import ModelError, ModelFile
 from asap_ros.engine.tensorrt import TensorRtEngine
 from asap_ros.engine.typed import typed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from asap_ros.evaluation.session import Session, Setting
 from asap_ros.evaluation.settings import Settings
 from asap_ros.evaluation.topics import Wanted
 from asap_ros.evaluation.vehicle import Vehicle
+from asap_ros.labels import LabelSet
 from asap_ros.offline import Segmenter
 from asap_ros.pipeline import Pipeline
 from asap_ros.version import version
@@ -92,7 +94,8 @@ def work(job: Job, quiet: bool = True) -> Outcome:
             results = offline.judge(bag, drive, segmenter, vehicle, setting, request.settings,
                                     Path(job.folder), quiet)
     except (BagError, OSError, ValueError) as error:
-        return _refused(job, segmenter, str(error))
+        return refused(job, segmenter.labels, Source(job.bag, '', 'offline', damage=str(error)),
+                       segmenter.facts)
     error = '' if results.document['frames']['processed'] or not results.document['complete'] \
         else f'not one frame of {job.bag} could be read'
     return Outcome(job, results.document, tuple(map(str, results.files)), error)
@@ -112,12 +115,15 @@ def _pipeline(model: str, engine: str, size: tuple[int, int], threads: int) -> P
     return Pipeline.open(model, engine=engine, size=size, threads=threads)
 
 
-def _refused(job: Job, segmenter: Segmenter, why: str) -> Outcome:
-    """Write the report of a bag of which nothing can be judged, if there is such a bag."""
+def refused(job: Job, judged: LabelSet, source: Source,
+            facts: Mapping[str, str] | None = None) -> Outcome:
+    """Write the report of a bag of which nothing can be judged, if there is such a bag.
+
+    ``source.damage`` says why; ``judged`` are the labels that its masks would have had.
+    """
     if not Path(job.bag).exists():
-        return Outcome(job, None, error=why)
-    setting = Setting(segmenter.labels, configuration=job.request.configuration())
+        return Outcome(job, None, error=source.damage)
+    setting = Setting(judged, configuration=job.request.configuration())
     with Session(Path(job.folder), setting, 0, 10.0) as session:
-        results = session.finish(Source(job.bag, '', 'offline', damage=why),
-                                 FrameCounts(0, 0, 0, 0), segmenter.facts)
-    return Outcome(job, results.document, tuple(map(str, results.files)), why)
+        results = session.finish(source, FrameCounts(0, 0, 0, 0), facts)
+    return Outcome(job, results.document, tuple(map(str, results.files)), source.damage)

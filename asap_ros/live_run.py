@@ -11,9 +11,12 @@ from pathlib import Path
 
 import yaml
 
-from asap_ros import resources
+from asap_ros import labels, resources
+from asap_ros.evaluation import topics
+from asap_ros.evaluation.bags import Bag, BagError
+from asap_ros.evaluation.report import Source
 from asap_ros.evaluation.settings import PACKAGED
-from asap_ros.jobs import Job, Outcome
+from asap_ros.jobs import Job, Outcome, refused
 
 FILES = ('report.html', 'report.json', 'frames.csv', 'overlay.webm', 'overlay.mp4',
          'contact_sheet.png', 'results')
@@ -56,6 +59,12 @@ def work(job: Job, rate: float) -> Outcome:
     if not shutil.which('ros2'):
         raise RuntimeError('--live needs the ros2 command: source the setup.bash of ROS 2 and of '
                            'the workspace, or run it by tools/ros')
+    try:
+        with Bag(job.bag) as bag:
+            topics.find(bag, job.request.wanted)
+    except BagError as error:
+        return refused(job, labels.load(job.request.reference_labels),
+                       Source(job.bag, '', 'paced', rate, str(error)))
     folder = Path(job.folder)
     folder.mkdir(parents=True, exist_ok=True)
     report = folder / 'report.json'

@@ -11,14 +11,10 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
-from nav_msgs.msg import Odometry
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
-from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from tf2_msgs.msg import TFMessage
+from sensor_msgs.msg import Image
 from vision_msgs.msg import LabelInfo
 
 from asap_ros import images, labels, recording
@@ -32,7 +28,7 @@ from asap_ros.evaluation.vehicle import Vehicle
 from asap_ros.image_files import ImageError
 from asap_ros.labels import LabelSet
 from asap_ros.msg import RoadGeometry, StageTimings
-from asap_ros.recording import LATCHED
+from asap_ros.player import Player
 from asap_ros.scoring import Run, exit_code, score
 from asap_ros.version import version
 
@@ -85,11 +81,9 @@ class Replay(Node):
         self.warnings: list[str] = []
         self.stopped = False
         self._state: int | None = None
-        self._now_ns = 0
+        self._player: Player | None = None
         self._loop = SingleThreadedExecutor()
         self._loop.add_node(self)
-        self._time = self.create_publisher(Clock, '/clock', 10)
-        self._outputs = {}
         self._inputs = []
 
     def given(self, name: str):
@@ -112,7 +106,10 @@ class Replay(Node):
             vehicle = Vehicle(bag, drive, parameters)
             # What cannot be judged should be known before the drive, not after it.
             labels.load(self.given('reference_labels'))
-            self._advertise(bag, drive)
+            if not drive.camera_info:
+                self.warnings.append(f'{bag.path} has no camera_info for {drive.image.name}: '
+                                     'masks only, nothing in metres')
+            self._player = Player(self, bag, drive)
             recorded = OutputBag(folder)
             try:
                 self._wait_for_segmenter(recorded)
@@ -140,33 +137,6 @@ class Replay(Node):
         print('replay: ending early; writing what there is (again to end at once)', flush=True)
         self.stopped = True
 
-    def _advertise(self, bag: Bag, drive: topics.Drive) -> None:
-        """Create the publishers and send the transforms that hold for the whole drive."""
-        if drive.image.compressed:
-            image = CompressedImage, f'{drive.image_name}/compressed'
-        else:
-            image = Image, drive.image_name
-        self._image = self.create_publisher(*image, 5)
-        self._outputs[drive.image] = image[0], self._image
-        if drive.camera_info:
-            self._outputs[drive.camera_info] = (
-                CameraInfo, self.create_publisher(CameraInfo, drive.camera_info_name, 5))
-        else:
-            self.warnings.append(f'{bag.path} has no camera_info for {drive.image.name}: '
-                                 'masks only, nothing in metres')
-        if drive.odometry:
-            self._outputs[drive.odometry] = (
-                Odometry, self.create_publisher(Odometry, drive.odometry.name, 50))
-        if drive.tf_static:
-            # One latched message must hold what the recorded ones said together.
-            transforms = {
-                t.child_frame_id: t for m in bag.messages(drive.tf_static)
-                for t in deserialize_message(m.cdr, TFMessage).transforms}
-            self._static = self.create_publisher(TFMessage, '/tf_static', LATCHED)
-            self._static.publish(TFMessage(transforms=list(transforms.values())))
-        first = next(bag.messages(drive.image), None)
-        self._tick(first.time_ns if first else 0)
-
     def _wait_for_segmenter(self, recorded: OutputBag) -> None:
         """Return when the segmenter is active and hears us, or when the replay is stopped."""
         name = self.given('segmenter')
@@ -187,11 +157,12 @@ class Replay(Node):
             if self._state != State.PRIMARY_STATE_ACTIVE:
                 missing = ('node is not there (no service get_state)' if self._state is None
                            else f'node is not active (lifecycle state {self._state})')
-            elif not self._image.get_subscription_count():
-                missing = f'node does not listen to {self._image.topic_name}'
+            elif not self._player.heard:
+                missing = f'node does not listen to {self._player.image_name}'
             elif not subscribed:
                 self._inputs = recording.listen(
-                    self, name, self.given('record_all'), recorded, lambda: self._now_ns, {
+                    self, name, self.given('record_all'), recorded,
+                    lambda: self._player.now_ns, {
                         'mask': self._on_mask, 'timings': self._on_timings,
                         'road_geometry': self._on_road, 'label_info': self._on_labels,
                         '/diagnostics': self._on_diagnostics})
@@ -205,7 +176,7 @@ class Replay(Node):
                 asked = self.resolve_service_name(get_state.srv_name).rpartition('/')[0]
                 raise ReplayError(f'waited {self.given("startup_timeout"):g} s in vain for '
                                   f'{asked}: the {missing}')
-            self._tick(self._now_ns)
+            self._player.tick(self._player.now_ns)
             self._spin(0.1)
 
     def _play(self, bag: Bag, drive: topics.Drive) -> None:
@@ -222,7 +193,7 @@ class Replay(Node):
                 self._wait_until(due, message.time_ns)
             if self.stopped:
                 break
-            if not self._send(message) or message.topic is not drive.image:
+            if not self._send(drive, message) or message.topic is not drive.image:
                 continue
             stamp = message.stamp_ns
             if lockstep:
@@ -238,25 +209,23 @@ class Replay(Node):
             self._spin(0.02)
         progress.end()
 
-    def _send(self, message: Message) -> bool:
+    def _send(self, drive: topics.Drive, message: Message) -> bool:
         """Publish a recorded message as it is; return False where its bytes are damaged."""
-        kind, publisher = self._outputs[message.topic]
         try:
-            ready = deserialize_message(message.cdr, kind)
-            if kind in (Image, CompressedImage):
+            ready = self._player.ready(message)
+            if message.topic is drive.image:
                 self.ledger.send(message.stamp_ns, time.monotonic())
         except Exception as error:  # rclpy has no common class for what damaged bytes cause
             self.warnings.append(f'{message.topic.name} at {message.time_ns / 1e9:.3f} s: {error}')
             return False
-        self._tick(message.time_ns)
-        publisher.publish(ready)
+        self._player.publish(message, ready)
         return True
 
     def _wait_for(self, stamp: int) -> None:
         """Wait for the result of a frame; ends the drive where the segmenter has gone."""
         deadline = time.monotonic() + self.given('result_timeout')
         while not self.ledger[stamp].resolved and not self.stopped:
-            if not self._image.get_subscription_count():
+            if not self._player.heard:
                 self.warnings.append(f'the segmenter went away after {len(self.ledger)} frames')
                 self.stopped = True
             elif time.monotonic() > deadline:
@@ -270,16 +239,8 @@ class Replay(Node):
     def _wait_until(self, due: float, bag_ns: int) -> None:
         """Serve results until the moment ``due`` comes, /clock going on at the bag's pace."""
         while not self.stopped and (left := due - time.monotonic()) > 0:
-            self._tick(bag_ns - int(left * 1e9 * self.given('rate')))
+            self._player.tick(bag_ns - int(left * 1e9 * self.given('rate')))
             self._spin(min(left, 0.01))
-
-    def _tick(self, bag_ns: int) -> None:
-        """Publish /clock; the bag's time never goes back."""
-        self._now_ns = max(self._now_ns, bag_ns)
-        seconds, nanoseconds = divmod(self._now_ns, 1_000_000_000)
-        clock = Clock()
-        clock.clock.sec, clock.clock.nanosec = seconds, nanoseconds
-        self._time.publish(clock)
 
     def _spin(self, seconds: float) -> None:
         """Serve one callback, or none within that time."""

@@ -18,7 +18,8 @@ import gpu_stand
 from asap_ros import build_engine
 from asap_ros.engine import model_file, runtimes
 from asap_ros.engine.base import EngineError
-from asap_ros.engine.cache import EngineCache, Key
+from asap_ros.engine.cache import EngineCache
+from asap_ros.engine.manifest import Key
 from asap_ros.engine.onnxruntime import OnnxRuntimeEngine
 
 MODEL = 'asap_mobilenet_v2_camvid'

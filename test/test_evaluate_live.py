@@ -108,3 +108,13 @@ def test_what_is_asked_for_reaches_the_launch_and_the_node(tmp_path):
     assert made['/**']['ros__parameters'] == {'vehicle_width': 2.5, 'hood_fraction': 0.3}
     assert made['segmenter']['ros__parameters'] == {
         'network_height': 64, 'network_width': 128, 'threads': 2, 'hood_fraction': 0.15}
+
+
+def test_a_bag_without_an_image_is_not_launched_and_gets_a_report_that_says_so(tmp_path):
+    bag = truthful_bags.write(tmp_path / 'bend', 2, left_out=('/camera/image_raw',))
+    outcome = live_run.work(Job(str(bag), str(tmp_path / 'out'), Request()), 1.0)
+    assert 'no topic that looks like a camera' in outcome.error
+    made = json.loads((tmp_path / 'out' / 'report.json').read_text())
+    jsonschema.validate(made, report.schema())
+    assert made['source']['mode'] == 'paced' and made['verdict']['good'] is False
+    assert 'looks like a camera' in (tmp_path / 'out' / 'report.html').read_text()

@@ -11,6 +11,8 @@
 # TORCH_PYTHON  has torch for CUDA and the above without TensorRT (default: tools/training python);
 #               set it to nothing to leave the torch baseline out, and the ratio unjudged.
 # FRAMES        measured calls of everything (default 300)
+#
+# tools/pack_gpu_check.sh packs a PYTHON for a machine that has no network.
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 case ${1-} in -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; exit 0 ;; esac
@@ -25,7 +27,8 @@ cd "$root"  # not a package on PYTHONPATH: the environments of tools/ know the b
 
 echo "gpu_check: engines, golden frames, masks and times (minutes: TensorRT measures kernels) …" >&2
 "${python[@]}" -m asap_ros.gpu_bench --frames "$frames" --cache "$out/engines" \
-    ${pictures:+--pictures "$pictures"} > "$out/bench.json.partial" || exit 1
+    ${pictures:+--pictures "$pictures"} > "$out/bench.json.partial" \
+    || { rm "$out/bench.json.partial"; exit 1; }
 mv "$out/bench.json.partial" "$out/bench.json"
 if [ ${#torch_python[@]} -gt 0 ]; then
     echo "gpu_check: the same networks in torch …" >&2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections import Counter
@@ -16,6 +17,8 @@ from asap_ros.engine.typed import TypedNetwork, typed
 
 PRECISION_NAMES = {'FLOAT': 'fp32', 'HALF': 'fp16', 'INT8': 'int8', 'BF16': 'bf16', 'FP8': 'fp8'}
 
+DATATYPES = {'fp16': ('FP16', 'Half'), 'fp32': ('FP32', 'Float'), 'int8': ('Int8', 'INT8')}
+"""How the inspector of one version or another calls a precision, within longer words."""
 ORIGIN = re.compile(r'\[ONNX Layer: ([^|\]]+?) *[|\]]')
 """What TensorRT's parser writes into the metadata of every layer that it makes of a node."""
 
@@ -59,7 +62,8 @@ def build(runtime: TensorRt, model: ModelFile, recipe: Recipe, timing_cache: Pat
 
     ``report`` and ``stopped``: see ``make_monitor``. ``timing_cache``: a file of measured kernels
     that is read where it is there and written in the end. Raises PrecisionError where the network
-    cannot have the precision, BuildError where TensorRT fails or ``stopped``.
+    cannot have the precision, BuildError where TensorRT fails, does not deliver it, or
+    ``stopped``.
     """
     start = time.monotonic()
     if timing_cache is not None and runtime.cross_targets:
@@ -92,9 +96,16 @@ def build(runtime: TensorRt, model: ModelFile, recipe: Recipe, timing_cache: Pat
         reason = 'it was stopped' if stopped() else runtime.logger.take()
         raise BuildError(f'{runtime.name} {runtime.version} built no engine of {model.path}: '
                          f'{reason}')
+    plan = bytes(memoryview(plan))
     if timing_cache is not None:
         save_timings(config, timing_cache)
-    return Built(bytes(memoryview(plan)), layers, float32, time.monotonic() - start)
+    if not runtime.strongly_typed:  # it may have chosen otherwise
+        layers = inspected(runtime, plan)
+    if recipe.precision not in layers:
+        raise BuildError(
+            f'{runtime.name} {runtime.version} built an engine without one layer in '
+            f'{recipe.precision} ({describe_layers(layers)}): this GPU does not have it')
+    return Built(plan, layers, float32, time.monotonic() - start)
 
 
 def parse(runtime: TensorRt, builder, network_file: TypedNetwork, model: ModelFile):
@@ -168,6 +179,27 @@ def check_precisions(trt, network, network_file: TypedNetwork) -> tuple[dict[str
             + (f'{", ".join(sorted(lower))} came out lower' if lower
                else f'{", ".join(sorted(missing))} cannot be found in the parsed network'))
     return dict(counts), len(found)
+
+
+def inspected(runtime: TensorRt, plan: bytes) -> dict[str, int]:
+    """Return layers by the precision of what they put out, as TensorRT's own inspector tells."""
+    loader = runtime.create('Runtime')
+    engine = loader.deserialize_cuda_engine(plan)
+    if engine is None:
+        raise BuildError(f'{runtime.name} cannot load what it built: {runtime.logger.take()}')
+    text = engine.create_engine_inspector().get_engine_information(
+        runtime.trt.LayerInformationFormat.JSON)
+    counts: Counter[str] = Counter()
+    for layer in json.loads(text)['Layers']:
+        formats = [output['Format/Datatype'] for output in layer['Outputs'][:1]]
+        counts.update(name for name, words in DATATYPES.items()
+                      if any(word in said for said in formats for word in words))
+    return dict(counts)
+
+
+def describe_layers(layers: dict[str, int]) -> str:
+    """Return how many layers have which precision, as text."""
+    return ', '.join(f'{count} {name}' for name, count in sorted(layers.items()))
 
 
 def load_timings(config, path: Path) -> None:

@@ -13,8 +13,9 @@ from asap_ros.engine import prepare, runtimes
 from asap_ros.engine.base import Engine, EngineError, EngineFacts, prove
 from asap_ros.engine.build import Recipe
 from asap_ros.engine.build_process import BuildProcess, Request
-from asap_ros.engine.cache import EngineCache, Entry
+from asap_ros.engine.cache import EngineCache
 from asap_ros.engine.cuda import Gpu
+from asap_ros.engine.manifest import Entry
 from asap_ros.engine.model_file import Golden, ModelFile
 from asap_ros.engine.onnxruntime import OnnxRuntimeEngine
 from asap_ros.engine.runtimes import TensorRt

@@ -9,8 +9,9 @@ from pathlib import Path
 from asap_ros.engine import cuda
 from asap_ros.engine.base import EngineError
 from asap_ros.engine.build import BuildError, Recipe, build
-from asap_ros.engine.cache import EngineCache, Entry, describe, make_key
+from asap_ros.engine.cache import EngineCache
 from asap_ros.engine.cuda import CudaError, Gpu
+from asap_ros.engine.manifest import Entry, describe, make_key
 from asap_ros.engine.model_file import ModelFile
 from asap_ros.engine.runtimes import TensorRt
 

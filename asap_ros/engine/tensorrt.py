@@ -6,8 +6,9 @@ import numpy as np
 
 from asap_ros.engine import cuda
 from asap_ros.engine.base import EngineError, check_frames
-from asap_ros.engine.cache import Entry
+from asap_ros.engine.build import describe_layers
 from asap_ros.engine.cuda import Buffer, CudaError, Stream
+from asap_ros.engine.manifest import Entry
 from asap_ros.engine.model_file import TENSORS
 from asap_ros.engine.runtimes import TensorRt
 
@@ -102,7 +103,7 @@ class TensorRtEngine:
         return {
             'runtime_version': self.key.version,
             'engine': self.key.digest,
-            'layers': ', '.join(f'{n} {p}' for p, n in sorted(manifest.layers.items())),
+            'layers': describe_layers(manifest.layers),
             'float32_checked': str(manifest.float32),
             'cuda_graph': 'yes' if graphs and all(graphs) else 'no',
             'batch': str(self.key.batch)}

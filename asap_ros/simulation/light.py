@@ -16,7 +16,7 @@ class Light:
     ``zenith`` and ``horizon`` colour the sky, ``clouds`` 0 to 1 covers it, ``haze`` is 1/m with
     the colour of the horizon. ``wet`` 0 to 1: how far the road mirrors. ``lamps``: headlights,
     street lamps and windows are lit. ``exposure_time`` in seconds blurs motion, ``grain`` is the
-    sensor's noise at mid grey, of 255; ``rain`` streaks a frame.
+    sensor's noise at mid grey, of 255; ``rain`` streaks cross a frame of 1024 columns.
     """
 
     sun_azimuth: float = 1.0

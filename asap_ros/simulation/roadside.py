@@ -11,8 +11,9 @@ from asap_ros.simulation.facades import BAY, STOREY
 from asap_ros.simulation.layout import Layout
 from asap_ros.simulation.light import Light
 from asap_ros.simulation.scenario import Scenario
+from asap_ros.simulation.structures import Barrier, Building, Post
 from asap_ros.simulation.terrain import Terrain
-from asap_ros.simulation.things import Barrier, Building, Plant, Post, Thing, Vehicle
+from asap_ros.simulation.things import Figure, Thing, Vehicle
 from asap_ros.simulation.traffic import PAINTS
 
 
@@ -139,14 +140,14 @@ def _street_trees(site: _Site, scenario: Scenario, light: Light) -> Iterator[Thi
         if site.open(s, 5):
             foot, heading = site.foot(s, site.beside(
                 s, rng.choice((-1.0, 1.0)), min(1.0, site.layout.verge.pavement - 0.8)))
-            yield Plant(foot, heading, cutouts.tree(int(rng.integers(8))), rng.uniform(5.5, 9.0),
+            yield Figure(foot, heading, cutouts.tree(int(rng.integers(8))), rng.uniform(5.5, 9.0),
                         bool(rng.random() < 0.5))
     for side in (-1.0, 1.0):
         for s in site.along((10, 26), 9.0):
             foot, heading = site.foot(s, site.beside(s, side, site.layout.verge.pavement
                                                      + rng.uniform(14, 26)))
             if site.open(s, 8):
-                yield Plant(foot, heading, cutouts.tree(int(rng.integers(8))),
+                yield Figure(foot, heading, cutouts.tree(int(rng.integers(8))),
                             rng.uniform(9, 14), bool(rng.random() < 0.5))
 
 
@@ -159,18 +160,18 @@ def _countryside(site: _Site, scenario: Scenario, light: Light) -> Iterator[Thin
             off = away + rng.exponential(9.0)
             foot, heading = site.foot(s, site.beside(s, side, off))
             make = cutouts.conifer if rng.random() < 0.25 else cutouts.tree
-            yield Plant(foot, heading, make(int(rng.integers(8))), rng.uniform(5, 12),
+            yield Figure(foot, heading, make(int(rng.integers(8))), rng.uniform(5, 12),
                         bool(rng.random() < 0.5),
                         (0.05, 1.0) if make is cutouts.conifer else (0.25, 1.0))
         for s in site.along((4, 22)):
             foot, heading = site.foot(s, site.beside(s, side, away - 1.0 + rng.exponential(6.0)))
-            yield Plant(foot, heading, cutouts.bush(int(rng.integers(6))), rng.uniform(0.7, 2.2),
+            yield Figure(foot, heading, cutouts.bush(int(rng.integers(6))), rng.uniform(0.7, 2.2),
                         bool(rng.random() < 0.5), (0.0, 1.0))
         # The edge of a wood, far enough away to stand behind all else.
         for s in site.along((5, 9)):
             if np.sin(0.013 * s + 2 * side) > -0.2:
                 foot, heading = site.foot(s, site.beside(s, side, rng.uniform(38, 60)))
-                yield Plant(foot, heading, cutouts.tree(int(rng.integers(8))),
+                yield Figure(foot, heading, cutouts.tree(int(rng.integers(8))),
                             rng.uniform(11, 17), bool(rng.random() < 0.5))
         for s in site.along((130, 260), 60.0):
             foot, heading = site.foot(s, site.beside(s, side, rng.uniform(16, 30)))

@@ -55,9 +55,10 @@ def _blurred(rgb: np.ndarray, view: View, exposure: float, speed: np.ndarray,
 
 
 def _streaks(rgb: np.ndarray, count: int, rng: np.random.Generator) -> None:
-    """Draw rain drops as slanted streaks and a few drops on the windscreen, in place."""
+    """Draw rain as slanted streaks, in place; ``count`` of them in 1024 columns."""
     height, width = rgb.shape[:2]
     layer = np.zeros((height, width), np.uint8)
+    count = round(count * width / 1024)
     for x, y, long, bright in zip(rng.uniform(0, width, count), rng.uniform(0, height, count),
                                   rng.uniform(0.02, 0.09, count) * height,
                                   rng.integers(18, 60, count)):

@@ -12,7 +12,7 @@ from asap_ros.simulation.layout import Layout
 from asap_ros.simulation.motion import Motion
 from asap_ros.simulation.scenario import Scenario
 from asap_ros.simulation.terrain import Terrain
-from asap_ros.simulation.things import Plant, Thing, Vehicle
+from asap_ros.simulation.things import Figure, Thing, Vehicle
 
 PAINTS = ((0.60, 0.60, 0.60), (0.30, 0.31, 0.33), (0.03, 0.03, 0.035), (0.10, 0.10, 0.11),
           (0.30, 0.02, 0.02), (0.02, 0.05, 0.22), (0.70, 0.70, 0.68), (0.05, 0.12, 0.09),
@@ -49,10 +49,10 @@ class Mover:
         if self.body is not None:
             return Vehicle(foot, heading, self.body, self.paint, self.lamps)
         if self.rider:
-            return Plant(foot, heading, cutouts.cyclist(self.variant, False), 1.78,
+            return Figure(foot, heading, cutouts.cyclist(self.variant, False), 1.78,
                          crown=(0.0, 1.0))
         step = int(2.0 * abs(s) + self.variant) % 4
-        return Plant(foot, heading, cutouts.person(self.variant, step),
+        return Figure(foot, heading, cutouts.person(self.variant, step),
                      1.62 + 0.04 * (self.variant % 6), self.variant % 2 == 1, (0.0, 1.0))
 
 

@@ -34,7 +34,8 @@ def road_geometry(world: World, time: float, base: tuple[np.ndarray, np.ndarray]
     x, y, heading = line.at(s0)
     placed = (np.array([float(x), float(y), world.terrain.height(float(x))])
               - base[1]) @ base[0]
-    forward = base[0].T @ np.array([np.cos(heading), np.sin(heading), 0.0])
+    c, n = np.cos(heading), np.sin(heading)
+    forward = base[0].T @ np.array([c, n, c * float(world.terrain.slope(float(x)))])
     start, end, blocker = _view(world, s0, base, view, mask)
     s = np.unique(np.r_[start, np.arange(np.ceil(start), end, 1.0), end])
     zero = np.zeros_like(s)

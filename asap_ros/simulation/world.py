@@ -12,8 +12,9 @@ from asap_ros.simulation.light import Light
 from asap_ros.simulation.motion import Motion
 from asap_ros.simulation.road_line import STEP, RoadLine
 from asap_ros.simulation.scenario import Scenario
+from asap_ros.simulation.structures import Post
 from asap_ros.simulation.terrain import Terrain
-from asap_ros.simulation.things import Post, Thing
+from asap_ros.simulation.things import Thing
 from asap_ros.simulation.traffic import Mover
 
 RUN_UP, RUN_OUT = 80.0, 450.0
@@ -39,7 +40,7 @@ class World:
 
 def build(scenario: Scenario, seed: int, seconds: float) -> World:
     """Return the world of a drive of ``seconds`` with this seed."""
-    # Streams of their own: a longer drive begins as a shorter one of the same seed does.
+    # Streams of their own, so that what is drawn for one does not move the others.
     rng = {name: np.random.default_rng([seed, number]) for number, name in enumerate(
         ('road', 'looks', 'drive', 'side', 'traffic'))}
     length = RUN_UP + scenario.speed * seconds + RUN_OUT

@@ -9,7 +9,8 @@ import pytest
 from asap_ros.engine import model_file, runtimes
 from asap_ros.engine.base import EngineError
 from asap_ros.engine.build import Recipe, build
-from asap_ros.engine.cache import EngineCache, Entry, describe, make_key
+from asap_ros.engine.cache import EngineCache
+from asap_ros.engine.manifest import Entry, describe, make_key
 
 RECIPE = Recipe('fp16', (64, 128), 2, ('sm86', 'sm89'))
 NAME = 'asap_mobilenet_v2_camvid'

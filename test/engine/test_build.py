@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -149,3 +150,34 @@ class Layer:
 
     def set_output_type(self, index, kind):
         self.outputs.append(kind)
+
+
+def told(*formats):
+    """Return what the inspector of an engine says of layers with outputs of these formats."""
+    layers = [{'Name': f'layer {number}', 'Outputs': [{'Format/Datatype': said}] if said else []}
+              for number, said in enumerate(formats)]
+    return json.dumps({'Layers': layers, 'Bindings': []})
+
+
+def inspecting(text):
+    """Return a runtime whose inspector says that."""
+    inspector = SimpleNamespace(get_engine_information=lambda kind: {'as JSON': text}[kind])
+    engine = SimpleNamespace(create_engine_inspector=lambda: inspector)
+    loader = SimpleNamespace(deserialize_cuda_engine=lambda plan: engine if plan else None)
+    return SimpleNamespace(
+        name='tensorrt', create=lambda kind: loader, logger=SimpleNamespace(take=lambda: 'why'),
+        trt=SimpleNamespace(LayerInformationFormat=SimpleNamespace(JSON='as JSON')))
+
+
+def test_what_was_built_is_told_by_the_inspector():
+    text = told('Channel major FP16 format where channel % 8 == 0', 'Row major linear FP32', '',
+                'Half', 'Row major Int8 format', 'Row major INT32')
+    assert building.inspected(inspecting(text), b'plan') == {'fp16': 2, 'fp32': 1, 'int8': 1}
+    with pytest.raises(BuildError, match='cannot load what it built: why'):
+        building.inspected(inspecting(text), b'')
+
+
+def test_a_precision_that_was_not_delivered_is_an_error(rtx, shipped, monkeypatch):
+    monkeypatch.setattr(building, 'check_precisions', lambda *_: ({'fp32': 9}, 33))
+    with pytest.raises(BuildError, match=r'without one layer in fp16 \(9 fp32\)'):
+        build(rtx, shipped, Recipe('fp16', (64, 128), 1, ('sm86',)))

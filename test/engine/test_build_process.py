@@ -11,7 +11,8 @@ import pytest
 from asap_ros.engine import build_process
 from asap_ros.engine.build import BuildError, Recipe
 from asap_ros.engine.build_process import BuildProcess, Request, parse_request
-from asap_ros.engine.cache import EngineCache, make_key
+from asap_ros.engine.cache import EngineCache
+from asap_ros.engine.manifest import make_key
 
 RECIPE = Recipe('fp16', (64, 128), 1, ('sm86',))
 PATIENCE = 120.0

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from asap_ros.engine import cache as caches
-from asap_ros.engine.cache import CacheError, EngineCache, export, install, parse_manifest
+from asap_ros.engine.cache import CacheError, EngineCache, export, install
+from asap_ros.engine.manifest import parse_manifest
 
 
 def stored(cache, entry):

@@ -15,8 +15,8 @@ from gpu_stand import RTX_CLASSES
 
 from asap_ros.engine import cuda
 from asap_ros.engine.base import EngineError, prove
-from asap_ros.engine.cache import Entry, Key, Manifest
 from asap_ros.engine.cuda import CudaError
+from asap_ros.engine.manifest import Entry, Key, Manifest
 from asap_ros.engine.runtimes import TensorRt, make_logger
 from asap_ros.engine.tensorrt import PlanError, TensorRtEngine
 
