@@ -13,8 +13,8 @@ ROS = {'rclpy', 'tf2_ros', 'tf2_py', 'diagnostic_updater', 'message_filters', 'l
        'launch_ros', 'cv_bridge', 'ament_index_python'}
 EDGES = {'node', 'answers', 'outputs', 'images', 'messages', 'parameters', 'poses', 'diagnostics',
          'road_messages', 'road_outputs'}
-HELPERS = {'recording'}
-"""Parts of executables that run the node and listen to it."""
+HELPERS = {'player', 'recording'}
+"""Parts of executables: what feeds the node and what listens to it."""
 PARTLY = {'images'}
 """Edges that work without ROS but for the making of messages."""
 MAY_USE = {
