@@ -127,7 +127,7 @@ def camera_of(calibration, width, height):
     return build_camera(calibration, pose, width, height, rectified=True)
 
 
-def seen_through(calibration, scale_of):
+def seen_through(calibration, scale_of, truth=TRUTH):
     """Return the road of a scene as a CameraInfo says it is windowed, binned and resized."""
     f, cx, cy = 2262.0, 1023.5, 511.5
     whole = Mount(f=f, cx=cx, cy=cy, width=2048, height=1024)
@@ -138,7 +138,7 @@ def seen_through(calibration, scale_of):
     mount = window.resized(scale_of / binning)
     assert (mount.width, mount.height) == (width, height)
     camera = camera_of(calibration, width, height)
-    return RoadModel(LABELS).analyse(render(TRUTH, mount), None, camera, 0.0)
+    return RoadModel(LABELS).analyse(render(truth, mount), None, camera, 0.0)
 
 
 def calibration(**changes):
@@ -194,6 +194,43 @@ scenes = st.fixed_dictionaries({
     'offset': st.floats(-4, 4), 'heading': st.floats(-0.3, 0.3),
     'curvature': st.floats(-0.05, 0.05), 'rate': st.floats(-1e-3, 1e-3),
     'width': st.floats(1.0, 20.0), 'widening': st.floats(-0.1, 0.2)})
+
+
+@settings(max_examples=30, deadline=None)
+@given(scenes, st.integers(0, 2 ** 32 - 1), st.floats(0, 2), st.floats(-0.1, 0.1),
+       st.floats(-0.5, 0.5), st.floats(-0.03, 0.03))
+def test_any_mirrored_image_gives_the_mirrored_road(scene, seed, sigma, yaw, y, roll):
+    mount = replace(MOUNT.resized(0.25), yaw=yaw, y=y, roll=roll)
+    mirror = replace(mount, cx=mount.width - 1 - mount.cx, y=-y, yaw=-yaw, roll=-roll)
+    rng = np.random.default_rng(seed)
+    box = Box(rng.uniform(6, 40), rng.uniform(-4, 4), 1.8, 1.5)
+    mask = render(Truth(**scene), replace(mount, roll=0.0), (box,), sigma=sigma, rng=rng)
+    one = road_of(mask, mount=mount)
+    other = road_of(np.ascontiguousarray(mask[:, ::-1]), mount=mirror)
+    assert other.geometry.valid == one.geometry.valid
+    if one.geometry.valid:
+        sign = np.array([-1, -1, -1, -1, 1, 1])
+        np.testing.assert_allclose(numbers(other.geometry), sign * numbers(one.geometry),
+                                   atol=1e-6)
+    np.testing.assert_array_equal(other.space.contact, one.space.contact[::-1])
+    np.testing.assert_array_equal(other.space.blocker, one.space.blocker[::-1])
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.floats(-0.01, 0.01), st.floats(-1, 1), st.integers(0, 12), st.integers(0, 12),
+       st.sampled_from([1, 2]), st.sampled_from([0.5, 1.0]))
+def test_any_window_binning_and_size_give_the_same_road(curvature, offset, left, above, binning,
+                                                        scale):
+    truth = Truth(offset=offset, heading=0.01, curvature=curvature)
+    window = {'roi_x_offset': 32 * left, 'roi_y_offset': 32 * above,
+              'roi_width': 2048 - 64 * left, 'roi_height': 1024 - 32 * above,
+              'binning_x': binning, 'binning_y': binning} if left or above or binning > 1 else {}
+    geometry = seen_through(calibration(**window), scale, truth).geometry
+    assert geometry.valid
+    off = np.abs(numbers(geometry) - [*truth.parameters, MOUNT.pitch])
+    # A straight edge runs along pixels' borders in places: what these round does not average out.
+    coarse = 12.0 if scale / binning == 0.25 else 4.0
+    assert (off < coarse * np.array([0.01, 1.5e-3, 1e-4, 5e-6, 0.02, 2e-4])).all(), off
 
 
 @settings(max_examples=60, deadline=None)

@@ -14,7 +14,7 @@ ROS = {'rclpy', 'tf2_ros', 'tf2_py', 'diagnostic_updater', 'message_filters', 'l
 EDGES = {'node', 'answers', 'outputs', 'images', 'messages', 'parameters', 'poses', 'diagnostics',
          'road_messages', 'road_outputs'}
 HELPERS = {'player', 'recording'}
-"""Parts of executables that feed the node and listen to it."""
+"""Parts of executables: what feeds the node and what listens to it."""
 PARTLY = {'images'}
 """Edges that work without ROS but for the making of messages."""
 MAY_USE = {
