@@ -28,7 +28,7 @@ from asap_ros.version import version
 class Request:
     """How drives are evaluated; the fields are the command line's (``evaluate --help``)."""
 
-    model: str = 'asap_mobilenet_v2_camvid'
+    model: str = 'asap_mobilenet_v2_driving'
     engine: str = 'onnxruntime'
     size: tuple[int, int] = (512, 1024)
     threads: int = 0

@@ -53,7 +53,7 @@ TABLE = (
     Entry('autostart', False,
           'Configure and activate at once; the launch file sets it. Otherwise that is left to '
           'whoever manages the lifecycle.'),
-    Entry('model', 'asap_mobilenet_v2_camvid',
+    Entry('model', 'asap_mobilenet_v2_driving',
           'Name of a shipped model, or path of an ONNX file exported by asap_training.'),
     Entry('engine', 'auto', 'Runtime of the network; auto takes the best that works.',
           choices=ENGINES),
