@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
+
+import cv2
 import numpy as np
 import pytest
 
@@ -13,13 +16,12 @@ from builtin_interfaces.msg import Time
 from launched import FRONT, Visitor, launched
 from nav_msgs.msg import Path
 from road_stand import GRASS, OPTICAL, calibration, picture, transform
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage
 from stand import LATCHED
 from std_msgs.msg import Header
 from synthetic_roads import MOUNT, Truth, render
 from tf2_msgs.msg import TFMessage
 
-from asap_ros import images
 from asap_ros.road.geometry import Status
 
 PARAMETERS = f"""
@@ -34,11 +36,15 @@ PARAMETERS = f"""
 
 
 class Vehicle(Visitor):
-    """A camera, its calibration and its transform; frames are answered by another process."""
+    """A camera, its calibration and its transform; frames are answered by another process.
+
+    Frames go as PNG: one that is larger than a socket's buffer comes by luck alone, best effort.
+    """
 
     def __init__(self, context: rclpy.Context):
         super().__init__('vehicle', context)
-        self.image = self.create_publisher(Image, '/front/image_raw', 1)
+        self.image = self.create_publisher(
+            CompressedImage, '/front/image_raw/compressed', 1)
         self.info = self.create_publisher(CameraInfo, '/front/camera_info', 1)
         self.static = self.create_publisher(TFMessage, '/tf_static', LATCHED)
         self.roads: list[RoadGeometry] = []
@@ -56,7 +62,10 @@ class Vehicle(Visitor):
         """
         self._seconds += 100
         stamp = Time(sec=self._seconds, nanosec=123_456_789)
-        frame = images.encode(picture(mask), 'rgb8', Header(stamp=stamp, frame_id=frame_id))
+        pixels = cv2.cvtColor(picture(mask), cv2.COLOR_RGB2BGR)
+        frame = CompressedImage(
+            header=Header(stamp=stamp, frame_id=frame_id), format='rgb8; png compressed bgr8',
+            data=array('B', cv2.imencode('.png', pixels)[1].tobytes()))
 
         def publish():
             self.info.publish(calibration())
@@ -73,7 +82,8 @@ def vehicle(own_domain, tiny_file, tmp_path_factory):
     folder = tmp_path_factory.mktemp('road')
     (folder / 'road.yaml').write_text(PARAMETERS)
     context = rclpy.Context()
-    with launched(folder, f'model:={tiny_file}', f'params_file:={folder / "road.yaml"}', *FRONT):
+    with launched(folder, f'model:={tiny_file}', f'params_file:={folder / "road.yaml"}', *FRONT,
+                  'compressed:=true'):
         rclpy.init(args=[], context=context)
         made = Vehicle(context)
         yield made

@@ -4,13 +4,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import cluster_jobs
 import pytest
 import tiny_bags
+from ament_index_python.packages import get_package_prefix
 
 pytest.importorskip('distributed', reason='needs the package distributed')
 from distributed import LocalCluster
@@ -100,8 +100,10 @@ def alive(pid):
 def test_ctrl_c_ends_the_workers_and_leaves_no_half_files(tmp_path, tiny_file):
     bags = [tiny_bags.write(tmp_path / f'drive{k}', frames=1500) for k in range(2)]
     out = tmp_path / 'out'
+    # The installed script: the workers' processes import it anew, and must not run it again.
+    script = Path(get_package_prefix('asap_ros')) / 'lib' / 'asap_ros' / 'evaluate'
     process = subprocess.Popen(
-        [sys.executable, '-m', 'asap_ros.evaluate', *map(str, bags), '--out', str(out),
+        [script, *map(str, bags), '--out', str(out),
          '--model', str(tiny_file), '--size', '32', '64', '--workers', '2'],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         start_new_session=True)
