@@ -98,6 +98,8 @@ class Read:
             self._ahead = iter(DataLoader(
                 self.views, batch_sampler=_Keys(self.order, epoch, first),
                 num_workers=self.workers, worker_init_fn=_start_worker,
+                # Not forked: OpenCV waits for ever for threads that a fork leaves behind.
+                multiprocessing_context='spawn' if self.workers else None,
                 prefetch_factor=4 if self.workers else None,
                 pin_memory=self.device.type == 'cuda'))
         for step in range(first, self.order.steps):
