@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from asap_ros import labels, recorded
+from asap_ros import image_files, labels, recorded
 from asap_ros.evaluation import frames, topics
 from asap_ros.evaluation.bags import Bag, BagError
 from asap_ros.evaluation.topics import Wanted
@@ -63,25 +62,20 @@ def extract(bag: Bag, labels_of: LabelSet, out: Path, size: tuple[int, int] | No
                              f'{labels_of.name}; name their label set with --reference-labels')
         target = size or rgb.shape[:2]
         stem = f'{bag.name}_{frame.stamp_ns}'
-        write(out / 'images' / f'{stem}.png',
-              cv2.cvtColor(resize(rgb, target) if size else rgb, cv2.COLOR_RGB2BGR))
-        write(out / 'labels' / f'{stem}.png', resize_mask(mask, target))
+        add(out / 'images' / f'{stem}.png',
+            cv2.cvtColor(resize(rgb, target) if size else rgb, cv2.COLOR_RGB2BGR))
+        add(out / 'labels' / f'{stem}.png', resize_mask(mask, target))
         count += 1
     if bag.damage:
         left_out.append(bag.damage)
     return count, left_out
 
 
-def write(path: Path, pixels: np.ndarray) -> None:
-    """Write a picture, whole or not at all, unless it is there; OSError where it cannot be."""
-    if path.is_file():
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix('.partial.png')
-    if not cv2.imwrite(str(partial), pixels):
-        partial.unlink(missing_ok=True)
-        raise OSError(f'{path} could not be written: is the disk full?')
-    os.replace(partial, path)
+def add(path: Path, pixels: np.ndarray) -> None:
+    """Write a picture unless it is there; OSError where it cannot be written."""
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image_files.write(path, pixels)
 
 
 def main(arguments: list[str] | None = None) -> None:

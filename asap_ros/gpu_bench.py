@@ -26,6 +26,7 @@ from asap_ros.engine.model_file import ModelError, ModelFile
 from asap_ros.engine.target import Target
 from asap_ros.engine.tensorrt import TensorRtEngine
 from asap_ros.engine.typed import typed
+from asap_ros.image_files import SUFFIXES
 from asap_ros.preprocess import Layout, to_rgb_at
 from asap_ros.statistics import percentiles
 
@@ -36,7 +37,6 @@ PRECISIONS = ('fp16', 'fp32')
 WARM_UP = 20
 PICTURES = 200
 """Real pictures at most that masks are compared on."""
-SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp')
 
 
 def time_calls(call, repeats: int) -> dict[str, float]:

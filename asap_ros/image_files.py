@@ -1,4 +1,4 @@
-"""What a JPEG, PNG or WebP file says of itself, and whether all of it is there.
+"""Picture files: what a JPEG, PNG or WebP says of itself, whether it is whole, and writing one.
 
 OpenCV decodes what it is given: depending on its version a JPEG that was cut off becomes a
 picture with a grey lower half, and a header of a few bytes may ask for gigabytes. So size and
@@ -7,9 +7,17 @@ completeness are read from the file before it is decoded.
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp')
+"""Endings of the files that are looked for where pictures are asked for."""
 
 MAX_PIXELS = 2 ** 25
 """Largest picture that is decoded, in pixels: an 8K frame (7680x4320) still fits."""
@@ -32,6 +40,21 @@ class ImageFile:
     height: int
     width: int
     grey: bool
+
+
+def write(path: Path, pixels: np.ndarray) -> None:
+    """Write pixels as OpenCV has them (BGR) in the format of the path's ending.
+
+    The file appears whole or not at all, and is found by nobody before. Raises OSError where it
+    cannot be written.
+    """
+    partial = path.with_name(f'{path.name}.partial')
+    try:
+        partial.write_bytes(cv2.imencode(path.suffix, pixels)[1])
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise OSError(f'{path} could not be written: {error.strerror}') from error
+    os.replace(partial, path)
 
 
 def inspect(data: bytes) -> ImageFile:

@@ -7,10 +7,9 @@ from pathlib import Path
 import yaml
 
 from asap_ros import labels as label_sets
+from asap_ros.image_files import SUFFIXES
 from asap_ros.labels import LabelError, LabelSet
 from asap_training.datasets import MOST_FAULTS, DataError, Found, Pair
-
-PICTURES = ('.png', '.jpg', '.jpeg', '.webp')
 
 
 def camvid(root: Path, split: str) -> Found:
@@ -69,9 +68,9 @@ def folder(root: Path, split: str) -> Found:
     """
     base = root / split
     labels = _own_labels(root / 'labels.yaml')
-    images = sorted(p for p in (base / 'images').glob('*') if p.suffix.lower() in PICTURES)
+    images = sorted(p for p in (base / 'images').glob('*') if p.suffix.lower() in SUFFIXES)
     if not images:
-        raise DataError(f'{base / "images"} holds no picture ({", ".join(PICTURES)})')
+        raise DataError(f'{base / "images"} holds no picture ({", ".join(SUFFIXES)})')
     pairs = tuple(Pair(image, _picture(base / 'labels', image.stem)) for image in images)
     return Found(str(base), pairs, labels)
 
@@ -86,7 +85,7 @@ def pictures(root: Path, tree: str, split: str, ending: str) -> list[Path]:
     base = root / tree / split
     if not base.is_dir():
         raise DataError(f'{base} is missing: the data set is expected in its official layout')
-    found = sorted(p for p in base.glob(f'*/*{ending}.*') if p.suffix.lower() in PICTURES)
+    found = sorted(p for p in base.glob(f'*/*{ending}.*') if p.suffix.lower() in SUFFIXES)
     if not found:
         raise DataError(f'{base} holds no */*{ending}.png: there is nothing in split {split}')
     return found
@@ -131,7 +130,7 @@ def _own_labels(path: Path) -> LabelSet:
 
 
 def _picture(folder: Path, stem: str) -> Path:
-    for suffix in PICTURES:
+    for suffix in SUFFIXES:
         if (folder / f'{stem}{suffix}').is_file():
             return folder / f'{stem}{suffix}'
-    raise DataError(f'{folder / stem} is missing (looked for {", ".join(PICTURES)})')
+    raise DataError(f'{folder / stem} is missing (looked for {", ".join(SUFFIXES)})')

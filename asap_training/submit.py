@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 import cv2
 import torch
 from tqdm import tqdm
 
+from asap_ros import image_files
 from asap_ros import labels as label_sets
 from asap_training import checkpoint, layouts, recipe
 from asap_training.arguments import fail, stopped
@@ -62,10 +62,7 @@ def main(given: list[str] | None = None) -> None:
                 raise DataError(f'{path} cannot be read as a picture')
             ids = cityscapes.to_raw[label_mask(model, pixels, protocol)]
             target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_suffix('.partial.png')
-            if not cv2.imwrite(str(partial), ids):
-                raise OSError(f'{target} could not be written')
-            os.replace(partial, target)
+            image_files.write(target, ids)
     print(f'{options.out}: {len(found)} masks; zip the folder for the server')
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from asap_ros import image_files
 from asap_ros.simulation import world as worlds
 from asap_ros.simulation.scenario import DAY, EVENING, NIGHT, OVERCAST, RAIN, SCENARIOS, Scenario
 from asap_ros.simulation.simulation import Lens, Simulation
@@ -94,9 +95,6 @@ def start(root: Path) -> None:
 
 def write(root: Path, sample: Sample) -> None:
     """Write a frame and its labels as PNG, losslessly; the picture appears last, once whole."""
-    if not cv2.imwrite(str(root / 'labels' / f'{sample.name}.png'), sample.mask):
-        raise OSError(f'{root}/labels/{sample.name}.png cannot be written: is the disk full?')
-    part = root / 'images' / f'.{sample.name}.png'
-    if not cv2.imwrite(str(part), cv2.cvtColor(sample.rgb, cv2.COLOR_RGB2BGR)):
-        raise OSError(f'{part} cannot be written: is the disk full?')
-    part.rename(root / 'images' / f'{sample.name}.png')
+    image_files.write(root / 'labels' / f'{sample.name}.png', sample.mask)
+    image_files.write(root / 'images' / f'{sample.name}.png',
+                      cv2.cvtColor(sample.rgb, cv2.COLOR_RGB2BGR))
