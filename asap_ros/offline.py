@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from asap_ros import overlay, recorded
-from asap_ros.evaluation import frames, judging, outputs
+from asap_ros import bag_messages, overlay, recorded
+from asap_ros.evaluation import frames, judging
 from asap_ros.evaluation.bags import Bag, BagError
 from asap_ros.evaluation.frames import Frame
 from asap_ros.evaluation.observation import Observation
@@ -29,6 +29,7 @@ from asap_ros.pipeline import Pipeline
 from asap_ros.preprocess import Picture
 from asap_ros.road.analysis import Road, RoadModel
 from asap_ros.road.camera import CameraError, PoseError
+from asap_ros.road.free_space import boundary_points
 from asap_ros.road.geometry import Status
 
 Seen = tuple[np.ndarray, 'np.ndarray | None', dict[str, float]]
@@ -178,11 +179,12 @@ def _write(output: OutputBag, frame: Frame, road: Road, base_frame: str) -> None
     """Put the results of a frame into the bag of results, at the frame's own time."""
     stamp, time_ns = frame.stamp_ns, frame.image.time_ns
     frame_id = frame.image.value.header.frame_id
-    output.put('/segmenter/mask/compressed', time_ns, outputs.png(road.mask, stamp, frame_id))
+    output.put('/segmenter/mask/compressed', time_ns,
+               bag_messages.label_mask(road.mask, stamp, frame_id))
     output.put('/segmenter/road_geometry', time_ns,
-               outputs.road_geometry(road.geometry, stamp, base_frame))
-    output.put('/segmenter/path', time_ns, outputs.path(road.geometry, stamp, base_frame))
+               bag_messages.road_geometry(road.geometry, stamp, base_frame))
+    output.put('/segmenter/path', time_ns, bag_messages.path(road.geometry, stamp, base_frame))
     if road.space is not None:
         output.put('/segmenter/free_space/boundary', time_ns,
-                   outputs.boundary(road.space, stamp, base_frame))
+                   bag_messages.boundary(boundary_points(road.space), stamp, base_frame))
 

@@ -14,16 +14,11 @@ from visualization_msgs.msg import Marker, MarkerArray
 from asap_ros.labels import LabelSet
 from asap_ros.msg import RoadGeometry as RoadGeometryMessage
 from asap_ros.road.camera import Calibration
-from asap_ros.road.geometry import NO_BLOCKER, RoadGeometry
+from asap_ros.road.geometry import ARRAYS, NO_BLOCKER, NUMBERS, RoadGeometry
 from asap_ros.road.grids import Grid, Scan
 from asap_ros.road.outline import Line, outline
 
-BOUNDARY_FIELDS = ('x', 'y', 'z', 'class', 'range_sigma', 'confidence')
 GROUND_FIELDS = ('x', 'y', 'z')
-NUMBERS = ('lateral_offset', 'heading', 'curvature', 'curvature_rate', 'width', 'pitch',
-           'blocker_distance')
-"""Fields of a RoadGeometry that come with a ``_sigma``."""
-ARRAYS = ('s', 'curvature_at_s', 'curvature_at_s_sigma', 'lateral_at_s_sigma')
 EDGE, BAND, CENTRE, BLOCKER = (
     ColorRGBA(r=r, g=g, b=b, a=a) for r, g, b, a in (
         (0.1, 0.6, 1.0, 1.0), (0.1, 0.6, 1.0, 0.25), (0.2, 0.9, 0.3, 1.0), (1.0, 0.2, 0.1, 0.8)))

@@ -20,7 +20,7 @@ from asap_ros.msg import RoadGeometry
 from asap_ros.poses import FixedPose, TransformPoses
 from asap_ros.road.analysis import Road, RoadModel
 from asap_ros.road.camera import Calibration, Camera, CameraError, Pose, PoseError, build_camera
-from asap_ros.road.free_space import boundary_points
+from asap_ros.road.free_space import BOUNDARY_FIELDS, boundary_points
 from asap_ros.road.geometry import Reference, Status, invalid
 from asap_ros.road.grids import unknown_grid, unknown_scan
 from asap_ros.road.motion_log import MotionLog
@@ -145,7 +145,7 @@ class RoadOutputs:
         send('free_space/grid', lambda: road_messages.occupancy_grid(
             model.grid(road) or unknown_grid(model.options), header))
         send('free_space/boundary', lambda: road_messages.point_cloud(
-            _boundary(road), road_messages.BOUNDARY_FIELDS, header))
+            _boundary(road), BOUNDARY_FIELDS, header))
         send('ground_points', lambda: road_messages.point_cloud(
             self._ground_points(road), road_messages.GROUND_FIELDS, header))
         send('markers', lambda: road_messages.markers(geometry, self._labels, header))
@@ -157,7 +157,7 @@ class RoadOutputs:
 
 def _boundary(road: Road) -> np.ndarray:
     if road.space is None:
-        return np.empty((0, len(road_messages.BOUNDARY_FIELDS)), np.float32)
+        return np.empty((0, len(BOUNDARY_FIELDS)), np.float32)
     return boundary_points(road.space)
 
 

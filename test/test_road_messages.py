@@ -15,6 +15,7 @@ from synthetic_roads import LABELS, MOUNT, SKY, Truth, render
 from visualization_msgs.msg import Marker
 
 from asap_ros import road_messages
+from asap_ros.road.free_space import BOUNDARY_FIELDS
 from asap_ros.road.geometry import Reference, Status, invalid
 
 HEADER = Header(stamp=Time(sec=5, nanosec=7), frame_id='base_link')
@@ -59,8 +60,7 @@ def test_organised_and_flat_clouds():
     organised[0] = np.nan
     cloud = road_messages.point_cloud(organised, road_messages.GROUND_FIELDS, HEADER)
     assert (cloud.height, cloud.width, cloud.row_step) == (4, 6, 72) and not cloud.is_dense
-    flat = road_messages.point_cloud(np.zeros((5, 6), np.float32),
-                                     road_messages.BOUNDARY_FIELDS, HEADER)
+    flat = road_messages.point_cloud(np.zeros((5, 6), np.float32), BOUNDARY_FIELDS, HEADER)
     assert (flat.height, flat.width, len(flat.data)) == (1, 5, 120) and flat.is_dense
 
 

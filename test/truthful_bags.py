@@ -10,8 +10,9 @@ import tiny_bags
 from rosbags.rosbag2 import StoragePlugin, Writer
 from synthetic_roads import Mount, Truth
 
-from asap_ros.evaluation import outputs
+from asap_ros import bag_messages
 from asap_ros.road import geometry
+from asap_ros.road.free_space import BOUNDARY_FIELDS
 from asap_ros.typestore import typestore
 
 MOUNT = Mount(f=283.0, cx=127.5, cy=63.5, width=256, height=128)
@@ -21,7 +22,7 @@ TYPES = typestore().types
 
 
 def header(index, frame_id='camera_optical'):
-    return outputs.header(tiny_bags.START_NS + index * tiny_bags.PERIOD_NS, frame_id)
+    return bag_messages.header(tiny_bags.START_NS + index * tiny_bags.PERIOD_NS, frame_id)
 
 
 def _optical():
@@ -75,7 +76,7 @@ def road_geometry(index, truth: Truth):
         curvature_at_s=truth.curvature + truth.rate * s, curvature_at_s_sigma=zero,
         lateral_at_s_sigma=zero, path=np.stack([x, y, heading], axis=1), view_start=0.0,
         view_end=59.5)
-    return outputs.road_geometry(
+    return bag_messages.road_geometry(
         told, tiny_bags.START_NS + index * tiny_bags.PERIOD_NS, 'base_link')
 
 
@@ -95,7 +96,7 @@ def free_space(index, mask):
         depth = (x * np.cos(MOUNT.pitch) + MOUNT.up * np.sin(MOUNT.pitch))
         points[u, :4] = x, -(u - MOUNT.cx) / MOUNT.f * depth, 0.0, mask[v, u]
     fields = [TYPES['sensor_msgs/msg/PointField'](name, 4 * k, 7, 1)
-              for k, name in enumerate(outputs.BOUNDARY_FIELDS)]
+              for k, name in enumerate(BOUNDARY_FIELDS)]
     return TYPES['sensor_msgs/msg/PointCloud2'](
         header(index, 'base_link'), 1, MOUNT.width, fields, False, 24, 24 * MOUNT.width,
         np.frombuffer(points.tobytes(), np.uint8), False)
@@ -115,7 +116,7 @@ def write(path: Path, frames=12, truth: Truth = BEND, boxes=(), left_out=()) -> 
         '/camera/image_raw': lambda k: picture(k, mask),
         '/camera/camera_info': camera_info, '/tf_static': transforms,
         '/odometry': lambda k: odometry(k, truth.curvature),
-        '/ground_truth/mask/compressed': lambda k: outputs.png(
+        '/ground_truth/mask/compressed': lambda k: bag_messages.label_mask(
             mask, tiny_bags.START_NS + k * tiny_bags.PERIOD_NS, 'camera_optical'),
         '/ground_truth/road_geometry': lambda k: road_geometry(k, truth),
         '/ground_truth/free_space': lambda k: free_space(k, mask)}

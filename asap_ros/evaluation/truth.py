@@ -6,16 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from asap_ros.bag_messages import FLOAT32
 from asap_ros.evaluation.bags import BagError
 from asap_ros.road import clothoid
-from asap_ros.road.geometry import Reference, RoadGeometry, Status
-
-NUMBERS = ('crest', *(
-    name for stem in ('lateral_offset', 'heading', 'curvature', 'curvature_rate', 'width',
-                      'pitch', 'blocker_distance') for name in (stem, f'{stem}_sigma')))
-ARRAYS = ('s', 'curvature_at_s', 'curvature_at_s_sigma', 'lateral_at_s_sigma')
-FLOAT32 = 7
-"""Code of 32-bit floats in sensor_msgs/PointField."""
+from asap_ros.road.geometry import ARRAYS, NUMBERS, Reference, RoadGeometry, Status
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +35,9 @@ def geometry_of(message) -> RoadGeometry:
     return RoadGeometry(
         valid=bool(message.valid), status=Status(int(message.status)),
         reference=Reference(int(message.reference)),
-        **{name: float(getattr(message, name)) for name in NUMBERS},
+        crest=float(message.crest),
+        **{name: float(getattr(message, name))
+           for stem in NUMBERS for name in (stem, f'{stem}_sigma')},
         **{name: np.array(getattr(message, name), float) for name in ARRAYS},
         path=np.stack([curve.x, curve.y, curve.heading], axis=1),
         covariance=np.array(message.covariance, float).reshape(6, 6),

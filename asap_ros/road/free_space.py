@@ -21,6 +21,9 @@ down sees it from higher up still, but that is beyond any range that is told."""
 UNKNOWN, FREE, BLOCKED = 0, 1, 2
 """What is known of a column: nothing, that it is free to range_max, that a class blocks it."""
 
+BOUNDARY_FIELDS = ('x', 'y', 'z', 'class', 'range_sigma', 'confidence')
+"""What ``boundary_points`` says of each point, in its order."""
+
 
 @dataclass(frozen=True, eq=False)
 class Columns:
@@ -203,7 +206,7 @@ def place(columns: Columns, camera: Camera, options: RoadOptions,
 
 
 def boundary_points(space: FreeSpace) -> np.ndarray:
-    """Return float32 (n, 6): x, y, z (base_link), class, range sigma, confidence."""
+    """Return float32 (n, 6): BOUNDARY_FIELDS, places in base_link."""
     at = space.state == BLOCKED
     return np.stack([space.x[at], space.y[at], np.zeros(at.sum()), space.blocker[at],
                      space.sigma[at], space.columns.confidence[at]], axis=1).astype(np.float32)

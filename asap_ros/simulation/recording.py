@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 
@@ -22,7 +21,8 @@ from rosbags.interfaces import (
 from rosbags.rosbag2 import StoragePlugin, Writer
 from scipy.spatial.transform import Rotation
 
-from asap_ros.road.geometry import RoadGeometry
+from asap_ros import bag_messages
+from asap_ros.bag_messages import make
 from asap_ros.simulation.simulation import Frame, Lens
 from asap_ros.typestore import typestore
 
@@ -31,9 +31,6 @@ START_NS = 1_700_000_000_000_000_000
 
 ODOM, BASE, CAMERA = 'odom', 'base_link', 'camera_optical'
 """Frame ids."""
-
-BOUNDARY_FIELDS = ('x', 'y', 'z', 'class', 'range_sigma', 'confidence')
-"""Fields of ~/free_space/boundary, float32 each."""
 
 JPEG_QUALITY = 95
 
@@ -112,98 +109,71 @@ class Recording:
     def _messages(self, frame: Frame, time_ns: int):
         """Yield (topic, message): transforms before what needs them."""
         mounting = self._lens.mounting
-        in_camera, in_base, in_odom = (self._header(time_ns, f) for f in (CAMERA, BASE, ODOM))
+        in_base, in_odom = (bag_messages.header(time_ns, f) for f in (BASE, ODOM))
         if not self.frames:
-            yield '/tf_static', self._transform(in_base, CAMERA, mounting.rotation,
+            yield '/tf_static', _transform(in_base, CAMERA, mounting.rotation,
                                                 mounting.translation)
-        yield '/tf', self._transform(in_odom, BASE, frame.rotation, frame.position)
-        yield '/odometry', self._odometry(in_odom, frame)
-        yield '/camera/camera_info', self._camera_info(in_camera)
-        yield self._image, self._picture(in_camera, frame.rgb)
-        yield '/ground_truth/mask/compressed', self._make(
-            'sensor_msgs/msg/CompressedImage', header=in_camera,
-            format='mono8; png compressed ', data=_encoded('.png', frame.mask))
-        yield '/ground_truth/road_geometry', self._geometry(in_base, frame.geometry)
-        yield '/ground_truth/free_space', self._cloud(in_base, frame.free_space)
-
-    def _make(self, kind: str, **values):
-        return self._store.types[kind](**values)
-
-    def _header(self, time_ns: int, frame_id: str):
-        stamp = self._make('builtin_interfaces/msg/Time', sec=time_ns // 10**9,
-                           nanosec=time_ns % 10**9)
-        return self._make('std_msgs/msg/Header', stamp=stamp, frame_id=frame_id)
-
-    def _vector(self, kind: str, values: np.ndarray):
-        x, y, z = (float(v) for v in values)
-        return self._make(f'geometry_msgs/msg/{kind}', x=x, y=y, z=z)
-
-    def _quaternion(self, rotation: np.ndarray):
-        x, y, z, w = Rotation.from_matrix(rotation).as_quat().tolist()
-        return self._make('geometry_msgs/msg/Quaternion', x=x, y=y, z=z, w=w)
-
-    def _transform(self, header, child: str, rotation: np.ndarray, position: np.ndarray):
-        transform = self._make(
-            'geometry_msgs/msg/Transform', translation=self._vector('Vector3', position),
-            rotation=self._quaternion(rotation))
-        stamped = self._make('geometry_msgs/msg/TransformStamped', header=header,
-                             child_frame_id=child, transform=transform)
-        return self._make('tf2_msgs/msg/TFMessage', transforms=[stamped])
-
-    def _odometry(self, header, frame: Frame):
-        pose = self._make('geometry_msgs/msg/Pose', position=self._vector('Point', frame.position),
-                          orientation=self._quaternion(frame.rotation))
-        twist = self._make('geometry_msgs/msg/Twist',
-                           linear=self._vector('Vector3', frame.linear),
-                           angular=self._vector('Vector3', frame.angular))
-        certain = np.zeros(36)
-        return self._make(
-            'nav_msgs/msg/Odometry', header=header, child_frame_id=BASE,
-            pose=self._make('geometry_msgs/msg/PoseWithCovariance', pose=pose,
-                            covariance=certain),
-            twist=self._make('geometry_msgs/msg/TwistWithCovariance', twist=twist,
-                             covariance=certain))
+        yield '/tf', _transform(in_odom, BASE, frame.rotation, frame.position)
+        yield '/odometry', _odometry(in_odom, frame)
+        yield '/camera/camera_info', self._camera_info(bag_messages.header(time_ns, CAMERA))
+        yield self._image, self._picture(frame.rgb, time_ns)
+        yield '/ground_truth/mask/compressed', bag_messages.label_mask(frame.mask, time_ns, CAMERA)
+        yield '/ground_truth/road_geometry', bag_messages.road_geometry(
+            frame.geometry, time_ns, BASE)
+        yield '/ground_truth/free_space', bag_messages.boundary(
+            frame.free_space, time_ns, BASE, dense=False)
 
     def _camera_info(self, header):
         lens = self._lens
         cx, cy = lens.centre
         k = np.array([lens.f, 0, cx, 0, lens.f, cy, 0, 0, 1.0])
         p = np.array([lens.f, 0, cx, 0, 0, lens.f, cy, 0, 0, 0, 1.0, 0])
-        region = self._make('sensor_msgs/msg/RegionOfInterest', x_offset=0, y_offset=0, height=0,
-                            width=0, do_rectify=False)
-        return self._make('sensor_msgs/msg/CameraInfo', header=header, height=lens.height,
-                          width=lens.width, distortion_model='plumb_bob', d=np.zeros(5), k=k,
-                          r=np.eye(3).ravel(), p=p, binning_x=0, binning_y=0, roi=region)
+        region = make('sensor_msgs/msg/RegionOfInterest', x_offset=0, y_offset=0, height=0,
+                      width=0, do_rectify=False)
+        return make('sensor_msgs/msg/CameraInfo', header=header, height=lens.height,
+                    width=lens.width, distortion_model='plumb_bob', d=np.zeros(5), k=k,
+                    r=np.eye(3).ravel(), p=p, binning_x=0, binning_y=0, roi=region)
 
-    def _picture(self, header, rgb: np.ndarray):
+    def _picture(self, rgb: np.ndarray, time_ns: int):
         if self._raw:
             height, width = rgb.shape[:2]
-            return self._make('sensor_msgs/msg/Image', header=header, height=height, width=width,
-                              encoding='rgb8', is_bigendian=0, step=3 * width, data=rgb.ravel())
-        data = _encoded('.jpg', cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR),
-                        (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
-        return self._make('sensor_msgs/msg/CompressedImage', header=header,
-                          format='rgb8; jpeg compressed bgr8', data=data)
-
-    def _geometry(self, header, geometry: RoadGeometry):
-        values = {f.name: getattr(geometry, f.name) for f in fields(geometry)
-                  if f.name != 'path'}
-        values['status'], values['reference'] = int(geometry.status), int(geometry.reference)
-        values['covariance'] = geometry.covariance.ravel()
-        return self._make('asap_ros/msg/RoadGeometry', header=header, **values)
-
-    def _cloud(self, header, points: np.ndarray):
-        cells = [self._make('sensor_msgs/msg/PointField', name=name, offset=4 * i, datatype=7,
-                            count=1) for i, name in enumerate(BOUNDARY_FIELDS)]
-        size = 4 * len(BOUNDARY_FIELDS)
-        return self._make(
-            'sensor_msgs/msg/PointCloud2', header=header, height=1, width=len(points),
-            fields=cells, is_bigendian=False, point_step=size, row_step=size * len(points),
-            data=np.ascontiguousarray(points, '<f4').view(np.uint8).ravel(), is_dense=False)
+            return make('sensor_msgs/msg/Image', header=bag_messages.header(time_ns, CAMERA),
+                        height=height, width=width, encoding='rgb8', is_bigendian=0,
+                        step=3 * width, data=rgb.ravel())
+        return bag_messages.compressed(
+            cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), '.jpg', 'rgb8; jpeg compressed bgr8', time_ns,
+            CAMERA, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
 
 
-def _encoded(suffix: str, pixels: np.ndarray, options: tuple[int, ...] = ()) -> np.ndarray:
-    return cv2.imencode(suffix, pixels, options)[1].ravel()
+def _vector(kind: str, values: np.ndarray):
+    x, y, z = (float(v) for v in values)
+    return make(f'geometry_msgs/msg/{kind}', x=x, y=y, z=z)
+
+
+def _quaternion(rotation: np.ndarray):
+    x, y, z, w = Rotation.from_matrix(rotation).as_quat().tolist()
+    return make('geometry_msgs/msg/Quaternion', x=x, y=y, z=z, w=w)
+
+
+def _transform(header, child: str, rotation: np.ndarray, position: np.ndarray):
+    transform = make(
+        'geometry_msgs/msg/Transform', translation=_vector('Vector3', position),
+        rotation=_quaternion(rotation))
+    stamped = make('geometry_msgs/msg/TransformStamped', header=header, child_frame_id=child,
+                   transform=transform)
+    return make('tf2_msgs/msg/TFMessage', transforms=[stamped])
+
+
+def _odometry(header, frame: Frame):
+    pose = make('geometry_msgs/msg/Pose', position=_vector('Point', frame.position),
+                orientation=_quaternion(frame.rotation))
+    twist = make('geometry_msgs/msg/Twist', linear=_vector('Vector3', frame.linear),
+                 angular=_vector('Vector3', frame.angular))
+    certain = np.zeros(36)
+    return make(
+        'nav_msgs/msg/Odometry', header=header, child_frame_id=BASE,
+        pose=make('geometry_msgs/msg/PoseWithCovariance', pose=pose, covariance=certain),
+        twist=make('geometry_msgs/msg/TwistWithCovariance', twist=twist, covariance=certain))
 
 
 def _qos(latched: bool) -> Qos:
