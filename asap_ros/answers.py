@@ -7,7 +7,6 @@ import traceback
 from collections import deque
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -19,7 +18,7 @@ from asap_ros.images import ImageError
 from asap_ros.labels import IGNORED
 from asap_ros.messages import CalibrationError
 from asap_ros.outputs import Outputs
-from asap_ros.pipeline import Perception, Pipeline
+from asap_ros.pipeline import Perception, Pipeline, on_grid
 from asap_ros.road.analysis import Road
 from asap_ros.road.drawing import draw_road
 from asap_ros.road.geometry import Status
@@ -139,12 +138,7 @@ class Answers:
         perception = self._pipeline.run(picture)
         timings |= perception.timings
         self._image = (picture.height, picture.width)
-        grid = self._grid()
-        mask = overlay.resize_mask(perception.mask, grid)
-        confidence = cv2.resize(perception.confidence, grid[::-1], interpolation=cv2.INTER_LINEAR)
-        least = self._value('min_confidence')
-        if least > 0.0:
-            mask = np.where(confidence < least * 255.0, np.uint8(IGNORED), mask)
+        mask, confidence = on_grid(perception, self._grid(), self._value('min_confidence'))
         return Answer(mask, confidence, self._image, perception)
 
     def _invalid(self, fault: str, why: Status) -> Answer:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
@@ -24,8 +23,8 @@ from asap_ros.evaluation.settings import Settings
 from asap_ros.evaluation.topics import Drive
 from asap_ros.evaluation.vehicle import Vehicle
 from asap_ros.image_files import ImageError
-from asap_ros.labels import IGNORED, LabelSet
-from asap_ros.pipeline import Pipeline
+from asap_ros.labels import LabelSet
+from asap_ros.pipeline import Pipeline, on_grid
 from asap_ros.preprocess import Picture
 from asap_ros.road.analysis import Road, RoadModel
 from asap_ros.road.camera import CameraError, PoseError
@@ -54,12 +53,7 @@ def network(pipeline: Pipeline, min_confidence: float) -> Segmenter:
     """Return the network behind the pipeline that the node uses, and as the node uses it."""
     def run(_: Frame, picture: Picture) -> Seen:
         seen = pipeline.run(picture)
-        confidence = cv2.resize(seen.confidence, seen.mask.shape[::-1],
-                                interpolation=cv2.INTER_LINEAR)
-        mask = seen.mask
-        if min_confidence > 0:
-            mask = np.where(confidence < 255 * min_confidence, np.uint8(IGNORED), mask)
-        return mask, confidence, seen.timings
+        return *on_grid(seen, seen.mask.shape, min_confidence), seen.timings
     return Segmenter(pipeline.labels, pipeline.engine_facts(), pipeline.size, run)
 
 

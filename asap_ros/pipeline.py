@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from asap_ros.engine import choice, model_file
@@ -13,7 +14,8 @@ from asap_ros.engine.choice import EngineOptions
 from asap_ros.engine.manifest import Recipe
 from asap_ros.engine.model_file import ModelFile
 from asap_ros.engine.served import ServedEngine
-from asap_ros.labels import LabelSet
+from asap_ros.labels import IGNORED, LabelSet
+from asap_ros.overlay import resize_mask
 from asap_ros.preprocess import Picture, to_rgb_at
 
 
@@ -30,6 +32,19 @@ class Perception:
     mask: np.ndarray
     confidence: np.ndarray
     timings: dict[str, float]
+
+
+def on_grid(seen: Perception, grid: tuple[int, int],
+            min_confidence: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return mask and confidence, both uint8 (h, w) of a grid (height, width).
+
+    Pixels less sure than ``min_confidence``, 0 to 1, become 255.
+    """
+    mask = resize_mask(seen.mask, grid)
+    confidence = cv2.resize(seen.confidence, grid[::-1], interpolation=cv2.INTER_LINEAR)
+    if min_confidence > 0.0:
+        mask = np.where(confidence < min_confidence * 255.0, np.uint8(IGNORED), mask)
+    return mask, confidence
 
 
 class Pipeline:

@@ -16,6 +16,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 
 from asap_ros import labels, road_messages
+from asap_ros.arguments import resolution
 from asap_ros.poses import TransformPoses
 from asap_ros.road.camera import (
     Calibration,
@@ -110,11 +111,11 @@ def table(camera: Camera, rows: list[Expectation], noise: float) -> str:
 
 
 def size(text: str) -> tuple[int, int]:
-    """Parse ``512x1024`` into (height, width)."""
-    height, separator, width = text.partition('x')
-    if not (separator and height.isdigit() and width.isdigit() and int(height) and int(width)):
+    """Parse the resolution of a mask, which must have pixels."""
+    sides = resolution(text)
+    if not min(sides):
         raise argparse.ArgumentTypeError(f'{text!r} is not HEIGHTxWIDTH, such as 512x1024')
-    return int(height), int(width)
+    return sides
 
 
 def parser() -> argparse.ArgumentParser:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from rosbags.rosbag2 import WriterError
 from tqdm import tqdm
 
+from asap_ros.arguments import resolution
 from asap_ros.simulation import folder
 from asap_ros.simulation import world as worlds
 from asap_ros.simulation.recording import Recording, RecordingError
@@ -58,10 +58,9 @@ def interruptible() -> Iterator[Stop]:
 
 
 def size(text: str) -> tuple[int, int]:
-    """Return height and width of a text such as 512x1024."""
-    match = re.fullmatch(r'(\d+)x(\d+)', text)
-    sides = tuple(int(side) for side in match.groups()) if match else ()
-    if not sides or min(sides) < SIZES[0] or max(sides) > SIZES[1]:
+    """Parse a resolution whose pictures can be rendered."""
+    sides = resolution(text)
+    if min(sides) < SIZES[0] or max(sides) > SIZES[1]:
         raise argparse.ArgumentTypeError(
             f'{text!r} is not HEIGHTxWIDTH with sides of {SIZES[0]} to {SIZES[1]} pixels, '
             'such as 512x1024')

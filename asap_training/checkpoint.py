@@ -15,6 +15,9 @@ from asap_ros.network.asap import Asap
 from asap_ros.network.config import AsapConfig
 
 FORMAT = 'asap_training/1'
+SMALLEST_HALVED = 1024
+"""Weights of fewer values stay float32 where others become float16: they decide much and weigh
+little."""
 
 
 class CheckpointError(ValueError):

@@ -28,6 +28,7 @@ from asap_ros.network.deployed import Deployed
 from asap_ros.version import version
 from asap_training import arguments, checkpoint, golden, quantise, recipe
 from asap_training.arguments import fail, stopped
+from asap_training.checkpoint import SMALLEST_HALVED
 from asap_training.start import conv_norms
 
 EXAMPLES = """examples:
@@ -38,8 +39,6 @@ EXAMPLES = """examples:
 OPSET = 18
 FEWEST_CLASSES = 3
 """Least number of classes that the golden frame must show to prove anything."""
-SMALLEST_HALVED = 1024
-"""Weights of fewer values stay float32: they decide much and weigh little."""
 
 
 def fold_norms(module: nn.Module) -> None:

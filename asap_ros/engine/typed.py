@@ -19,7 +19,7 @@ from onnx.reference import ReferenceEvaluator
 
 from asap_ros.engine.base import EngineError
 from asap_ros.engine.manifest import PRECISIONS
-from asap_ros.engine.model_file import ModelFile, check_size
+from asap_ros.engine.model_file import TENSORS, ModelFile, check_size
 
 STATISTICS = frozenset({
     'ReduceMean', 'ReduceSum', 'ReduceSumSquare', 'ReduceL1', 'ReduceL2', 'ReduceLogSumExp',
@@ -129,9 +129,9 @@ def at_resolution(network: onnx.ModelProto, size: tuple[int, int], batch: int) -
     del graph.value_info[:]
     shape = [batch if batch == 1 else 'batch', *size, 3]
     graph.input[0].CopyFrom(helper.make_tensor_value_info('image', TensorProto.UINT8, shape))
-    for output, rank in zip(graph.output, (3, 3)):
+    for output in graph.output:
         output.CopyFrom(helper.make_tensor_value_info(
-            output.name, TensorProto.UINT8, [None] * rank))
+            output.name, TensorProto.UINT8, [None] * TENSORS[output.name]))
     return inferred(network)
 
 

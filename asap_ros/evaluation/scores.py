@@ -28,8 +28,10 @@ class Scores:
         """
         self.matrix = ConfusionMatrix(len(labels))
         self.compared = 0
+        self.reference: np.ndarray | None = None
+        """The last frame's reference mask in the judged label set, None without one."""
         self.reference_space: FreeSpace | None = None
-        """The free space of the last frame's reference mask, where it was compared with."""
+        """The free space of that mask, where it was compared with."""
         self.rows: list[dict[str, float]] = []
         self._labels, self._truth_labels, self._options = labels, truth_labels, options
         self._mapping = truth_labels.mapping_to(labels) if truth_labels else None
@@ -44,8 +46,9 @@ class Scores:
         row: dict[str, float] = {
             'stamp_ns': seen.stamp_ns, 'time_s': (seen.stamp_ns - self._start_ns) / 1e9,
             'processed': int(seen.mask is not None), **seen.timings}
-        if seen.mask is not None and seen.reference is not None:
-            row |= self._segmentation(seen.mask, self.mapped(seen.reference))
+        self.reference = None if seen.reference is None else self._mapped(seen.reference)
+        if seen.mask is not None and self.reference is not None:
+            row |= self._segmentation(seen.mask, self.reference)
         self.reference_space = None
         if seen.space is not None:
             row |= self._free_space(seen)
@@ -58,7 +61,7 @@ class Scores:
         self.rows.append(row)
         return row
 
-    def mapped(self, reference: np.ndarray) -> np.ndarray:
+    def _mapped(self, reference: np.ndarray) -> np.ndarray:
         """Return a reference mask in the judged label set; ValueError where it holds no class."""
         count = len(self._truth_labels)
         foreign = reference[(reference >= count) & (reference != IGNORED)]
@@ -89,9 +92,9 @@ class Scores:
             pitch = seen.true_road.pitch if seen.true_road is not None else None
             truth = free_space.of_truth(seen.true_space, camera, self._mapping, pitch)
             return free_space.compare(space, space.start, truth, self._labels)
-        if seen.reference is None:
+        if self.reference is None:
             return {}
-        mask = overlay.resize_mask(self.mapped(seen.reference), (camera.height, camera.width))
+        mask = overlay.resize_mask(self.reference, (camera.height, camera.width))
         hood = hood_rows(camera.width, camera.height, self._options)
         other = find_free_space(mask, None, camera, self._labels, self._options, hood)
         self.reference_space = other

@@ -95,9 +95,8 @@ class Session:
         """
         index = len(self._scores.rows)
         row = self._scores.add(seen)
-        reference = None if seen.reference is None else self._scores.mapped(seen.reference)
-        shot = Shot(seen.rgb, seen.mask, reference, self._title(index, row), seen.geometry,
-                    seen.space)
+        shot = Shot(seen.rgb, seen.mask, self._scores.reference, self._title(index, row),
+                    seen.geometry, seen.space)
         self._video.add(shot)
         self._sheet.add(index, shot)
         self._album.add(close_up(shot, self._setting.labels))

@@ -47,6 +47,11 @@ class Cutout:
         return width / height
 
 
+def fixed(pixels: np.ndarray) -> np.ndarray:
+    """Return pixels (n, 2) in OpenCV's fixed point of FRACTION bits, int32."""
+    return np.rint(pixels * (1 << FRACTION)).astype(np.int32)
+
+
 def cutout(colour: np.ndarray, alpha: np.ndarray, labels: np.ndarray) -> Cutout:
     """Return a cut-out of an RGB picture, its alpha and its labels, all uint8."""
     faded = [cv2.GaussianBlur(a, (0, 0), 0.6) for a in textures.pyramid(alpha)]
@@ -101,10 +106,7 @@ class Canvas:
         if depth.min() <= NEAR:
             points = _cut(points, depth)
         u, v, _ = self.view.project(points)
-        if (u.max() < -1 or v.max() < -1 or u.min() > self.view.width
-                or v.min() > self.view.height):
-            return None
-        return np.clip(np.stack([u, v], axis=1), -8000, 8000)
+        return self._pixels(u, v)
 
     def face(self, points: np.ndarray, colour: tuple, label: int) -> None:
         """Fill a convex polygon (n, 3) with an encoded colour and a label."""
@@ -119,16 +121,22 @@ class Canvas:
             for points, colour in zip(polygons, colours.tolist()):
                 self.face(points, colour, label)
             return
-        if (u.max() < -1 or v.max() < -1 or u.min() > self.view.width
-                or v.min() > self.view.height):
+        pixels = self._pixels(u, v)
+        if pixels is None:
             return
-        pixels = np.clip(np.stack([u, v], axis=1), -8000, 8000)
         ends = np.cumsum([len(points) for points in polygons])[:-1]
         for corners, colour in zip(np.split(pixels, ends), colours.tolist()):
             self._fill(corners, colour, label)
 
+    def _pixels(self, u: np.ndarray, v: np.ndarray) -> np.ndarray | None:
+        """Return places in the picture as pixels (n, 2), None where all are beside it."""
+        if (u.max() < -1 or v.max() < -1 or u.min() > self.view.width
+                or v.min() > self.view.height):
+            return None
+        return np.clip(np.stack([u, v], axis=1), -8000, 8000)
+
     def _fill(self, pixels: np.ndarray, colour, label: int) -> None:
-        corners = np.rint(pixels * (1 << FRACTION)).astype(np.int32)
+        corners = fixed(pixels)
         cv2.fillConvexPoly(self.rgb, corners, colour, cv2.LINE_AA, FRACTION)
         cv2.fillConvexPoly(self.label, corners, label, cv2.LINE_8, FRACTION)
 
@@ -175,8 +183,7 @@ class Canvas:
         normal /= np.linalg.norm(normal) + 1e-12
         drawn = cv2.LUT(drawn, self.palette(corners.mean(axis=0), normal))
         shape = np.zeros(size[::-1], np.uint8)
-        fixed = np.rint(np.clip(target, -8000, 8000) * (1 << FRACTION)).astype(np.int32)
-        cv2.fillConvexPoly(shape, fixed, 255, cv2.LINE_AA, FRACTION)
+        cv2.fillConvexPoly(shape, fixed(np.clip(target, -8000, 8000)), 255, cv2.LINE_AA, FRACTION)
         self._blend(box, drawn, shape)
         self.label[top:bottom, left:right][shape > 127] = surface.label
 

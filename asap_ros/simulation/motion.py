@@ -14,6 +14,19 @@ INSTANT = 1e-3
 """Seconds over which speeds are taken as differences; the paths are smooth over a second."""
 
 
+def velocities(rotation: np.ndarray, turned: np.ndarray,
+               moved: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return linear (m/s) and angular (rad/s) velocities (3,) in a body's own frame.
+
+    ``rotation`` (3, 3) is the body's, ``turned`` (3, 3) and ``moved`` (3,) are the changes of
+    rotation and position over two INSTANTs about that moment.
+    """
+    rate = rotation.T @ turned / (2 * INSTANT)
+    return (rotation.T @ moved / (2 * INSTANT),
+            0.5 * np.array([rate[2, 1] - rate[1, 2], rate[0, 2] - rate[2, 0],
+                            rate[1, 0] - rate[0, 1]]))
+
+
 @dataclass(frozen=True, eq=False)
 class Wave:
     """A sum of sines: amplitudes, frequencies in Hz, phases in radians."""
@@ -93,10 +106,7 @@ class Motion:
         r0, p0 = self.pose(time - INSTANT, terrain)
         r1, p1 = self.pose(time + INSTANT, terrain)
         rotation, _ = self.pose(time, terrain)
-        rate = rotation.T @ (r1 - r0) / (2 * INSTANT)
-        return (rotation.T @ (p1 - p0) / (2 * INSTANT),
-                0.5 * np.array([rate[2, 1] - rate[1, 2], rate[0, 2] - rate[2, 0],
-                                rate[1, 0] - rate[0, 1]]))
+        return velocities(rotation, r1 - r0, p1 - p0)
 
     def sway(self, time: float) -> tuple[np.ndarray, np.ndarray]:
         """Return rotation (3, 3) and shift (3,) of the body against base_link."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
-from asap_ros.simulation.canvas import FRACTION, Canvas
+from asap_ros.simulation.canvas import FRACTION, Canvas, fixed
 from asap_ros.simulation.terrain import Terrain
 from asap_ros.simulation.things import Thing
 
@@ -48,5 +48,4 @@ def contact(canvas: Canvas, things: Iterable[Thing], top: int) -> np.ndarray:
 def _fill(canvas: Canvas, dark: np.ndarray, points: np.ndarray, value: int) -> None:
     pixels = canvas.outline(points)
     if pixels is not None:
-        cv2.fillConvexPoly(dark, np.rint(pixels * (1 << FRACTION)).astype(np.int32), value,
-                           cv2.LINE_AA, FRACTION)
+        cv2.fillConvexPoly(dark, fixed(pixels), value, cv2.LINE_AA, FRACTION)

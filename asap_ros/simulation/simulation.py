@@ -12,6 +12,7 @@ from asap_ros.simulation import ground as ground_picture
 from asap_ros.simulation import sensor, shadows, truth
 from asap_ros.simulation.canvas import Canvas
 from asap_ros.simulation.light import encode
+from asap_ros.simulation.motion import INSTANT, velocities
 from asap_ros.simulation.sky import Panorama
 from asap_ros.simulation.things import Thing
 from asap_ros.simulation.view import GroundView, View
@@ -170,13 +171,10 @@ class Simulation:
 
     def _velocities(self, time: float) -> tuple[np.ndarray, np.ndarray]:
         """Return the camera's speed and spin (3,) in its optical frame."""
-        instant = 1e-3
-        (before, _), (after, _) = self.view(time - instant), self.view(time + instant)
+        (before, _), (after, _) = self.view(time - INSTANT), self.view(time + INSTANT)
         middle = 0.5 * (before.rotation + after.rotation)
-        rate = middle.T @ (after.rotation - before.rotation) / (2 * instant)
-        return (middle.T @ (after.position - before.position) / (2 * instant),
-                0.5 * np.array([rate[2, 1] - rate[1, 2], rate[0, 2] - rate[2, 0],
-                                rate[1, 0] - rate[0, 1]]))
+        return velocities(middle, after.rotation - before.rotation,
+                          after.position - before.position)
 
 
 def _draw_behind_hills(thing: Thing, canvas: Canvas, ground: GroundView) -> None:

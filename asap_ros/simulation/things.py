@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,7 @@ UP = np.array([0.0, 0.0, 1.0])
 
 
 @dataclass(frozen=True, eq=False)
-class Thing:
+class Thing(ABC):
     """Something that stands upright on the ground at ``foot`` (3,) of the world.
 
     ``heading`` in radians; ``reach`` metres within which all of it lies, seen from above. It is
@@ -36,9 +37,9 @@ class Thing:
         c, n = np.cos(self.heading), np.sin(self.heading)
         return np.array([[c, n, 0.0], [-n, c, 0.0], [0.0, 0.0, 1.0]])
 
+    @abstractmethod
     def draw(self, canvas: Canvas) -> None:
         """Paint it."""
-        raise NotImplementedError
 
     def solid(self) -> list[np.ndarray]:
         """Return the outlines (n, 3), heights above the foot included, that cast a shadow."""
