@@ -12,6 +12,7 @@ pytest.importorskip('cuda.bindings', reason='needs the ROS environment')
 
 import gpu_stand
 from gpu_stand import RTX_CLASSES
+from published import TENSORRT_8_6, Published
 
 from asap_ros.engine import cuda
 from asap_ros.engine.base import EngineError, prove
@@ -39,10 +40,10 @@ def runtime(request, gpu):
     """Either runtime with the signatures of its real release."""
     name, _, version = request.param.partition(' ')
     if name == 'tensorrt':
-        published = gpu_stand.Published.of_text(gpu_stand.TENSORRT_8_6)
+        published = Published.of_text(TENSORRT_8_6)
     else:
         rtx = request.getfixturevalue('rtx')
-        published, version = gpu_stand.Published.of_module(rtx.trt, *RTX_CLASSES), rtx.version
+        published, version = Published.of_module(rtx.trt, *RTX_CLASSES), rtx.version
     return make(gpu, name, published, version)
 
 
@@ -106,7 +107,7 @@ def test_without_graph_nothing_is_allocated_either(runtime, gpu):
 
 
 def test_a_stream_that_cannot_be_captured_is_not(gpu, rtx):
-    runtime = make(gpu, 'tensorrt_rtx', gpu_stand.Published.of_module(rtx.trt, *RTX_CLASSES),
+    runtime = make(gpu, 'tensorrt_rtx', Published.of_module(rtx.trt, *RTX_CLASSES),
                    rtx.version, capturable=False)
     engine = TensorRtEngine(runtime, plan(runtime), 'GPU')
     labels, _ = engine.infer(frames(1))
@@ -141,7 +142,7 @@ def test_a_batch_that_comes_out_wrong_is_found(gpu, tiny_file):
         return labels, confidence
     from asap_ros.engine import model_file
     model = model_file.read(tiny_file)
-    published = gpu_stand.Published.of_text(gpu_stand.TENSORRT_8_6)
+    published = Published.of_text(TENSORRT_8_6)
     runtime = make(gpu, 'tensorrt', published, '8.6', network=swapped)
     engine = TensorRtEngine(runtime, plan(runtime), 'GPU')
     with pytest.raises(EngineError, match='pixels differ'):
@@ -170,7 +171,7 @@ def test_context_that_cannot_be_made(runtime, gpu):
 
 
 def test_plan_that_the_runtime_does_not_take(gpu):
-    published = gpu_stand.Published.of_text(gpu_stand.TENSORRT_8_6)
+    published = Published.of_text(TENSORRT_8_6)
     runtime = make(gpu, 'tensorrt', published, '8.6', loads=lambda plan: False)
     with pytest.raises(PlanError, match='cannot load the engine'):
         TensorRtEngine(runtime, plan(runtime), 'GPU')
@@ -224,7 +225,7 @@ def test_time_on_the_device_is_that_of_the_batch_asked_for(gpu, graph):
     def watched(given):
         seen.append(len(given))
         return network(given)
-    published = gpu_stand.Published.of_text(gpu_stand.TENSORRT_8_6)
+    published = Published.of_text(TENSORRT_8_6)
     runtime = make(gpu, 'tensorrt', published, '8.6', network=watched)
     engine = TensorRtEngine(runtime, plan(runtime), 'GPU', graph)
     for batch in (2, 3):
@@ -243,7 +244,7 @@ def test_what_the_engine_says_of_itself(engine):
 
 
 def test_the_stand_in_refuses_what_tensorrt_would(gpu, rtx):
-    published = gpu_stand.Published.of_module(rtx.trt, *RTX_CLASSES)
+    published = Published.of_module(rtx.trt, *RTX_CLASSES)
     for arguments, says in ((('image', 3), 'shape must be'), (('image',), '1 arguments'),
                             ((1, (1, 2)), 'name must be')):
         with pytest.raises(AssertionError, match=says):
@@ -256,8 +257,8 @@ def test_the_stand_in_refuses_what_tensorrt_would(gpu, rtx):
 
 def test_both_tables_agree_on_what_the_engine_calls(rtx):
     """What is in the table of 8.6 is in TensorRT-RTX, with as many arguments."""
-    old = gpu_stand.Published.of_text(gpu_stand.TENSORRT_8_6).members
-    new = gpu_stand.Published.of_module(rtx.trt, *RTX_CLASSES).members
+    old = Published.of_text(TENSORRT_8_6).members
+    new = Published.of_module(rtx.trt, *RTX_CLASSES).members
     for name, signatures in old.items():
         assert name in new
         if signatures and name != 'ICudaEngine.create_execution_context':
