@@ -22,7 +22,8 @@ def free_space_of(mask: np.ndarray, options: RoadOptions | None = None, mount: M
 def edges_of(mask: np.ndarray, options: RoadOptions | None = None) -> Edges:
     """Return the edges of the road in a mask."""
     options = options or RoadOptions()
-    return find_edges(free_space_of(mask, options), mask, LABELS, options)
+    space = free_space_of(mask, options)
+    return find_edges(space.columns, space.camera, mask, LABELS, options)
 
 
 def road_of(mask: np.ndarray, options: RoadOptions | None = None, mount: Mount = MOUNT,

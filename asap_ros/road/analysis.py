@@ -21,7 +21,7 @@ from asap_ros.road.fit import (
     fit_road,
     is_bent,
 )
-from asap_ros.road.free_space import FreeSpace, find_free_space, hood_rows, place
+from asap_ros.road.free_space import FreeSpace, hood_rows, place, walk_columns
 from asap_ros.road.geometry import RoadGeometry, Status, invalid
 from asap_ros.road.model_error import doubts
 from asap_ros.road.options import RoadOptions
@@ -70,7 +70,6 @@ class RoadModel:
         self.tracker = Tracker()
         self._hood: tuple[tuple[int, int], np.ndarray] | None = None
         self._grid: grids.GridTable | None = None
-        self._pixels = np.empty((0, 0, 2), np.float32)
 
     def analyse(self, mask: np.ndarray, confidence: np.ndarray | None, camera: Camera | None,
                 time: float, motion: Motion | None = None,
@@ -86,15 +85,15 @@ class RoadModel:
         if camera is None:
             return Road(invalid(unknown), mask)
         options = self.options
-        space = find_free_space(mask, confidence, camera, self.labels, options,
-                                self._hood_of(mask.shape))
-        edges = find_edges(space, mask, self.labels, options)
+        columns = walk_columns(mask, confidence, camera, self.labels, options,
+                               self._hood_of(mask.shape))
+        edges = find_edges(columns, camera, mask, self.labels, options)
         points = edge_points(edges)
         prior = self._prior(points)
         fit = fit_road(camera, points, prior)
         if fit is not None and is_bent(fit):
             fit = fit_road(camera, points, prior, CREST_SIGMA, start=fit)
-        bearing = support(fit, edges, space, options, self.tracker.mount_pitch,
+        bearing = support(fit, edges, columns, camera, options, self.tracker.mount_pitch,
                           self.tracker.bounce)
         track = self.tracker.step(time, motion, fit if bearing.reliable else None,
                                   bool(bearing.status & Status.WIDTH_JUMP))
@@ -105,10 +104,10 @@ class RoadModel:
                 bearing = Support(np.empty(0), bearing.status | Status.COASTING, True)
             departures = doubts(track.parameters, camera, options,
                                 None if track.coasting else fit, prior)
-            geometry = describe(track.parameters, track.covariance, departures, bearing, space,
-                                mask, confidence, self.labels, options)
+            geometry = describe(track.parameters, track.covariance, departures, bearing,
+                                columns, camera, mask, confidence, self.labels, options)
         pitch, sigma = self._pitch(track, camera)
-        space = place(space.columns, camera.pitched(pitch), options, sigma)
+        space = place(columns, camera.pitched(pitch), options, sigma)
         if not geometry.valid and is_unsure_ahead(space, options):
             geometry = invalid(geometry.status | Status.LOW_CONFIDENCE)
         return Road(geometry, mask, camera, space, edges, fit)
@@ -156,11 +155,8 @@ class RoadModel:
         """Return the organised ground points (H, W, 3), None where the camera is unknown."""
         if road.space is None:
             return None
-        shape = road.mask.shape
-        if self._pixels.shape[:2] != shape:
-            self._pixels = grids.pixel_grid(shape)
         return grids.ground_points(road.space, road.mask, self.labels, self.options,
-                                   self._hood_of(shape), self._pixels)
+                                   self._hood_of(road.mask.shape))
 
     def _hood_of(self, shape: tuple[int, int]) -> np.ndarray:
         if self._hood is None or self._hood[0] != shape:

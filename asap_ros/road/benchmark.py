@@ -9,7 +9,7 @@ import numpy as np
 from asap_ros.road.analysis import RoadModel
 from asap_ros.road.camera import Camera
 from asap_ros.road.edges import find_edges
-from asap_ros.road.free_space import boundary_points, find_free_space, hood_rows
+from asap_ros.road.free_space import boundary_points, hood_rows, walk_columns
 
 
 def time_steps(model: RoadModel, masks: list[np.ndarray], camera: Camera,
@@ -17,7 +17,7 @@ def time_steps(model: RoadModel, masks: list[np.ndarray], camera: Camera,
     """Return the milliseconds of each step and of the whole, one number a frame each.
 
     ``masks`` uint8 (H, W) of ``camera``'s grid are taken as consecutive frames, 0.05 s apart.
-    ``free_space`` and ``edges`` are parts of ``analyse`` that are timed once more by
+    ``columns`` and ``edges`` are parts of ``analyse`` that are timed once more by
     themselves; ``total`` is ``analyse`` and everything that can be made of it. Tables that a
     camera needs once are made before the first frame.
     """
@@ -45,8 +45,8 @@ def time_steps(model: RoadModel, masks: list[np.ndarray], camera: Camera,
             now = lap(name, now)
         lap('total', begin)
         begin = time.perf_counter()
-        space = find_free_space(mask, confidence, camera, labels, options, hood)
-        now = lap('free_space', begin)
-        find_edges(space, mask, labels, options)
+        columns = walk_columns(mask, confidence, camera, labels, options, hood)
+        now = lap('columns', begin)
+        find_edges(columns, camera, mask, labels, options)
         lap('edges', now)
     return {name: np.array(values) for name, values in taken.items()}

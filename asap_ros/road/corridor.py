@@ -11,7 +11,7 @@ from asap_ros.road import clothoid, model_error
 from asap_ros.road.camera import Camera
 from asap_ros.road.clothoid import C0, K0, K1, PITCH, PSI, WIDTH
 from asap_ros.road.edges import columns_ahead
-from asap_ros.road.free_space import BLOCKED, FreeSpace
+from asap_ros.road.free_space import BLOCKED, Columns, FreeSpace
 from asap_ros.road.geometry import NO_BLOCKER, Reference, RoadGeometry, Status, invalid
 from asap_ros.road.model_error import Doubt
 from asap_ros.road.options import RoadOptions
@@ -41,15 +41,16 @@ below which it is flagged."""
 
 
 def describe(parameters: np.ndarray, covariance: np.ndarray, departures: tuple[Doubt, ...],
-             bearing: Support, space: FreeSpace, mask: np.ndarray, confidence: np.ndarray | None,
-             labels: LabelSet, options: RoadOptions) -> RoadGeometry:
-    """Return the corridor of a road model over the free space of this frame's mask.
+             bearing: Support, columns: Columns, camera: Camera, mask: np.ndarray,
+             confidence: np.ndarray | None, labels: LabelSet,
+             options: RoadOptions) -> RoadGeometry:
+    """Return the corridor of a road model over the free pixels of this frame's mask.
 
     ``covariance`` (6, 6) is that of ``parameters`` (6,) if the road is the model, ``departures``
     how it may not be. ``bearing.s`` says how far edges were seen; where it is empty (coasting)
-    only the free space and the sigmas limit the view.
+    only the free pixels and the sigmas limit the view.
     """
-    camera, status, reference = space.camera, bearing.status, options.reference
+    status, reference = bearing.status, options.reference
     if status & Status.ONE_SIDED and covariance[WIDTH, WIDTH] > MAX_LATERAL_SIGMA ** 2:
         reference = Reference.EGO_PARALLEL
     seen_to = _seen_to(bearing.s) if len(bearing.s) else np.inf
@@ -59,7 +60,7 @@ def describe(parameters: np.ndarray, covariance: np.ndarray, departures: tuple[D
     s = np.arange(0.0, options.range_max + STEP / 2, STEP)
     curve = clothoid.evaluate(parameters, s)
     fall = -0.5 * bearing.crest * s * s
-    view = _view(s, curve, fall, camera.pitched(parameters[PITCH]), space, mask, confidence,
+    view = _view(s, curve, fall, camera.pitched(parameters[PITCH]), columns, mask, confidence,
                  labels, options)
     unsure = ((_lateral_sigma(curve, s, covariance, departures) > MAX_LATERAL_SIGMA)
               | (np.abs(curve.heading) > MAX_HEADING)) & (s >= view.start)
@@ -130,7 +131,7 @@ def parallel_scale(parameters: np.ndarray) -> np.ndarray:
 
 def is_unsure_ahead(space: FreeSpace, options: RoadOptions) -> bool:
     """Return whether what blocks just before the vehicle is labelled with little confidence."""
-    first, last = columns_ahead(space, options)
+    first, last = columns_ahead(space.start, space.camera, options)
     here = slice(first, last + 1)
     foot = space.camera.translation[:2, None]
     near = ((space.state[here] == BLOCKED)
@@ -172,7 +173,7 @@ class View:
 NO_VIEW = View(float('nan'), float('nan'), NO_BLOCKER, 1.0)
 
 
-def _view(s: np.ndarray, curve: clothoid.Curve, z: np.ndarray, camera: Camera, space: FreeSpace,
+def _view(s: np.ndarray, curve: clothoid.Curve, z: np.ndarray, camera: Camera, columns: Columns,
           mask: np.ndarray, confidence: np.ndarray | None, labels: LabelSet,
           options: RoadOptions) -> View:
     """Return how far a swath as wide as the vehicle is seen to be free along a curve.
@@ -187,8 +188,8 @@ def _view(s: np.ndarray, curve: clothoid.Curve, z: np.ndarray, camera: Camera, s
         inside = (u > -0.5) & (u < camera.width - 0.5) & (v > -0.5) & (v < camera.height - 0.5)
     column = np.rint(np.where(inside, u, 0)).astype(int)
     row = np.rint(np.where(inside, v, 0)).astype(int)
-    seen = inside & (row <= space.start[column])
-    blocked = seen & (space.free[row, column] == 0)
+    seen = inside & (row <= columns.start[column])
+    blocked = seen & (columns.free[row, column] == 0)
     usable = seen[:, 0] & ~blocked.any(axis=1)
     first = int(np.argmax(seen[:, 0]))
     if not usable[first]:
@@ -198,7 +199,7 @@ def _view(s: np.ndarray, curve: clothoid.Curve, z: np.ndarray, camera: Camera, s
     blocker = NO_BLOCKER
     if last + 1 < len(s) and blocked[last + 1].any():
         hit = int(np.argmax(blocked[last + 1]))
-        blocker = _class_at(mask, space, row[last + 1, hit], column[last + 1, hit], labels)
+        blocker = _class_at(mask, columns, row[last + 1, hit], column[last + 1, hit], labels)
     belief = 1.0
     if confidence is not None:
         middle = confidence[row[first:last + 1, 0], column[first:last + 1, 0]]
@@ -206,11 +207,11 @@ def _view(s: np.ndarray, curve: clothoid.Curve, z: np.ndarray, camera: Camera, s
     return View(float(s[first]), float(s[last]), blocker, belief)
 
 
-def _class_at(mask: np.ndarray, space: FreeSpace, row: int, column: int,
+def _class_at(mask: np.ndarray, columns: Columns, row: int, column: int,
               labels: LabelSet) -> int:
     """Return what blocks at a pixel that is not free, 255 where it is unlabelled."""
     found = int(mask[row, column])
     if labels.role_of(found) in (Role.DRIVABLE, Role.IGNORED):
         # A speck of road beyond a contact: what the column says is in the way.
-        found = int(space.blocker[column])
+        found = int(columns.met[column])
     return found if found != IGNORED else NO_BLOCKER

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from asap_ros.labels import LabelSet, Role
-from asap_ros.road.free_space import FreeSpace
+from asap_ros.road.camera import Camera
+from asap_ros.road.free_space import Columns
 from asap_ros.road.options import RoadOptions
 
 LEFT, RIGHT = 1, -1
@@ -40,9 +41,8 @@ class Edges:
     right_kind: np.ndarray
 
 
-def edge_rows(space: FreeSpace, options: RoadOptions) -> np.ndarray:
+def edge_rows(camera: Camera, options: RoadOptions) -> np.ndarray:
     """Return the rows between edge_near and edge_far ahead that are looked at, nearest first."""
-    camera = space.camera
     rows = np.arange(camera.height - 1, -1, -1)
     x, y = camera.ground(np.full(len(rows), camera.cx), rows)
     distance = np.hypot(x - camera.translation[0], y - camera.translation[1])
@@ -51,18 +51,18 @@ def edge_rows(space: FreeSpace, options: RoadOptions) -> np.ndarray:
     return np.concatenate([near[::max(1, len(near) // NEAR_ROWS)], far])
 
 
-def find_edges(space: FreeSpace, mask: np.ndarray, labels: LabelSet,
+def find_edges(columns: Columns, camera: Camera, mask: np.ndarray, labels: LabelSet,
                options: RoadOptions) -> Edges:
-    """Return the edges of the free space that the vehicle stands on.
+    """Return the edges of the free pixels that the vehicle stands on.
 
     Rows are followed upwards: a row's corridor is made of the runs of free pixels that overlap
     the one below it. Runs parted by something that moves or lives are one (a car ahead hides
     the road behind it); of runs parted by something fixed, the one that overlaps most goes on.
     """
-    rows = edge_rows(space, options)
-    runs = _runs(space.free, rows)
+    rows = edge_rows(camera, options)
+    runs = _runs(columns.free, rows)
     hides = labels.is_role(Role.MOVABLE, Role.VULNERABLE, Role.IGNORED)
-    span = columns_ahead(space, options)
+    span = columns_ahead(columns.start, camera, options)
     found = []
     for row, (starts, ends) in zip(rows.tolist(), runs):
         chosen = _follow(span, starts, ends, mask[row], hides)
@@ -75,8 +75,8 @@ def find_edges(space: FreeSpace, mask: np.ndarray, labels: LabelSet,
         return Edges(none, none, none, none.astype(np.uint8), none.astype(np.uint8))
     v, first, last = np.array(found).T
     return Edges(v=v.astype(float), left_u=first - 0.5, right_u=last + 0.5,
-                 left_kind=_kinds(mask, space.start, v, first, -1, hides),
-                 right_kind=_kinds(mask, space.start, v, last, 1, hides))
+                 left_kind=_kinds(mask, columns.start, v, first, -1, hides),
+                 right_kind=_kinds(mask, columns.start, v, last, 1, hides))
 
 
 def _runs(free: np.ndarray, rows: np.ndarray) -> list[tuple[list[int], list[int]]]:
@@ -93,10 +93,13 @@ def _runs(free: np.ndarray, rows: np.ndarray) -> list[tuple[list[int], list[int]
     return [(first[a:b], last[a:b]) for a, b in itertools.pairwise(cuts)]
 
 
-def columns_ahead(space: FreeSpace, options: RoadOptions) -> tuple[int, int]:
-    """Return the columns that the vehicle's width covers where the ground is first seen."""
-    columns = np.arange(len(space.start))
-    _, y = space.camera.ground(columns, space.start)
+def columns_ahead(start: np.ndarray, camera: Camera, options: RoadOptions) -> tuple[int, int]:
+    """Return the columns that the vehicle's width covers where the ground is first seen.
+
+    ``start`` (W,) as in ``Columns``.
+    """
+    columns = np.arange(len(start))
+    _, y = camera.ground(columns, start)
     ahead = np.flatnonzero(np.abs(y) <= 0.5 * options.vehicle_width)
     if not len(ahead):
         return len(columns) // 2 - 1, len(columns) // 2
@@ -106,6 +109,9 @@ def columns_ahead(space: FreeSpace, options: RoadOptions) -> tuple[int, int]:
 def _follow(span: tuple[int, int], starts: list[int], ends: list[int], classes: np.ndarray,
             hides: np.ndarray) -> tuple[int, int] | None:
     """Return the first and last column of the corridor in one row, None where it has none."""
+    if len(starts) == 1:  # as in most rows
+        reaches = starts[0] <= span[1] and ends[0] >= span[0]
+        return (starts[0], ends[0]) if reaches else None
     groups: list[list[int]] = []
     for first, last in zip(starts, ends):
         if groups and hides[classes[groups[-1][1] + 1:first]].any():

@@ -32,7 +32,7 @@ ROW_ERROR = 0.25
 """What edges err by along v, as a share of what they err by along u: an edge that runs along
 the rows is then the less certain of u, by sqrt(1 + (ROW_ERROR du/dv)^2)."""
 
-SETTLED, CONVERGED = 0.5, 1e-4
+SETTLED, CONVERGED = 0.5, 1e-3
 """Squares of a step in sigmas of the solution (uncorrelated noise): below the first, Huber's
 weights have done their part; below the second, the iteration ends."""
 
@@ -116,9 +116,9 @@ def initial(camera: Camera, points: Points, prior: Prior) -> tuple[np.ndarray, n
     solution = mean
     weight = good / noise ** 2
     for _ in range(5):
-        normal = (design * weight[:, None]).T @ design + np.diag(sigma ** -2.0)
-        right = (design * weight[:, None]).T @ y + mean / sigma ** 2
-        solution = np.linalg.solve(normal, right)
+        each = (design * weight[:, None]).T
+        solution = np.linalg.solve(each @ design + np.diag(sigma ** -2.0),
+                                   each @ y + mean / sigma ** 2)
         pull = np.abs(y - design @ solution) / noise
         weight = good / noise ** 2 / np.maximum(1.0, pull / HUBER)
     parameters = prior.mean.copy()
@@ -174,8 +174,8 @@ def fit_road(camera: Camera, points: Points, prior: Prior, crest_sigma: float = 
         if settled and moved < CONVERGED:
             break
         settled = settled or moved < SETTLED or iteration + 1 >= SETTLE
-    residual, jacobian, _, usable, shift, _ = linearise(camera, points, parameters, s)
-    residual, jacobian = residual / factor, (jacobian / factor).T
+    # A last step is small, or the fit is not to be used: what is left follows linearly.
+    residual, jacobian = (residual - step @ free) / factor, (jacobian / factor).T
     weight = _weights(residual / sigma, usable, True)
     data, sigma, rho = information(residual, jacobian[:, :count], weight > 0, points.side,
                                    points.v, SIGMA_FLOOR)
@@ -187,7 +187,7 @@ def fit_road(camera: Camera, points: Points, prior: Prior, crest_sigma: float = 
                 - np.outer(across, across) / (data[CREST, CREST] + precision[CREST]))
     covariance = np.linalg.inv(data + np.diag(precision[:CREST]))
     return Fit(points=points, parameters=parameters[:CREST], crest=float(parameters[CREST]),
-               covariance=covariance, information=data, s=_moved(s, shift), residual=residual,
+               covariance=covariance, information=data, s=s, residual=residual,
                weight=weight, jacobian=jacobian, sigma=sigma, rho=rho, converged=converged)
 
 

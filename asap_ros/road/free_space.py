@@ -135,11 +135,10 @@ def walk_columns(mask: np.ndarray, confidence: np.ndarray | None, camera: Camera
     if hood.min() < bottom - 1:
         road[np.arange(top, bottom)[:, None] > hood] = 0
     # Columns as rows, lowest pixel first: what follows walks up columns in contiguous memory.
-    classes = np.ascontiguousarray(cv2.transpose(below)[:, ::-1])
+    classes = cv2.rotate(below, cv2.ROTATE_90_CLOCKWISE)
     start = _first_from(classes != IGNORED, np.clip(bottom - 1 - hood, 0, bottom - top))
     free = _fill(road, start, camera, options, top)
-    blocked = np.ascontiguousarray(cv2.transpose(free)[:, ::-1]) == 0
-    contact = _first_from(blocked, start)
+    contact = _first_from(cv2.rotate(free, cv2.ROTATE_90_CLOCKWISE) == 0, start)
     last = bottom - top - 1
     blocker = classes[columns, np.minimum(contact, last)]
     # A drivable speck that was removed is not what blocks: ask the pixels above it.
@@ -177,10 +176,9 @@ def _fill(road: np.ndarray, start: np.ndarray, camera: Camera, options: RoadOpti
     seeds = rows - 1 - start[columns]
     _, y = camera.ground(columns, seeds + top)
     ahead = np.abs(y) <= 0.5 * options.vehicle_width
-    reached = road.copy()
-    for u, v in zip(columns[ahead].tolist(), seeds[ahead].tolist()):
-        if reached[v, u] == 1:
-            cv2.floodFill(reached, None, (u, v), 2)
+    columns, seeds, reached = columns[ahead], seeds[ahead], road.copy()
+    while (left := np.flatnonzero(reached[seeds, columns] == 1)).size:
+        cv2.floodFill(reached, None, (int(columns[left[0]]), int(seeds[left[0]])), 2)
     return (reached == 2).view(np.uint8)
 
 

@@ -13,6 +13,7 @@ from asap_ros.road.free_space import BLOCKED, FREE, UNKNOWN, FreeSpace
 from asap_ros.road.options import RoadOptions
 
 GRID_FREE, GRID_BOUNDARY, GRID_UNKNOWN = 0, 100, -1
+_CELLS = np.array([GRID_UNKNOWN, GRID_FREE, GRID_BOUNDARY], np.int8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,16 +165,13 @@ def occupancy_grid(space: FreeSpace, table: GridTable) -> Grid:
     # A column that is unknown from the start up has nothing free in it.
     foot[(space.state == UNKNOWN) & ~has_foot] = np.inf
     foot, start = foot[source], start.astype(np.float32)[source]
-    blocked = (space.state == BLOCKED).astype(np.int8)[source]
-    foot_of = foot[table.column]
-    free = (table.far >= foot_of) & (table.near <= start[table.column])
-    boundary = ((blocked[table.column] == 1) & (table.far < foot_of)
-                & (table.near > foot_of - 1))
-    values = np.full(len(table.cell), GRID_UNKNOWN, np.int8)
-    values[free] = GRID_FREE
-    values[boundary] = GRID_BOUNDARY
+    blocked = (space.state == BLOCKED)[source]
+    foot_of = foot.take(table.column)
+    before = table.far >= foot_of
+    free = before & (table.near <= start.take(table.column))
+    boundary = blocked.take(table.column) & ~before & (table.near > foot_of - 1)
     cells = np.full(table.shape, GRID_UNKNOWN, np.int8)
-    cells.reshape(-1)[table.cell] = values
+    cells.reshape(-1)[table.cell] = _CELLS.take(free + 2 * boundary.view(np.uint8))
     # Posts are thinner than a cell: every foot counts, not only those at cells' centres.
     at = np.flatnonzero(space.state == BLOCKED)
     column = np.floor((space.x[at] - table.origin[0]) / table.resolution).astype(int)
@@ -199,19 +197,13 @@ def _rows_in(camera: Camera, other: Camera, v: np.ndarray) -> tuple[np.ndarray, 
     return source, camera.cy + camera.fy * ray[..., 1] / ray[..., 2]
 
 
-def pixel_grid(shape: tuple[int, int]) -> np.ndarray:
-    """Return u and v of every pixel of a mask, float32 (H, W, 2)."""
-    v, u = np.mgrid[:shape[0], :shape[1]].astype(np.float32)
-    return np.stack([u, v], axis=-1)
-
-
 def ground_points(space: FreeSpace, mask: np.ndarray, labels: LabelSet, options: RoadOptions,
-                  hood: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+                  hood: np.ndarray) -> np.ndarray:
     """Return the mask's pixels on the ground in base_link, float32 (H, W, 3).
 
     NaN off the ground: all but drivable and pavement classes, of which only the foot (the
     contact of a column) is on it; and NaN above the horizon, beyond range_max and below the
-    hood's outline ``hood`` (W,). ``pixels`` is ``pixel_grid`` of the mask's shape.
+    hood's outline ``hood`` (W,).
     """
     camera, (height, width) = space.camera, mask.shape
     farthest = np.ceil(camera.row_at_range(np.arange(width), options.range_max))
@@ -229,10 +221,19 @@ def ground_points(space: FreeSpace, mask: np.ndarray, labels: LabelSet, options:
                   [0, 1 / camera.fy, -camera.cy / camera.fy], [0, 0, 1]])
     ray = camera.rotation @ k
     x, y, z = camera.translation
-    xy = cv2.perspectiveTransform(
-        pixels[top:], np.stack([z * ray[0] - x * ray[2], z * ray[1] - y * ray[2], -ray[2]]))
-    on_ground = np.zeros((*flat.shape, 3), np.float32)
-    cv2.mixChannels([xy], [on_ground], [0, 0, 1, 1])
-    points = np.full((height, width, 3), np.nan, np.float32)
-    cv2.copyTo(on_ground, flat, points[top:])
+    u, v = np.arange(width), np.arange(top, height)[:, None]
+
+    def plane(row: np.ndarray) -> np.ndarray:
+        return (row[0] * u).astype(np.float32) + (row[1] * v + row[2]).astype(np.float32)
+    # In place: fresh memory costs more than what is computed in it.
+    scale = plane(-ray[2])
+    np.copyto(scale, np.nan, where=flat == 0)
+    np.reciprocal(scale, out=scale)
+    on_x, on_y = plane(z * ray[0] - x * ray[2]), plane(z * ray[1] - y * ray[2])
+    on_x *= scale
+    on_y *= scale
+    scale *= 0
+    points = np.empty((height, width, 3), np.float32)
+    points[:top] = np.nan
+    cv2.merge([on_x, on_y, scale], points[top:])
     return points

@@ -30,7 +30,8 @@ def information(residual: np.ndarray, jacobian: np.ndarray, used: np.ndarray,
     j, a = j / unit, a / np.outer(unit, unit)
     values, vectors = np.linalg.eigh(a)
     seen = values > 1e-10
-    q = j @ (vectors[:, seen] / np.sqrt(values[seen]))
+    root = np.sqrt(values[seen])
+    q = j @ (vectors[:, seen] / root)
     by_edge = [q[i] for i in edges]
     power = float(r @ r)
     count, pairs = sum(map(len, edges)), sum(max(0, len(i) - 1) for i in edges)
@@ -39,14 +40,15 @@ def information(residual: np.ndarray, jacobian: np.ndarray, used: np.ndarray,
     observed = sum(float(r[i[1:]] @ r[i[:-1]]) for i in edges) / power
     rho = float(np.clip(observed, 0.0, MAX_RHO))
     for _ in range(_SOLVER_STEPS):
-        expected_power, expected_lag = _moments(by_edge, distance, rho)
+        expected_power, expected_lag, _ = _moments(by_edge, distance, rho)
         rho = float(np.clip(rho + observed - expected_lag / expected_power, 0.0, MAX_RHO))
-    expected_power, _ = _moments(by_edge, distance, rho)
+    expected_power, _, inner = _moments(by_edge, distance, rho)
     variance = max(power / max(expected_power, 1e-9), sigma_floor ** 2)
     apart = sum(float(np.ptp(row[i])) + 1 if len(i) else 0.0 for i in edges)
     freedom = max(min(count, apart * (1 - rho) / (1 + rho)) - q.shape[1], 4.0)
     spread = variance * freedom / (freedom - 2)
-    scatter = spread * sum(j[i].T @ _correlate(j[i], d, rho) for i, d in zip(edges, distance))
+    back = (vectors[:, seen] * root).T
+    scatter = spread * (back.T @ inner @ back)
     # A (J'RJ)^-1 A, in the directions that the pixels see at all.
     values, vectors = np.linalg.eigh(scatter)
     seen = values > 1e-10 * values[-1]
@@ -62,8 +64,8 @@ def _correlate(columns: np.ndarray, distance: np.ndarray, rho: float) -> np.ndar
 
 
 def _moments(q: list[np.ndarray], distance: list[np.ndarray],
-             rho: float) -> tuple[float, float]:
-    """Return the expected sums of r_i^2 and of r_i r_i+1 of residuals of AR(1) noise.
+             rho: float) -> tuple[float, float, np.ndarray]:
+    """Return the expected sums of r_i^2 and of r_i r_i+1 of residuals of AR(1) noise, and Q'RQ.
 
     The noise has variance 1; ``q`` are an orthonormal basis of what the fit takes out, by edge.
     """
@@ -75,4 +77,4 @@ def _moments(q: list[np.ndarray], distance: list[np.ndarray],
         lag += float(np.power(rho, np.diagonal(d, 1)).sum())
         lag -= float((columns[1:] * c[:-1]).sum() + (columns[:-1] * c[1:]).sum())
         lag += float(((columns[1:] @ inner) * columns[:-1]).sum())
-    return power, lag
+    return power, lag, inner

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from asap_ros.road.camera import Camera
 from asap_ros.road.clothoid import PITCH, WIDTH
 from asap_ros.road.edge_model import project_edge
 from asap_ros.road.edges import ABSENT, FIXED, LEFT, OCCLUDED, RIGHT, Edges
 from asap_ros.road.fit import Fit
-from asap_ros.road.free_space import FreeSpace
+from asap_ros.road.free_space import Columns
 from asap_ros.road.geometry import Status
 from asap_ros.road.options import RoadOptions
 
@@ -44,14 +45,14 @@ class Support:
     crest: float = 0.0
 
 
-def support(fit: Fit | None, edges: Edges, space: FreeSpace, options: RoadOptions,
-            pitch: float = 0.0, bounce: float = 0.0) -> Support:
+def support(fit: Fit | None, edges: Edges, columns: Columns, camera: Camera,
+            options: RoadOptions, pitch: float = 0.0, bounce: float = 0.0) -> Support:
     """Return what the edges of a frame bear and the status bits that they raise.
 
     ``pitch`` is what is expected of the fit's pitch and ``bounce`` how much it usually departs
     from that, radians.
     """
-    status = _occlusion(edges, space)
+    status = _occlusion(edges, camera)
     if fit is None:
         return Support(np.empty(0), status | Status.SHORT_VIEW, False)
     inlier = fit.weight > 0
@@ -63,21 +64,21 @@ def support(fit: Fit | None, edges: Edges, space: FreeSpace, options: RoadOption
         good = fit.s[mine & inlier]
         if len(good) < 8 or np.ptp(good) < 4.0:
             status |= Status.ONE_SIDED
-        elif _opens(fit, edges, space, side):
+        elif _opens(fit, edges, columns, camera, side):
             status |= Status.INTERSECTION
         if _leaves(fit.s[mine], fit.weight[mine]):
             status |= Status.INTERSECTION
     if not reliable or inlier.sum() < 0.5 * len(inlier):
         return Support(fit.s[inlier], status | Status.INTERSECTION, False)
     if (status & Status.ONE_SIDED and status & Status.INTERSECTION
-            or fit.sigma > MAX_SCATTER * space.camera.width):
+            or fit.sigma > MAX_SCATTER * camera.width):
         return Support(fit.s[inlier], status | Status.INTERSECTION, False)
     away = abs(fit.parameters[PITCH] - pitch)
     if away > 2 * options.pitch_prior_sigma:
         status |= Status.PITCH_OUT_OF_PRIOR
         reliable = False
     # Edges that part are the same picture as a wrong pitch: w (1 - x pitch / h).
-    slope = fit.parameters[WIDTH] / space.camera.translation[2]
+    slope = fit.parameters[WIDTH] / camera.translation[2]
     known = 3 * np.sqrt(fit.covariance[PITCH, PITCH])
     if not status & Status.ONE_SIDED and away > max(TREND / slope, known, 2.5 * bounce):
         status |= Status.WIDTH_JUMP
@@ -86,13 +87,13 @@ def support(fit: Fit | None, edges: Edges, space: FreeSpace, options: RoadOption
     return Support(fit.s[inlier], status, reliable, fit.crest)
 
 
-def _occlusion(edges: Edges, space: FreeSpace) -> Status:
+def _occlusion(edges: Edges, camera: Camera) -> Status:
     """Return the bits of the edges of which too many metres are hidden."""
     status = Status.OK
     if not len(edges.v):
         return status
     # A row covers ground in proportion to its distance squared.
-    drop = np.maximum(edges.v - float(space.camera.horizon(space.camera.cx)), 1.0)
+    drop = np.maximum(edges.v - float(camera.horizon(camera.cx)), 1.0)
     metres = drop ** -2.0
     for kind, bit in ((edges.left_kind, Status.LEFT_OCCLUDED),
                       (edges.right_kind, Status.RIGHT_OCCLUDED)):
@@ -110,7 +111,7 @@ def _leaves(s: np.ndarray, weight: np.ndarray) -> bool:
     return bool((np.abs(s[last] - s[first]) >= 3.0).any())
 
 
-def _opens(fit: Fit, edges: Edges, space: FreeSpace, side: int) -> bool:
+def _opens(fit: Fit, edges: Edges, columns: Columns, camera: Camera, side: int) -> bool:
     """Return whether an edge is not there for 3 m or more where the fit says it is in view."""
     kind = edges.left_kind if side == LEFT else edges.right_kind
     # Before the edge first comes into the picture it is not there for good reason.
@@ -119,14 +120,14 @@ def _opens(fit: Fit, edges: Edges, space: FreeSpace, side: int) -> bool:
         return False
     s = np.arange(0.0, fit.s.max() + 5.0, 1.0)
     u, v, _, _, _, _, usable = project_edge(
-        space.camera, np.append(fit.parameters, fit.crest), s, float(side))
+        camera, np.append(fit.parameters, fit.crest), s, float(side))
     if usable.sum() < 2:
         return False
     u, v, s = u[usable][::-1], v[usable][::-1], s[usable][::-1]
     at = np.interp(rows, v, s, left=np.nan, right=np.nan)
     column = np.interp(rows, v, u, left=np.nan, right=np.nan)
-    margin = BORDER * space.camera.width
+    margin = BORDER * camera.width
     with np.errstate(invalid='ignore'):
-        inside = (column > margin) & (column < space.camera.width - margin)
-    inside[inside] &= rows[inside] <= space.start[np.rint(column[inside]).astype(int)]
+        inside = (column > margin) & (column < camera.width - margin)
+    inside[inside] &= rows[inside] <= columns.start[np.rint(column[inside]).astype(int)]
     return bool(inside.any() and np.ptp(at[inside]) >= 3.0)

@@ -117,8 +117,7 @@ def test_ground_points_lie_on_the_ground_and_nowhere_else():
     mask = render(Truth(width=7.0), boxes=(box,))
     space = free_space_of(mask)
     hood = hood_rows(1024, 512, options)
-    points = grids.ground_points(space, mask, LABELS, options, hood,
-                                 grids.pixel_grid(mask.shape))
+    points = grids.ground_points(space, mask, LABELS, options, hood)
     assert points.shape == (512, 1024, 3) and points.dtype == np.float32
     on = np.isfinite(points[..., 0])
     assert (np.isfinite(points).all(axis=-1) == on).all() and (points[on][:, 2] == 0).all()
