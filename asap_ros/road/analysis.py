@@ -108,7 +108,7 @@ class RoadModel:
                                 columns, camera, mask, confidence, self.labels, options)
         pitch, sigma = self._pitch(track, camera)
         space = place(columns, camera.pitched(pitch), options, sigma)
-        if not geometry.valid and is_unsure_ahead(space, options):
+        if not geometry.valid and is_unsure_ahead(space):
             geometry = invalid(geometry.status | Status.LOW_CONFIDENCE)
         return Road(geometry, mask, camera, space, edges, fit)
 

@@ -54,7 +54,7 @@ def evaluate(parameters: np.ndarray, s: np.ndarray, side=0.0) -> Curve:
     heading = psi + s * (k0 + 0.5 * k1 * s)
     powers = np.stack([np.ones_like(s), s, s * s])
     # Integrals of (1, s, s^2) times the direction, (3, n).
-    integrals = (_MOMENTS @ _direction(theta)) * (s * powers)
+    integrals = (_MOMENTS @ _direction(theta).view(float)).view(complex) * (s * powers)
     forward = _direction(heading)
     half = 0.5 * width * side
     place = 1j * c0 + integrals[0] + 1j * half * forward

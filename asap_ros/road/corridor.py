@@ -10,7 +10,6 @@ from asap_ros.labels import IGNORED, LabelSet, Role
 from asap_ros.road import clothoid, model_error
 from asap_ros.road.camera import Camera
 from asap_ros.road.clothoid import C0, K0, K1, PITCH, PSI, WIDTH
-from asap_ros.road.edges import columns_ahead
 from asap_ros.road.free_space import BLOCKED, Columns, FreeSpace
 from asap_ros.road.geometry import NO_BLOCKER, Reference, RoadGeometry, Status, invalid
 from asap_ros.road.model_error import Doubt
@@ -72,7 +71,7 @@ def describe(parameters: np.ndarray, covariance: np.ndarray, departures: tuple[D
         status |= Status.SHORT_VIEW
     if view.confidence < LOW_CONFIDENCE:
         status |= Status.LOW_CONFIDENCE
-    at = np.unique(np.r_[np.arange(view.start, end, SPACING), end])
+    at = np.append(np.arange(view.start, end - 1e-9, SPACING), end)
     curve = clothoid.evaluate(parameters, at)
     whole = covariance + model_error.covariance(departures)
     sigma = np.sqrt(np.maximum(np.diag(whole), 0.0))
@@ -129,9 +128,9 @@ def parallel_scale(parameters: np.ndarray) -> np.ndarray:
     return np.array([0.0, 1.0, shrink ** -2, shrink ** -3, 1.0, 1.0])
 
 
-def is_unsure_ahead(space: FreeSpace, options: RoadOptions) -> bool:
+def is_unsure_ahead(space: FreeSpace) -> bool:
     """Return whether what blocks just before the vehicle is labelled with little confidence."""
-    first, last = columns_ahead(space.start, space.camera, options)
+    first, last = space.columns.ahead
     here = slice(first, last + 1)
     foot = space.camera.translation[:2, None]
     near = ((space.state[here] == BLOCKED)

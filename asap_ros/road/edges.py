@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -41,6 +42,7 @@ class Edges:
     right_kind: np.ndarray
 
 
+@lru_cache(maxsize=8)
 def edge_rows(camera: Camera, options: RoadOptions) -> np.ndarray:
     """Return the rows between edge_near and edge_far ahead that are looked at, nearest first."""
     rows = np.arange(camera.height - 1, -1, -1)
@@ -62,7 +64,7 @@ def find_edges(columns: Columns, camera: Camera, mask: np.ndarray, labels: Label
     rows = edge_rows(camera, options)
     runs = _runs(columns.free, rows)
     hides = labels.is_role(Role.MOVABLE, Role.VULNERABLE, Role.IGNORED)
-    span = columns_ahead(columns.start, camera, options)
+    span = columns.ahead
     found = []
     for row, (starts, ends) in zip(rows.tolist(), runs):
         chosen = _follow(span, starts, ends, mask[row], hides)
@@ -91,19 +93,6 @@ def _runs(free: np.ndarray, rows: np.ndarray) -> list[tuple[list[int], list[int]
     cuts = np.searchsorted(row_of, np.arange(len(rows) + 1)).tolist()
     first, last = first.tolist(), last.tolist()
     return [(first[a:b], last[a:b]) for a, b in itertools.pairwise(cuts)]
-
-
-def columns_ahead(start: np.ndarray, camera: Camera, options: RoadOptions) -> tuple[int, int]:
-    """Return the columns that the vehicle's width covers where the ground is first seen.
-
-    ``start`` (W,) as in ``Columns``.
-    """
-    columns = np.arange(len(start))
-    _, y = camera.ground(columns, start)
-    ahead = np.flatnonzero(np.abs(y) <= 0.5 * options.vehicle_width)
-    if not len(ahead):
-        return len(columns) // 2 - 1, len(columns) // 2
-    return int(ahead[0]), int(ahead[-1])
 
 
 def _follow(span: tuple[int, int], starts: list[int], ends: list[int], classes: np.ndarray,

@@ -32,9 +32,10 @@ ROW_ERROR = 0.25
 """What edges err by along v, as a share of what they err by along u: an edge that runs along
 the rows is then the less certain of u, by sqrt(1 + (ROW_ERROR du/dv)^2)."""
 
-SETTLED, CONVERGED = 0.5, 1e-3
+SETTLED, CONVERGED = 0.5, 1e-2
 """Squares of a step in sigmas of the solution (uncorrelated noise): below the first, Huber's
-weights have done their part; below the second, the iteration ends."""
+weights have done their part; below the second, the iteration ends: each step is a fifth of the
+one before, or less."""
 
 REVERSAL = -0.3
 """Share of the last step that a step must undo to be shortened."""
@@ -115,7 +116,7 @@ def initial(camera: Camera, points: Points, prior: Prior) -> tuple[np.ndarray, n
     mean, sigma = prior.mean[[C0, PSI, K0, WIDTH]], prior.sigma[[C0, PSI, K0, WIDTH]]
     solution = mean
     weight = good / noise ** 2
-    for _ in range(5):
+    for _ in range(3):
         each = (design * weight[:, None]).T
         solution = np.linalg.solve(each @ design + np.diag(sigma ** -2.0),
                                    each @ y + mean / sigma ** 2)
@@ -146,6 +147,7 @@ def fit_road(camera: Camera, points: Points, prior: Prior, crest_sigma: float = 
         parameters, s = np.append(start.parameters, start.crest), start.s
     mean = np.append(prior.mean, 0.0)[:count]
     precision = np.append(prior.sigma, crest_sigma)[:count] ** -2.0
+    believed, largest = np.diag(precision), MAX_STEP[:count]
     settled, damping, last = False, 1.0, np.zeros(count)
     for iteration in range(ITERATIONS):
         residual, jacobian, slope, usable, shift, along = linearise(
@@ -160,14 +162,14 @@ def fit_road(camera: Camera, points: Points, prior: Prior, crest_sigma: float = 
         free = jacobian[:count]
         each = weight / (sigma * factor) ** 2 * free
         gradient = each @ residual + precision * (mean - parameters[:count])
-        normal = each @ free.T + np.diag(precision)
+        normal = each @ free.T + believed
         step = np.linalg.solve(normal, gradient)
         # One edge alone leaves a bent valley between pitch and heading; steps to and fro across
         # it are shortened.
         back = step @ normal @ last < REVERSAL * (last @ normal @ last)
         damping = 0.5 * damping if back else min(1.0, 2 * damping)
         step, last = damping * step, step
-        step *= min(1.0, *(MAX_STEP[:count] / np.maximum(np.abs(step), 1e-12)))
+        step /= max(1.0, float((np.abs(step) / largest).max()))
         parameters[:count] += step
         s = _moved(s, shift + step @ along[:count])
         moved = float(step @ gradient)
@@ -179,7 +181,7 @@ def fit_road(camera: Camera, points: Points, prior: Prior, crest_sigma: float = 
     weight = _weights(residual / sigma, usable, True)
     data, sigma, rho = information(residual, jacobian[:, :count], weight > 0, points.side,
                                    points.v, SIGMA_FLOOR)
-    converged = float(step @ (data + np.diag(precision)) @ step) < ADRIFT
+    converged = float(step @ (data + believed) @ step) < ADRIFT
     if count > CREST:
         # What the six keep of the information when the crest is anyone's guess within its prior.
         across = data[:CREST, CREST]

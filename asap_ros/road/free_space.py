@@ -32,7 +32,8 @@ class Columns:
     ``free`` uint8 (H, W): 1 where the road is drivable and joined to the ground before the
     vehicle. By column, all (W,): ``start`` the lowest row that is looked at; ``contact`` the
     first row above it that is not free, -1 where there is none; ``met`` the class there, and
-    ``confidence`` 0 to 1, of that label, 1 where none was given.
+    ``confidence`` 0 to 1, of that label, 1 where none was given. ``ahead``: the first and the last
+    column that the vehicle's width covers where the ground is first seen, (0, -1) for none.
     """
 
     free: np.ndarray
@@ -40,6 +41,7 @@ class Columns:
     contact: np.ndarray
     met: np.ndarray
     confidence: np.ndarray
+    ahead: tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,13 +99,13 @@ def drivable(mask: np.ndarray, labels: LabelSet) -> np.ndarray:
     Drivable islands thinner than 3 pixels go. Holes are filled only where they are thinner
     than 3 pixels both across and along: a distant post is narrow but tall, and must stay.
     """
-    table = labels.is_role(Role.DRIVABLE).astype(np.uint8)
-    raw = cv2.LUT(mask, table)
-    filled = cv2.bitwise_and(cv2.morphologyEx(raw, cv2.MORPH_CLOSE, _LINE),
-                             cv2.morphologyEx(raw, cv2.MORPH_CLOSE, _LINE.T))
     # Nobody living or moving is a speck, however far away.
-    keep = cv2.LUT(mask, (~labels.is_role(Role.VULNERABLE, Role.MOVABLE)).astype(np.uint8))
-    return cv2.morphologyEx(cv2.bitwise_and(filled, keep), cv2.MORPH_OPEN, _SQUARE)
+    speck = ~labels.is_role(Role.VULNERABLE, Role.MOVABLE)
+    bits = cv2.LUT(mask, (labels.is_role(Role.DRIVABLE) + 2 * speck).astype(np.uint8))
+    raw = bits & 1
+    filled = (cv2.morphologyEx(raw, cv2.MORPH_CLOSE, _LINE)
+              & cv2.morphologyEx(raw, cv2.MORPH_CLOSE, _LINE.T) & (bits >> 1))
+    return cv2.morphologyEx(filled, cv2.MORPH_OPEN, _SQUARE)
 
 
 def find_free_space(mask: np.ndarray, confidence: np.ndarray | None, camera: Camera,
@@ -137,7 +139,9 @@ def walk_columns(mask: np.ndarray, confidence: np.ndarray | None, camera: Camera
     # Columns as rows, lowest pixel first: what follows walks up columns in contiguous memory.
     classes = cv2.rotate(below, cv2.ROTATE_90_CLOCKWISE)
     start = _first_from(classes != IGNORED, np.clip(bottom - 1 - hood, 0, bottom - top))
-    free = _fill(road, start, camera, options, top)
+    lowest = np.where(start < bottom - top, bottom - 1 - start, -1)
+    ahead = _columns_ahead(lowest, camera, options)
+    free = _fill(road, lowest - top, ahead)
     contact = _first_from(cv2.rotate(free, cv2.ROTATE_90_CLOCKWISE) == 0, start)
     last = bottom - top - 1
     blocker = classes[columns, np.minimum(contact, last)]
@@ -152,8 +156,7 @@ def walk_columns(mask: np.ndarray, confidence: np.ndarray | None, camera: Camera
     belief = np.ones(width, np.float32)
     if confidence is not None:
         belief = confidence[np.maximum(contact, 0), columns].astype(np.float32) / 255
-    return Columns(whole, np.where(start <= last, bottom - 1 - start, -1), contact, blocker,
-                   belief)
+    return Columns(whole, lowest, contact, blocker, belief, ahead)
 
 
 def _first_from(flags: np.ndarray, begin: np.ndarray) -> np.ndarray:
@@ -168,15 +171,22 @@ def _first_from(flags: np.ndarray, begin: np.ndarray) -> np.ndarray:
     return np.where(flags.any(axis=1) & (begin < count), flags.argmax(axis=1), count)
 
 
-def _fill(road: np.ndarray, start: np.ndarray, camera: Camera, options: RoadOptions,
-          top: int) -> np.ndarray:
+def _columns_ahead(start: np.ndarray, camera: Camera, options: RoadOptions) -> tuple[int, int]:
+    """Return the columns that the vehicle's width covers where the ground is first seen.
+
+    ``start`` (W,) as in ``Columns``.
+    """
+    columns = np.arange(len(start))
+    _, y = camera.ground(columns, start)
+    ahead = np.flatnonzero(np.abs(y) <= 0.5 * options.vehicle_width)
+    return (int(ahead[0]), int(ahead[-1])) if len(ahead) else (0, -1)
+
+
+def _fill(road: np.ndarray, start: np.ndarray, ahead: tuple[int, int]) -> np.ndarray:
     """Return what of ``road`` is joined to the ground just before the vehicle, uint8 0/1."""
-    rows = len(road)
-    columns = np.flatnonzero(start < rows)
-    seeds = rows - 1 - start[columns]
-    _, y = camera.ground(columns, seeds + top)
-    ahead = np.abs(y) <= 0.5 * options.vehicle_width
-    columns, seeds, reached = columns[ahead], seeds[ahead], road.copy()
+    columns = np.arange(ahead[0], ahead[1] + 1)
+    columns = columns[start[columns] >= 0]
+    seeds, reached = start[columns], road.copy()
     while (left := np.flatnonzero(reached[seeds, columns] == 1)).size:
         cv2.floodFill(reached, None, (int(columns[left[0]]), int(seeds[left[0]])), 2)
     return (reached == 2).view(np.uint8)

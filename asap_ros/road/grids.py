@@ -165,11 +165,10 @@ def occupancy_grid(space: FreeSpace, table: GridTable) -> Grid:
     # A column that is unknown from the start up has nothing free in it.
     foot[(space.state == UNKNOWN) & ~has_foot] = np.inf
     foot, start = foot[source], start.astype(np.float32)[source]
-    blocked = (space.state == BLOCKED)[source]
-    foot_of = foot.take(table.column)
-    before = table.far >= foot_of
+    beyond = np.where((space.state == BLOCKED)[source], foot - 1, np.float32(np.inf))
+    before = table.far >= foot.take(table.column)
     free = before & (table.near <= start.take(table.column))
-    boundary = blocked.take(table.column) & ~before & (table.near > foot_of - 1)
+    boundary = ~before & (table.near > beyond.take(table.column))
     cells = np.full(table.shape, GRID_UNKNOWN, np.int8)
     cells.reshape(-1)[table.cell] = _CELLS.take(free + 2 * boundary.view(np.uint8))
     # Posts are thinner than a cell: every foot counts, not only those at cells' centres.
@@ -207,15 +206,16 @@ def ground_points(space: FreeSpace, mask: np.ndarray, labels: LabelSet, options:
     """
     camera, (height, width) = space.camera, mask.shape
     farthest = np.ceil(camera.row_at_range(np.arange(width), options.range_max))
-    farthest = np.clip(farthest, 0, height).astype(np.int16)
+    farthest = np.clip(farthest, 0, height).astype(int)
     top = min(int(farthest.min()), height - 1)
     flat = cv2.LUT(mask[top:], labels.is_role(Role.DRIVABLE, Role.PAVEMENT).astype(np.uint8))
     columns = np.flatnonzero(space.state == BLOCKED)
     columns = columns[space.contact[columns] >= top]
     flat[space.contact[columns] - top, columns] = 1
-    rows = np.arange(top, height, dtype=np.int16)[:, None]
-    flat &= rows >= farthest
-    flat &= rows <= hood.astype(np.int16)
+    rows = np.arange(top, height)[:, None]
+    ends, begins = int(farthest.max()) - top, max(int(hood.min()) + 1 - top, 0)
+    flat[:ends] &= rows[:ends] >= farthest
+    flat[begins:] &= rows[begins:] <= hood
     # Pixels of a pinhole and points of a plane are a homography of each other.
     k = np.array([[1 / camera.fx, 0, -camera.cx / camera.fx],
                   [0, 1 / camera.fy, -camera.cy / camera.fy], [0, 0, 1]])

@@ -217,11 +217,12 @@ def test_any_mirrored_image_gives_the_mirrored_road(scene, seed, sigma, yaw, y, 
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.floats(-0.01, 0.01), st.floats(-1, 1), st.integers(0, 12), st.integers(0, 12),
+@given(st.floats(-0.01, 0.01), st.floats(-1, 1), st.integers(0, 8), st.integers(0, 12),
        st.sampled_from([1, 2]), st.sampled_from([0.5, 1.0]))
 def test_any_window_binning_and_size_give_the_same_road(curvature, offset, left, above, binning,
                                                         scale):
     truth = Truth(offset=offset, heading=0.01, curvature=curvature)
+    # Windows that leave 4 m of each edge in view: of a single edge the width is not told.
     window = {'roi_x_offset': 32 * left, 'roi_y_offset': 32 * above,
               'roi_width': 2048 - 64 * left, 'roi_height': 1024 - 32 * above,
               'binning_x': binning, 'binning_y': binning} if left or above or binning > 1 else {}
