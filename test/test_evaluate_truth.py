@@ -85,7 +85,7 @@ def test_without_metric_truth_masks_stand_in_and_what_is_unknown_is_null(tmp_pat
                           '--reference-topic', '/ground_truth/mask']) == 0
     made = document(tmp_path / 'out')
     space, road = made['free_space'], made['road']
-    assert space['reference']['kind'] == 'hand labels' and space['boundary_within_4px'] == 1
+    assert space['reference']['kind'] == 'true labels' and space['boundary_within_4px'] == 1
     assert space['range_mae_m'] is None
     for name in ('curvature_rmse_10m', 'curvature_rmse_20m', 'lateral_mae_m', 'sign_agreement',
                  'coverage_68', 'coverage_95', 'lag_s', 'reference'):

@@ -24,7 +24,7 @@ TONES = {True: ('good', '✓', 'meets the goal'), False: ('bad', '✗', 'misses 
          None: ('unknown', '–', 'no truth; goal')}
 KINDS = {
     'ground truth': 'ground truth',
-    'hand labels': 'true labels',
+    'true labels': 'true labels',
     'predictions': 'the predictions of another network, which are no truth',
     'odometry': 'the path that was then driven',
 }

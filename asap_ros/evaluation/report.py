@@ -47,7 +47,7 @@ class Source:
 class Reference:
     """What masks were compared with: a topic, its label set, and how far to believe it.
 
-    ``kind`` is ``hand labels`` or ``predictions``, the latter of another network.
+    ``kind`` is ``true labels`` or ``predictions``, the latter of another network.
     """
 
     topic: str
@@ -59,7 +59,7 @@ class Reference:
 class Truth:
     """What metric results were held against: a topic, and how far to believe it.
 
-    ``kind`` is ``ground truth``, ``hand labels``, ``predictions`` (boundaries in another
+    ``kind`` is ``ground truth``, ``true labels``, ``predictions`` (boundaries in another
     network's masks) or ``odometry`` (the path that was driven, which need not be the road's).
     """
 

@@ -69,14 +69,14 @@ class Drive:
 
     @property
     def reference_kind(self) -> str | None:
-        """Return ``hand labels`` or ``predictions`` by the reference topic's name.
+        """Return ``true labels`` or ``predictions`` by the reference topic's name.
 
         Topics below /ground_truth hold labels that are true (made by hand or simulated), every
         other reference is taken for what another network predicted.
         """
         if not self.reference:
             return None
-        return 'hand labels' if self.reference.name.startswith(TRUTH) else 'predictions'
+        return 'true labels' if self.reference.name.startswith(TRUTH) else 'predictions'
 
 
 def find(bag: Bag, wanted: Wanted = Wanted()) -> Drive:

@@ -177,7 +177,7 @@ def test_raw_is_preferred_to_compressed_and_truth_to_predictions(tmp_path):
     with Bag(tiny_bags.write(tmp_path / 'drive', [*DRIVE, tiny_bags.RAW, truth])) as bag:
         drive = topics.find(bag)
         assert drive.image.name == '/camera/image_raw'
-        assert drive.reference_kind == 'hand labels'
+        assert drive.reference_kind == 'true labels'
         named = topics.find(bag, Wanted('/camera/image_raw/compressed', '/reference/mask'))
         assert named.image.compressed and named.reference_kind == 'predictions'
 

@@ -19,7 +19,7 @@ from asap_ros.labels import LabelError
 
 CAMVID = labels.load('camvid')
 CITYSCAPES = labels.load('cityscapes')
-REFERENCE = Reference('/reference/mask', CITYSCAPES, 'hand labels')
+REFERENCE = Reference('/reference/mask', CITYSCAPES, 'true labels')
 SOURCE = Source('drive', '/camera/image_raw', 'offline')
 SIZE = (96, 192)
 

@@ -84,7 +84,7 @@ def test_truth_is_found_by_type_and_name_or_named(tmp_path):
         assert drive.true_road.name == '/ground_truth/road_geometry'
         assert drive.true_space.name == '/ground_truth/free_space'
         assert drive.odometry.name == '/odometry'
-        assert drive.reference_kind == 'hand labels'
+        assert drive.reference_kind == 'true labels'
         taken = topics.find(bag, Wanted(masks='/ground_truth/mask'))
         assert taken.masks.name == '/ground_truth/mask/compressed' and taken.reference is None
         with pytest.raises(BagError, match='no road geometry topic /other.*/ground_truth/road'):
