@@ -1,7 +1,8 @@
-"""What a road's numbers owe to what is taken for granted: one clothoid, and the camera's height.
+"""What a road's numbers owe to what is taken for granted.
 
 A fit's covariance says what noisy pixels leave open if the road is the model. Roads are chains of
-straights, arcs and spirals, of which more than one may be in view, and a vehicle heaves.
+straights, arcs and spirals, of which more than one may be in view; a vehicle heaves; and labels
+err alike along a whole edge.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import numpy as np
 from asap_ros.road import clothoid
 from asap_ros.road.camera import Camera
 from asap_ros.road.clothoid import C0, K0, K1, PITCH, WIDTH
-from asap_ros.road.fit import Fit, Prior
+from asap_ros.road.edges import LEFT, RIGHT
+from asap_ros.road.fit import SIGMA_FLOOR, Fit, Prior
 from asap_ros.road.options import RoadOptions
 
 SPIRAL = 50.0
@@ -21,6 +23,12 @@ SPIRAL = 50.0
 
 KINKS = (10.0, 20.0, 30.0)
 """Metres ahead at which a spiral may begin or end: one of them, anywhere in view."""
+
+ALIKE = 0.6
+"""By how much a network's labels bend an edge, as a share of the scatter that the residuals show
+beyond that of whole pixels: rows far apart err alike too. With it, bands of 68 and 95 % held 69
+and 94 % of curvatures at 20 m through a network's masks, on 256 frames of eight rendered drives,
+and without it 63 and 84 %."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,23 +57,43 @@ def doubts(parameters: np.ndarray, camera: Camera, options: RoadOptions, fit: Fi
     scaled[[K0, K1]] = -unit * parameters[K0], -2 * unit * parameters[K1]
     scaled[WIDTH] = unit * parameters[WIDTH]
     height = Doubt(scaled)
-    return (height,) if fit is None else (height, *_kinks(parameters, fit, prior))
-
-
-def _kinks(parameters: np.ndarray, fit: Fit, prior: Prior) -> list[Doubt]:
-    """Return the departures of a road on which a spiral begins or ends in view."""
+    if fit is None:
+        return (height,)
     used = fit.weight > 0
     jacobian, s = fit.jacobian[used, :PITCH + 1], fit.s[used]
     reach = np.linspace(0.0, s.max(initial=0.0), 8)
     bend = float(np.abs(clothoid.curvature(parameters, reach)).max())
     slope = bend / SPIRAL / np.sqrt(len(KINKS))
-    aside = np.stack([_aside(s, start) for start in KINKS], axis=1)
+    aside = slope * np.stack([_aside(s, start) for start in KINKS], axis=1)
+    edges = _alike(fit)[used]
+    shift = _shifts(fit, jacobian, prior, np.hstack([jacobian[:, [C0]] * aside, edges])).T
+    return (height, *(Doubt(by, start, slope) for by, start in zip(shift, KINKS)),
+            *map(Doubt, shift[len(KINKS):]))
+
+
+def _alike(fit: Fit) -> np.ndarray:
+    """Return how labels may bend the left and the right edge, pixels (n, 2): a wave each."""
+    excess = np.sqrt(max(fit.sigma ** 2 - SIGMA_FLOOR ** 2, 0.0))
+    found = np.zeros((len(fit.s), 2))
+    for column, side in enumerate((LEFT, RIGHT)):
+        at = np.flatnonzero(fit.points.side == side)
+        if len(at):
+            v = fit.points.v[at]
+            along = (v - v.min()) / max(float(np.ptp(v)), 1.0)
+            found[at, column] = ALIKE * excess * np.cos(2 * np.pi * along)
+    return found
+
+
+def _shifts(fit: Fit, jacobian: np.ndarray, prior: Prior, errors: np.ndarray) -> np.ndarray:
+    """Return what a fit makes of its pixels' ``errors`` (n, k), by parameter (6, k).
+
+    ``jacobian`` (n, 6) of those pixels that are used.
+    """
     normal = (jacobian.T @ jacobian) / fit.sigma ** 2 + np.diag(prior.sigma ** -2.0)
-    gradient = jacobian.T @ (jacobian[:, [C0]] * aside) / fit.sigma ** 2
     unit = 1 / np.sqrt(np.diag(normal))
-    shift = unit[:, None] * np.linalg.solve(normal * np.outer(unit, unit),
-                                            gradient * unit[:, None])
-    return [Doubt(slope * shift[:, i], start, slope) for i, start in enumerate(KINKS)]
+    gradient = jacobian.T @ errors / fit.sigma ** 2
+    return unit[:, None] * np.linalg.solve(normal * np.outer(unit, unit),
+                                           gradient * unit[:, None])
 
 
 def _aside(s: np.ndarray, start: float) -> np.ndarray:
