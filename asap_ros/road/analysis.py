@@ -23,7 +23,7 @@ from asap_ros.road.fit import (
 )
 from asap_ros.road.free_space import FreeSpace, hood_rows, place, walk_columns
 from asap_ros.road.geometry import RoadGeometry, Status, invalid
-from asap_ros.road.model_error import doubts
+from asap_ros.road.model_error import departures
 from asap_ros.road.options import RoadOptions
 from asap_ros.road.support import Support, support
 from asap_ros.road.tracker import Motion, Track, Tracker
@@ -102,10 +102,10 @@ class RoadModel:
         else:
             if track.coasting:
                 bearing = Support(np.empty(0), bearing.status | Status.COASTING, True)
-            departures = doubts(track.parameters, camera, options,
+            doubts = departures(track.parameters, camera, options,
                                 None if track.coasting else fit, prior)
-            geometry = describe(track.parameters, track.covariance, departures, bearing,
-                                columns, camera, mask, confidence, self.labels, options)
+            geometry = describe(track.parameters, track.covariance, doubts, bearing, columns,
+                                camera, mask, confidence, self.labels, options)
         pitch, sigma = self._pitch(track, camera)
         space = place(columns, camera.pitched(pitch), options, sigma)
         if not geometry.valid and is_unsure_ahead(space):

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from asap_ros.labels import IGNORED, LabelSet, Role
-from asap_ros.road import clothoid, model_error
+from asap_ros.road import clothoid
 from asap_ros.road.camera import Camera
 from asap_ros.road.clothoid import C0, K0, K1, PITCH, PSI, WIDTH
 from asap_ros.road.free_space import BLOCKED, Columns, FreeSpace
 from asap_ros.road.geometry import NO_BLOCKER, Reference, RoadGeometry, Status, invalid
-from asap_ros.road.model_error import Doubt
+from asap_ros.road.model_error import Departures
 from asap_ros.road.options import RoadOptions
 from asap_ros.road.support import Support
 
@@ -39,7 +39,7 @@ LOW_CONFIDENCE = 0.5
 below which it is flagged."""
 
 
-def describe(parameters: np.ndarray, covariance: np.ndarray, departures: tuple[Doubt, ...],
+def describe(parameters: np.ndarray, covariance: np.ndarray, departures: Departures,
              bearing: Support, columns: Columns, camera: Camera, mask: np.ndarray,
              confidence: np.ndarray | None, labels: LabelSet,
              options: RoadOptions) -> RoadGeometry:
@@ -54,7 +54,7 @@ def describe(parameters: np.ndarray, covariance: np.ndarray, departures: tuple[D
         reference = Reference.EGO_PARALLEL
     seen_to = _seen_to(bearing.s) if len(bearing.s) else np.inf
     if reference == Reference.EGO_PARALLEL:
-        departures = model_error.scaled(departures, parallel_scale(parameters))
+        departures = departures.scaled(parallel_scale(parameters))
         parameters, covariance, seen_to = through_vehicle(parameters, covariance, seen_to)
     s = np.arange(0.0, options.range_max + STEP / 2, STEP)
     curve = clothoid.evaluate(parameters, s)
@@ -73,7 +73,7 @@ def describe(parameters: np.ndarray, covariance: np.ndarray, departures: tuple[D
         status |= Status.LOW_CONFIDENCE
     at = np.append(np.arange(view.start, end - 1e-9, SPACING), end)
     curve = clothoid.evaluate(parameters, at)
-    whole = covariance + model_error.covariance(departures)
+    whole = covariance + departures.covariance
     sigma = np.sqrt(np.maximum(np.diag(whole), 0.0))
     blocker, distance, distance_sigma = NO_BLOCKER, float('nan'), float('nan')
     if end == view.end and view.blocker != NO_BLOCKER:
@@ -92,7 +92,7 @@ def describe(parameters: np.ndarray, covariance: np.ndarray, departures: tuple[D
         curvature_at_s=clothoid.curvature(parameters, at),
         curvature_at_s_sigma=np.sqrt(
             clothoid.curvature_sigma(covariance, at) ** 2
-            + model_error.curvature_variance(departures, at)),
+            + departures.curvature_variance(at)),
         lateral_at_s_sigma=_lateral_sigma(curve, at, covariance, departures),
         path=np.stack([curve.x, curve.y, curve.heading], axis=1),
         view_start=view.start, view_end=end, blocker_class=blocker,
@@ -139,12 +139,12 @@ def is_unsure_ahead(space: FreeSpace) -> bool:
 
 
 def _lateral_sigma(curve: clothoid.Curve, s: np.ndarray, covariance: np.ndarray,
-                   departures: tuple[Doubt, ...]) -> np.ndarray:
+                   departures: Departures) -> np.ndarray:
     """Return the sigma across the curve at each of its points, metres."""
     across = np.cos(curve.heading) * curve.d_y - np.sin(curve.heading) * curve.d_x
     variance = (across * (covariance[:PITCH, :PITCH] @ across)).sum(axis=0)
     return np.sqrt(np.maximum(variance, 0.0)
-                   + model_error.lateral_variance(departures, across, s))
+                   + departures.lateral_variance(across, s))
 
 
 def _seen_to(s: np.ndarray) -> float:

@@ -32,43 +32,70 @@ and without it 63 and 84 %."""
 
 
 @dataclass(frozen=True, eq=False)
-class Doubt:
-    """A departure of the road from the model by one sigma, and what the model makes of it.
+class Departures:
+    """Departures of the road from the model by one sigma each, and what the model makes of them.
 
-    The model's parameters (6,) are wrong by ``shift``, while the road bends by ``slope``
-    (s - ``start``) more than they say from ``start`` (metres) on; ``slope`` in 1/m^2.
+    In departure i the model's parameters are wrong by ``shift[i]`` (6,), while the road bends by
+    ``slope[i]`` (s - ``start[i]``) more than they say from ``start[i]`` (metres) on; ``slope`` in
+    1/m^2. Shapes (k, 6), (k, 1), (k, 1).
     """
 
     shift: np.ndarray
-    start: float = 0.0
-    slope: float = 0.0
+    start: np.ndarray
+    slope: np.ndarray
+
+    def scaled(self, scale: np.ndarray) -> Departures:
+        """Return the departures of parameters that are ``scale`` (6,) times as large."""
+        return replace(self, shift=scale * self.shift)
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """What the departures add to the parameters' covariance, (6, 6)."""
+        return self.shift.T @ self.shift
+
+    def curvature_variance(self, s: np.ndarray) -> np.ndarray:
+        """Return what they add to the variance of the curvature at arc lengths s, (n,)."""
+        wrong = (self.shift[:, [K0]] + self.shift[:, [K1]] * s
+                 - self.slope * np.maximum(s - self.start, 0.0))
+        return np.square(wrong).sum(axis=0)
+
+    def lateral_variance(self, across: np.ndarray, s: np.ndarray) -> np.ndarray:
+        """Return what they add to the variance across the curve at arc lengths s, (n,).
+
+        ``across`` (5, n): the curve's derivatives across itself by C0 to WIDTH.
+        """
+        wrong = self.shift[:, :len(across)] @ across - self.slope * _aside(s, self.start)
+        return np.square(wrong).sum(axis=0)
 
 
-def doubts(parameters: np.ndarray, camera: Camera, options: RoadOptions, fit: Fit | None,
-           prior: Prior) -> tuple[Doubt, ...]:
+def departures(parameters: np.ndarray, camera: Camera, options: RoadOptions, fit: Fit | None,
+               prior: Prior) -> Departures:
     """Return the departures to be reckoned with of a road with these ``parameters`` (6,).
 
-    ``fit`` is the frame's, whose pixels say how the parameters follow; None where there is none.
+    The camera's height first, then a kink at each of KINKS, then how labels may bend the edges.
+    ``fit`` is the frame's, whose pixels say how the parameters follow; None where there is none,
+    and then only the height counts.
     """
     unit = options.height_sigma / camera.translation[2]
-    scaled = np.zeros(len(parameters))
+    height = np.zeros((1, len(parameters)))
     # All lengths on the ground are in proportion to the height, bends in inverse proportion.
-    scaled[C0] = unit * (parameters[C0] - camera.translation[1])
-    scaled[[K0, K1]] = -unit * parameters[K0], -2 * unit * parameters[K1]
-    scaled[WIDTH] = unit * parameters[WIDTH]
-    height = Doubt(scaled)
+    height[0, C0] = unit * (parameters[C0] - camera.translation[1])
+    height[0, [K0, K1]] = -unit * parameters[K0], -2 * unit * parameters[K1]
+    height[0, WIDTH] = unit * parameters[WIDTH]
     if fit is None:
-        return (height,)
+        return Departures(height, np.zeros((1, 1)), np.zeros((1, 1)))
     used = fit.weight > 0
     jacobian, s = fit.jacobian[used, :PITCH + 1], fit.s[used]
     reach = np.linspace(0.0, s.max(initial=0.0), 8)
     bend = float(np.abs(clothoid.curvature(parameters, reach)).max())
-    slope = bend / SPIRAL / np.sqrt(len(KINKS))
-    aside = slope * np.stack([_aside(s, start) for start in KINKS], axis=1)
-    edges = _alike(fit)[used]
-    shift = _shifts(fit, jacobian, prior, np.hstack([jacobian[:, [C0]] * aside, edges])).T
-    return (height, *(Doubt(by, start, slope) for by, start in zip(shift, KINKS)),
-            *map(Doubt, shift[len(KINKS):]))
+    kinks = np.array(KINKS)[:, None]
+    aside = bend / SPIRAL / np.sqrt(len(kinks)) * _aside(s, kinks)
+    errors = np.hstack([jacobian[:, [C0]] * aside.T, _alike(fit)[used]])
+    shift = np.vstack([height, _shifts(fit, jacobian, prior, errors).T])
+    start, slope = np.zeros((len(shift), 1)), np.zeros((len(shift), 1))
+    start[1:1 + len(kinks)] = kinks
+    slope[1:1 + len(kinks)] = bend / SPIRAL / np.sqrt(len(kinks))
+    return Departures(shift, start, slope)
 
 
 def _alike(fit: Fit) -> np.ndarray:
@@ -96,32 +123,9 @@ def _shifts(fit: Fit, jacobian: np.ndarray, prior: Prior, errors: np.ndarray) ->
                                            gradient * unit[:, None])
 
 
-def _aside(s: np.ndarray, start: float) -> np.ndarray:
-    """Return how far a road that bends by s - start more from ``start`` on gets to the left."""
-    return np.maximum(s - start, 0.0) ** 3 / 6
+def _aside(s: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Return how far to the left a road gets that bends by s - start more from ``start`` on.
 
-
-def scaled(departures: tuple[Doubt, ...], scale: np.ndarray) -> tuple[Doubt, ...]:
-    """Return departures of parameters that are ``scale`` (6,) times as large."""
-    return tuple(replace(d, shift=scale * d.shift) for d in departures)
-
-
-def covariance(departures: tuple[Doubt, ...]) -> np.ndarray:
-    """Return what departures add to the parameters' covariance, (6, 6)."""
-    return sum(np.outer(d.shift, d.shift) for d in departures)
-
-
-def curvature_variance(departures: tuple[Doubt, ...], s: np.ndarray) -> np.ndarray:
-    """Return what departures add to the variance of the curvature at arc lengths s, (n,)."""
-    return sum(np.square(d.shift[K0] + d.shift[K1] * s - d.slope * np.maximum(s - d.start, 0.0))
-               for d in departures)
-
-
-def lateral_variance(departures: tuple[Doubt, ...], across: np.ndarray,
-                     s: np.ndarray) -> np.ndarray:
-    """Return what departures add to the variance across the curve at arc lengths s, (n,).
-
-    ``across`` (5, n): the curve's derivatives across itself by C0 to WIDTH.
+    Metres (k, n) for ``s`` (n,) and ``start`` (k, 1).
     """
-    return sum(np.square(d.shift[:len(across)] @ across - d.slope * _aside(s, d.start))
-               for d in departures)
+    return np.maximum(s - start, 0.0) ** 3 / 6

@@ -10,7 +10,7 @@ from synthetic_roads import MOUNT, Truth, edge_points, render
 from asap_ros.road.clothoid import C0, K0, K1, WIDTH
 from asap_ros.road.fit import default_prior, fit_road
 from asap_ros.road.geometry import Reference
-from asap_ros.road.model_error import ALIKE, covariance, doubts
+from asap_ros.road.model_error import ALIKE, departures
 from asap_ros.road.options import RoadOptions
 
 PRIOR = default_prior(7.0, 3.0, 0.0175)
@@ -78,12 +78,13 @@ def test_bands_hold_on_roads_of_straights_arcs_and_spirals(sigma):
 def test_a_departure_is_what_the_fit_makes_of_such_a_road(kink):
     camera = MOUNT.camera()
     straight = fit_road(camera, edge_points(Truth(curvature=0.006)), PRIOR)
-    departure = doubts(straight.parameters, camera, RoadOptions(), straight, PRIOR)[kink]
-    bend = Chain(curvature=0.006, knots=(-10.0, departure.start, 110.0),
-                 bends=(0.006, 0.006, 0.006 + departure.slope * (110 - departure.start)))
+    found = departures(straight.parameters, camera, RoadOptions(), straight, PRIOR)
+    shift, start, slope = found.shift[kink], found.start[kink, 0], found.slope[kink, 0]
+    bend = Chain(curvature=0.006, knots=(-10.0, start, 110.0),
+                 bends=(0.006, 0.006, 0.006 + slope * (110 - start)))
     moved = fit_road(camera, edge_points(bend), PRIOR).parameters - straight.parameters
-    scale = np.sqrt(np.diag(straight.covariance)) + np.abs(departure.shift)
-    assert np.abs((moved - departure.shift) / scale).max() < 0.3
+    scale = np.sqrt(np.diag(straight.covariance)) + np.abs(shift)
+    assert np.abs((moved - shift) / scale).max() < 0.3
 
 
 def test_a_camera_that_is_higher_than_believed_shrinks_the_road_as_stated():
@@ -92,10 +93,10 @@ def test_a_camera_that_is_higher_than_believed_shrinks_the_road_as_stated():
     right = fit_road(camera, edge_points(truth), PRIOR).parameters
     high = fit_road(camera, edge_points(truth, replace(MOUNT, up=MOUNT.up + 0.02)),
                     PRIOR).parameters
-    height, = doubts(right, camera, RoadOptions(height_sigma=0.02), None, PRIOR)
+    shift, = departures(right, camera, RoadOptions(height_sigma=0.02), None, PRIOR).shift
     for name in (C0, K0, WIDTH):
-        assert right[name] - high[name] == pytest.approx(height.shift[name], rel=0.1)
-    assert np.sign(right[K1] - high[K1]) == np.sign(height.shift[K1])
+        assert right[name] - high[name] == pytest.approx(shift[name], rel=0.1)
+    assert np.sign(right[K1] - high[K1]) == np.sign(shift[K1])
 
 
 def test_a_straight_road_is_as_well_known_as_its_pixels_say():
@@ -125,8 +126,8 @@ def test_bands_hold_an_edge_that_is_bent_by_its_labels(side):
         u = points.u.copy()
         u[at] += rng.normal(0.0, ALIKE * 2.0) * np.cos(2 * np.pi * along)
         fit = fit_road(MOUNT.camera(), replace(points, u=u), PRIOR)
-        departures = doubts(fit.parameters, MOUNT.camera(), RoadOptions(), fit, PRIOR)
-        sigma = np.sqrt(fit.covariance[K0, K0] + covariance(departures)[K0, K0])
+        doubts = departures(fit.parameters, MOUNT.camera(), RoadOptions(), fit, PRIOR)
+        sigma = np.sqrt((fit.covariance + doubts.covariance)[K0, K0])
         pulls.append(abs(fit.parameters[K0] - truth.curvature) / sigma)
     assert np.mean(np.array(pulls) < 1.96) >= 0.9
 
