@@ -13,7 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from asap_ros import jobs, live_run, scoring
-from asap_ros.evaluation import compare, report, summary
+from asap_ros.evaluation import compare, report, summary, verdict
 from asap_ros.evaluation.compare import CompareError
 from asap_ros.evaluation.topics import Wanted
 from asap_ros.jobs import Job, Outcome, Request
@@ -226,6 +226,7 @@ def _tell(outcome: Outcome) -> None:
         tqdm.write(f'evaluate: {name}: {outcome.error}', sys.stderr)
     else:
         tqdm.write(f'{name}: {report.headline(outcome.document)}')
+        tqdm.write(f'  {verdict.sentence(outcome.document['verdict'])}')
     for file in outcome.files:
         tqdm.write(f'  {file}')
 

@@ -13,6 +13,7 @@ from asap_ros import labels, offline
 from asap_ros.engine import model_file
 from asap_ros.evaluation import judging, settings, topics
 from asap_ros.evaluation.bags import Bag, BagError
+from asap_ros.evaluation.outputs import OutputBag
 from asap_ros.evaluation.report import FrameCounts, Source
 from asap_ros.evaluation.session import Session, Setting
 from asap_ros.evaluation.settings import Settings
@@ -124,6 +125,8 @@ def refused(job: Job, judged: LabelSet, source: Source,
     if not Path(job.bag).exists():
         return Outcome(job, None, error=source.damage)
     setting = Setting(judged, configuration=job.request.configuration())
-    with Session(Path(job.folder), setting, 0, 10.0) as session:
+    folder = Path(job.folder)
+    with Session(folder, setting, 0, 10.0) as session:
         results = session.finish(source, FrameCounts(0, 0, 0, 0), facts)
+    OutputBag(folder).close()
     return Outcome(job, results.document, tuple(map(str, results.files)), source.damage)

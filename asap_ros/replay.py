@@ -18,7 +18,7 @@ from sensor_msgs.msg import Image
 from vision_msgs.msg import LabelInfo
 
 from asap_ros import images, labels, recording
-from asap_ros.evaluation import frames, judging, report, settings, topics, truth
+from asap_ros.evaluation import frames, judging, report, settings, topics, truth, verdict
 from asap_ros.evaluation.bags import Bag, BagError, Message
 from asap_ros.evaluation.live import COUNTERS, Ledger, engine_facts, label_set_of
 from asap_ros.evaluation.outputs import OutputBag
@@ -298,7 +298,8 @@ def main(arguments: list[str] | None = None) -> int:
     if results.document['source']['damage']:
         print(f'warning: {results.document["source"]["damage"]}', file=sys.stderr)
     print(*results.files, sep='\n')
-    print(report.headline(results.document), flush=True)
+    print(report.headline(results.document))
+    print(verdict.sentence(results.document['verdict']), flush=True)
     return exit_code(results.document)
 
 

@@ -163,6 +163,15 @@ def test_a_bag_without_an_image_gets_a_report_that_says_so(tmp_path, network):
     assert 'no image topic' in (tmp_path / 'out' / 'report.html').read_text()
 
 
+def test_a_run_that_fails_leaves_nothing_of_the_one_before_beside_its_report(tmp_path, network):
+    out = tmp_path / 'out'
+    assert evaluate.main([str(tiny_bags.write(tmp_path / 'good')), '--out', str(out)]) == 0
+    assert {'frames.csv', 'results', 'overlay.webm'} < {path.name for path in out.iterdir()}
+    bad = tiny_bags.write(tmp_path / 'bad', [tiny_bags.INFO, tiny_bags.WORDS])
+    assert evaluate.main([str(bad), '--out', str(out)]) == 2
+    assert {path.name for path in out.iterdir()} == {'report.html', 'report.json'}
+
+
 def test_images_that_change_their_size_half_way_are_all_judged_and_named(tmp_path, network):
     changing = (*tiny_bags.RAW[:2], lambda k: tiny_bags.raw_image(k, (32, 64) if k < 3 else
                                                                   (16, 32)))

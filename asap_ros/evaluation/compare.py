@@ -12,7 +12,7 @@ import numpy as np
 from asap_ros.evaluation import figures, table
 from asap_ros.evaluation.figures import Figure
 from asap_ros.evaluation.report import VERSION
-from asap_ros.evaluation.table import Table
+from asap_ros.evaluation.table import Table, TableError
 
 COMPARED = (
     *figures.SEGMENTATION, *figures.FREE_SPACE, *figures.ROAD, *figures.DRIVEN,
@@ -56,15 +56,24 @@ def load(path: Path) -> tuple[dict, Table]:
     """Return a report and the table beside it; CompareError where either cannot be used."""
     try:
         document = json.loads(path.read_text())
-        rows = table.read(path.with_name(table.NAME))
-    except (OSError, ValueError) as error:
-        raise CompareError(f'{path}: {error}') from error
+    except OSError as error:
+        raise CompareError(f'{path} cannot be read: {error.strerror}') from error
+    except ValueError as error:
+        raise CompareError(f'{path} is not a report of an evaluation: {error}') from error
     if not isinstance(document, dict) or document.get('schema') != 'asap_ros/report':
         raise CompareError(f'{path} is not a report of an evaluation')
     if document.get('version') != VERSION:
         raise CompareError(f'{path} is of version {document.get("version")}, this software '
                            f'compares version {VERSION}: evaluate the drive again')
-    return document, rows
+    if not document['frames']['processed']:
+        raise CompareError(f'{path}: not one frame was processed, there is nothing to compare')
+    try:
+        return document, table.read(path.with_name(table.NAME))
+    except OSError as error:
+        raise CompareError(f'{path.with_name(table.NAME)}, which belongs to the report, cannot be '
+                           f'read: {error.strerror}') from error
+    except TableError as error:
+        raise CompareError(str(error)) from error
 
 
 def compare(a: Table, b: Table, allowed: Callable[[Figure, float], float],

@@ -49,12 +49,15 @@ class OutputBag:
         self.write(topic, kind, time_ns, bytes(typestore().serialize_cdr(message, kind)))
 
     def close(self) -> Path | None:
-        """Finish the bag and return its folder, None where nothing was written."""
+        """Finish the bag and return its folder, None where nothing was written.
+
+        That of an earlier run is gone then.
+        """
+        shutil.rmtree(self._final, ignore_errors=True)
         if self._writer is None:
             return None
         self._writer.close()
         self._writer = None
-        shutil.rmtree(self._final, ignore_errors=True)
         (self._partial / FOLDER).rename(self._final)
         shutil.rmtree(self._partial)
         return self._final

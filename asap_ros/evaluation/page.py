@@ -16,6 +16,7 @@ from asap_ros.evaluation.album import Album
 from asap_ros.evaluation.birdseye import Samples
 from asap_ros.evaluation.figures import DRIVEN, ROAD, STAGES, look_up
 from asap_ros.evaluation.table import Table
+from asap_ros.evaluation.verdict import NO_BREAK
 from asap_ros.labels import LabelSet
 from asap_ros.version import version
 
@@ -202,5 +203,5 @@ def _figure(figure, document: dict) -> str:
     if value is None:
         return '–'
     if figure.unit == '1/m':
-        return f'{1e3 * value:.2f} · 10⁻³/m'
+        return f'{1e3 * value:.2f}{NO_BREAK}·{NO_BREAK}10⁻³/m'
     return f'{value:.2f} {figure.unit}' if figure.unit else percent(value)

@@ -18,6 +18,8 @@ from asap_ros.evaluation.vehicle import Odometry
 from asap_ros.labels import LabelSet
 from asap_ros.road.options import RoadOptions
 
+SHEET = 'contact_sheet.png'
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -106,7 +108,10 @@ class Session:
     def finish(self, source: Source, frames: FrameCounts,
                engine: Mapping[str, str] | None = None, complete: bool = True,
                warnings: Sequence[str] = ()) -> Results:
-        """Write report, page, table, video and contact sheet, and return them."""
+        """Write report, page, table, video and contact sheet, and return them.
+
+        Where this run makes one of these not, that of an earlier run does not stay beside them.
+        """
         setting, rows = self._setting, Table.of(self._scores.rows)
         space_truth = setting.true_space
         if space_truth is None and setting.reference is not None:
@@ -120,11 +125,15 @@ class Session:
             source, frames, rows, scores, engine, complete, setting.configuration,
             [report.file_facts(path) for path in setting.inputs], warnings)
         video = self._video.close()
-        sheet = self._sheet.write(self._folder / 'contact_sheet.png', self._heading(document))
+        sheet = self._sheet.write(self._folder / SHEET, self._heading(document))
         written = None
         if len(rows):
             written = self._folder / table.NAME
             rows.write(written)
+        for earlier in (*self._folder.glob('overlay.*'), self._folder / SHEET,
+                        self._folder / table.NAME):
+            if earlier not in (video, sheet, written):
+                earlier.unlink(missing_ok=True)
         path = self._folder / 'report.json'
         report.write(document, path)
         looks = page.write(self._folder / 'report.html', document, rows, setting.labels,

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from asap_ros.evaluation.figures import look_up
 
+NO_BREAK = '\u00a0'
+"""The space between a number and its unit."""
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -44,7 +47,7 @@ class Goal:
             return 'unknown'
         if self.percent:
             return f'{100 * value:.3g} %'
-        return f'{value * self.scale:.3g}{" " + self.unit if self.unit else ""}'
+        return f'{value * self.scale:.3g}{NO_BREAK + self.unit if self.unit else ""}'
 
 
 GOALS = (
@@ -53,11 +56,18 @@ GOALS = (
          percent=True),
     Goal('free_space.false_free', 'columns called free that are not', high=0.01, percent=True),
     Goal('road.curvature_rmse_20m', 'curvature error (RMS) at 20 m', high=1.5e-3, scale=1e3,
-         unit='· 10⁻³/m'),
+         unit=f'·{NO_BREAK}10⁻³/m'),
     Goal('road.coverage_95', 'true curvatures within the 95 % band', low=0.85, high=0.99,
          percent=True),
 )
 """The project's own goals for the shipped networks on a drive; docs/evaluation.md says why."""
+
+
+def sentence(verdict: dict) -> str:
+    """Return a verdict of ``judge`` in one line for a terminal, with each goal that is missed."""
+    missed = [f'{check["words"]} {check["shown"]} (goal: {check["goal"]})'
+              for check in verdict['checks'] if check['met'] is False]
+    return ': '.join([verdict['summary'], *(['; '.join(missed)] if missed else [])])
 
 
 def judge(document: dict) -> dict:

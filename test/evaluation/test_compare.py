@@ -93,7 +93,7 @@ def test_limits_that_make_no_sense(given, sentence):
 def report(folder, values, **changes):
     folder.mkdir()
     document = {'schema': 'asap_ros/report', 'version': 2, 'complete': True,
-                'segmentation': {'reference': None}, **changes}
+                'segmentation': {'reference': None}, 'frames': {'processed': 30}, **changes}
     (folder / 'report.json').write_text(json.dumps(document))
     values.write(folder / table.NAME)
     return str(folder / 'report.json')
@@ -119,8 +119,14 @@ def test_what_cannot_be_compared_is_said(tmp_path, capsys):
     old = report(tmp_path / 'old', rows(), version=1)
     other = report(tmp_path / 'other', rows(), schema='x')
     empty = report(tmp_path / 'empty', Table.of([{'stamp_ns': 1}]))
+    failed = report(tmp_path / 'failed', rows(), frames={'processed': 0})
+    bare = report(tmp_path / 'bare', rows())
+    (tmp_path / 'bare' / 'frames.csv').unlink()
     for b, sentence in ((old, 'is of version 1'), (other, 'is not a report'),
                         (str(tmp_path / 'none' / 'report.json'), 'No such file'),
+                        (str(tmp_path / 'a' / 'frames.csv'), 'is not a report'),
+                        (failed, 'not one frame was processed'),
+                        (bare, 'frames.csv, which belongs to the report, cannot be read'),
                         (empty, 'no figure in common')):
         assert evaluate.main(['--compare', a, b]) == 2
         assert sentence in capsys.readouterr().err

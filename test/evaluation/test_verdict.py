@@ -2,7 +2,7 @@
 
 import pytest
 
-from asap_ros.evaluation.verdict import GOALS, Goal, judge
+from asap_ros.evaluation.verdict import GOALS, Goal, judge, sentence
 
 
 def document(processed=10, complete=True, **figures):
@@ -33,6 +33,13 @@ def test_one_that_is_missed_is_counted(path, value):
     assert told['good'] is False and told['summary'] == 'Falls short of 1 of 5 goals'
 
 
+def test_a_line_for_the_terminal_names_what_is_missed():
+    assert sentence(judge(document(**GOOD))) == 'Meets every goal that this drive can tell'
+    assert sentence(judge(document(**{**GOOD, 'free_space__false_free': 0.0148}))) == (
+        'Falls short of 1 of 5 goals: columns called free that are not 1.48 % '
+        '(goal: at most 1 %)')
+
+
 def test_without_truth_there_is_no_verdict_and_without_frames_a_bad_one():
     assert judge(document())['good'] is None
     assert judge(document(processed=0))['good'] is False
@@ -41,7 +48,7 @@ def test_without_truth_there_is_no_verdict_and_without_frames_a_bad_one():
 
 def test_figures_in_words():
     forms = {goal.path: goal for goal in GOALS}
-    assert forms['road.curvature_rmse_20m'].form(0.000257) == '0.257 · 10⁻³/m'
+    assert forms['road.curvature_rmse_20m'].form(0.000257) == '0.257\u00a0·\u00a010⁻³/m'
     assert forms['road.coverage_95'].shown == '85 % to 99 %'
     assert Goal('x', 'x', high=0.01, percent=True).form(0.0123) == '1.23 %'
     assert Goal('x', 'x', low=1).form(None) == 'unknown'
