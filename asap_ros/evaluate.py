@@ -226,7 +226,7 @@ def _tell(outcome: Outcome) -> None:
         tqdm.write(f'evaluate: {name}: {outcome.error}', sys.stderr)
     else:
         tqdm.write(f'{name}: {report.headline(outcome.document)}')
-        tqdm.write(f'  {verdict.sentence(outcome.document['verdict'])}')
+        tqdm.write('  ' + verdict.sentence(outcome.document['verdict']))
     for file in outcome.files:
         tqdm.write(f'  {file}')
 
