@@ -13,7 +13,9 @@ from asap_ros.road.free_space import BLOCKED, FREE, UNKNOWN, FreeSpace
 from asap_ros.road.options import RoadOptions
 
 GRID_FREE, GRID_BOUNDARY, GRID_UNKNOWN = 0, 100, -1
-_CELLS = np.array([GRID_UNKNOWN, GRID_FREE, GRID_BOUNDARY], np.int8)
+
+BLOCK = 64
+"""Rows that are worked on together: what is computed of them stays in the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +172,10 @@ def occupancy_grid(space: FreeSpace, table: GridTable) -> Grid:
     free = before & (table.near <= start.take(table.column))
     boundary = ~before & (table.near > beyond.take(table.column))
     cells = np.full(table.shape, GRID_UNKNOWN, np.int8)
-    cells.reshape(-1)[table.cell] = _CELLS.take(free + 2 * boundary.view(np.uint8))
+    # A cell is free or boundary or neither.
+    cells.reshape(-1)[table.cell] = (
+        GRID_UNKNOWN + free.view(np.int8) * np.int8(GRID_FREE - GRID_UNKNOWN)
+        + boundary.view(np.int8) * np.int8(GRID_BOUNDARY - GRID_UNKNOWN))
     # Posts are thinner than a cell: every foot counts, not only those at cells' centres.
     at = np.flatnonzero(space.state == BLOCKED)
     column = np.floor((space.x[at] - table.origin[0]) / table.resolution).astype(int)
@@ -221,19 +226,18 @@ def ground_points(space: FreeSpace, mask: np.ndarray, labels: LabelSet, options:
                   [0, 1 / camera.fy, -camera.cy / camera.fy], [0, 0, 1]])
     ray = camera.rotation @ k
     x, y, z = camera.translation
-    u, v = np.arange(width), np.arange(top, height)[:, None]
-
-    def plane(row: np.ndarray) -> np.ndarray:
-        return (row[0] * u).astype(np.float32) + (row[1] * v + row[2]).astype(np.float32)
-    # In place: fresh memory costs more than what is computed in it.
-    scale = plane(-ray[2])
-    np.copyto(scale, np.nan, where=flat == 0)
-    np.reciprocal(scale, out=scale)
-    on_x, on_y = plane(z * ray[0] - x * ray[2]), plane(z * ray[1] - y * ray[2])
-    on_x *= scale
-    on_y *= scale
-    scale *= 0
+    plane = np.stack([z * ray[0] - x * ray[2], z * ray[1] - y * ray[2], -ray[2]])
+    by_column = (plane[:, :1] * np.arange(width)).astype(np.float32)
+    by_row = (plane[:, 1:2] * np.arange(top, height) + plane[:, 2:]).astype(np.float32)
     points = np.empty((height, width, 3), np.float32)
     points[:top] = np.nan
-    cv2.merge([on_x, on_y, scale], points[top:])
+    for first in range(0, height - top, BLOCK):
+        block = slice(first, first + BLOCK)
+        on_x, on_y, scale = by_column[:, None] + by_row[:, block, None]
+        np.copyto(scale, np.nan, where=flat[block] == 0)
+        np.reciprocal(scale, out=scale)
+        on_x *= scale
+        on_y *= scale
+        scale *= 0
+        cv2.merge([on_x, on_y, scale], points[top:][block])
     return points
