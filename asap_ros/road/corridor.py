@@ -56,7 +56,8 @@ def describe(parameters: np.ndarray, covariance: np.ndarray, departures: Departu
     if reference == Reference.EGO_PARALLEL:
         departures = departures.scaled(parallel_scale(parameters))
         parameters, covariance, seen_to = through_vehicle(parameters, covariance, seen_to)
-    s = np.arange(0.0, min(options.range_max + STEP / 2, seen_to + STEP), STEP)
+    # Never empty: of a parallel, edges may have been seen only before its start.
+    s = np.arange(0.0, max(STEP, min(options.range_max + STEP / 2, seen_to + STEP)), STEP)
     curve = clothoid.evaluate(parameters, s)
     fall = -0.5 * bearing.crest * s * s
     view = _view(s, curve, fall, camera.pitched(parameters[PITCH]), columns, mask, confidence,

@@ -7,9 +7,12 @@ import pytest
 from road_steps import road_of
 from synthetic_roads import CAR, LABELS, MOUNT, PERSON, SIDEWALK, Box, Mount, Truth, render
 
-from asap_ros.road.corridor import through_vehicle
+from asap_ros.road.corridor import describe, through_vehicle
+from asap_ros.road.fit import default_prior
 from asap_ros.road.geometry import NO_BLOCKER, Reference, Status
+from asap_ros.road.model_error import departures
 from asap_ros.road.options import RoadOptions
+from asap_ros.road.support import Support
 
 VEGETATION = LABELS.id_of('vegetation')
 TROUBLE = (Status.WIDTH_JUMP | Status.INTERSECTION | Status.NOT_FLAT | Status.ONE_SIDED
@@ -226,3 +229,15 @@ def test_a_road_hidden_by_what_is_labelled_unsurely_says_so(sure, flagged):
     mask[400:500, 300:800], confidence[400:500, 300:800] = VEGETATION, sure
     found = geometry_of(mask, confidence=confidence)
     assert not found.valid and bool(found.status & Status.LOW_CONFIDENCE) == flagged
+
+
+@pytest.mark.parametrize('reference', list(Reference))
+def test_edges_that_end_before_the_corridor_begins_bear_none(reference):
+    mask, options = render(Truth()), RoadOptions(reference=reference)
+    road = road_of(mask)
+    doubts = departures(road.fit.parameters, road.camera, options, None,
+                        default_prior(7.0, 3.0, 0.0175))
+    found = describe(road.fit.parameters, road.fit.covariance, doubts,
+                     Support(np.linspace(-5.0, -2.0, 9), Status.OK, True), road.space.columns,
+                     road.camera, mask, None, LABELS, options)
+    assert not found.valid and found.status == Status.SHORT_VIEW
