@@ -128,5 +128,5 @@ def refused(job: Job, judged: LabelSet, source: Source,
     folder = Path(job.folder)
     with Session(folder, setting, 0, 10.0) as session:
         results = session.finish(source, FrameCounts(0, 0, 0, 0), facts)
-    OutputBag(folder).close()
+    OutputBag(folder).close()  # without a message: takes that of an earlier run away
     return Outcome(job, results.document, tuple(map(str, results.files)), source.damage)

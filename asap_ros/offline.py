@@ -181,4 +181,3 @@ def _write(output: OutputBag, frame: Frame, road: Road, base_frame: str) -> None
     if road.space is not None:
         output.put('/segmenter/free_space/boundary', time_ns,
                    bag_messages.boundary(boundary_points(road.space), stamp, base_frame))
-

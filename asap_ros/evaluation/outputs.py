@@ -68,4 +68,3 @@ class OutputBag:
             self._writer.abort()
             self._writer = None
             shutil.rmtree(self._partial, ignore_errors=True)
-

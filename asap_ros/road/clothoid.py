@@ -16,11 +16,10 @@ C0, PSI, K0, K1, WIDTH, PITCH, CREST = range(7)
 """Order of the parameters wherever a vector of six or a 6x6 covariance is passed; within the
 fit the vertical curvature of the ground follows them."""
 
-_NODES, _WEIGHTS = (0.5 * a for a in np.polynomial.legendre.leggauss(6))
+_NODES, _WEIGHTS = (0.5 * a[:, None] for a in np.polynomial.legendre.leggauss(6))
 _NODES = _NODES + 0.5
-_NODES = _NODES[:, None]
 _TURNS = np.array([[1.0], [1.0], [0.5]])
-_MOMENTS = (_WEIGHTS[:, None] * _NODES ** np.arange(3)).T
+_MOMENTS = (_WEIGHTS * _NODES ** np.arange(3)).T
 
 
 @dataclass(frozen=True, eq=False)

@@ -88,13 +88,12 @@ def departures(parameters: np.ndarray, camera: Camera, options: RoadOptions, fit
     jacobian, s = fit.jacobian[used, :PITCH + 1], fit.s[used]
     reach = np.linspace(0.0, s.max(initial=0.0), 8)
     bend = float(np.abs(clothoid.curvature(parameters, reach)).max())
-    kinks = np.array(KINKS)[:, None]
-    aside = bend / SPIRAL / np.sqrt(len(kinks)) * _aside(s, kinks)
-    errors = np.hstack([jacobian[:, [C0]] * aside.T, _alike(fit)[used]])
+    kinks, each = np.array(KINKS)[:, None], bend / SPIRAL / np.sqrt(len(KINKS))
+    errors = np.hstack([jacobian[:, [C0]] * each * _aside(s, kinks).T, _alike(fit)[used]])
     shift = np.vstack([height, _shifts(fit, jacobian, prior, errors).T])
     start, slope = np.zeros((len(shift), 1)), np.zeros((len(shift), 1))
     start[1:1 + len(kinks)] = kinks
-    slope[1:1 + len(kinks)] = bend / SPIRAL / np.sqrt(len(kinks))
+    slope[1:1 + len(kinks)] = each
     return Departures(shift, start, slope)
 
 

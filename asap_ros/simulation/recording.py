@@ -112,7 +112,7 @@ class Recording:
         in_base, in_odom = (bag_messages.header(time_ns, f) for f in (BASE, ODOM))
         if not self.frames:
             yield '/tf_static', _transform(in_base, CAMERA, mounting.rotation,
-                                                mounting.translation)
+                                           mounting.translation)
         yield '/tf', _transform(in_odom, BASE, frame.rotation, frame.position)
         yield '/odometry', _odometry(in_odom, frame)
         yield '/camera/camera_info', self._camera_info(bag_messages.header(time_ns, CAMERA))
