@@ -110,14 +110,15 @@ class Truth:
         half = 0.5 * side * (self.width + self.widening * s)
         return x - half * np.sin(heading), y + half * np.cos(heading)
 
-    def crossings(self, mount: Mount, side: float, crest: float = 0.0) -> np.ndarray:
-        """Return the column at which an edge crosses each image row, NaN where it does not.
+    def fall(self, s, crest: float) -> np.ndarray:
+        """Return by how many metres the ground has fallen away at arc length s."""
+        return 0.5 * crest * s * s
 
-        The ground falls away along the road by s^2 crest / 2.
-        """
+    def crossings(self, mount: Mount, side: float, crest: float = 0.0) -> np.ndarray:
+        """Return the column at which an edge crosses each image row, NaN where it does not."""
         s = np.linspace(-3.0, 110.0, 6000)
         x, y = self.edge(s, side)
-        u, v = mount.pixels(x, y, -0.5 * crest * s * s)
+        u, v = mount.pixels(x, y, -self.fall(s, crest))
         u, v = u[np.isfinite(v)], v[np.isfinite(v)]
         if len(v) < 2:
             return np.full(mount.height, np.nan)

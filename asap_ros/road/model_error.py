@@ -13,7 +13,7 @@ import numpy as np
 
 from asap_ros.road import clothoid
 from asap_ros.road.camera import Camera
-from asap_ros.road.clothoid import C0, K0, K1, PITCH, WIDTH
+from asap_ros.road.clothoid import C0, CREST, K0, K1, WIDTH
 from asap_ros.road.edges import LEFT, RIGHT
 from asap_ros.road.fit import SIGMA_FLOOR, Fit, Prior
 from asap_ros.road.options import RoadOptions
@@ -22,7 +22,12 @@ SPIRAL = 50.0
 """Metres in which a road takes up the curvature of a bend: its spirals are 40 to 70 long."""
 
 KINKS = (10.0, 20.0, 30.0)
-"""Metres ahead at which a spiral may begin or end: one of them, anywhere in view."""
+"""Metres ahead at which a spiral, or a crest, may begin or end: one of them, anywhere in view."""
+
+BULGE = 0.5
+"""By how much of its bend a crest that was fitted may begin or end there: the ground is no
+parabola. With it, bands of 68 and 95 % held 68 and 97 % of curvatures at 10 m over crests and
+dips in exact masks, on 31 frames of a rendered drive, and without it 26 and 77 %."""
 
 ALIKE = 0.5
 """By how much a network's labels bend an edge, as a share of the scatter that the residuals show
@@ -72,9 +77,9 @@ def departures(parameters: np.ndarray, camera: Camera, options: RoadOptions, fit
                prior: Prior) -> Departures:
     """Return the departures to be reckoned with of a road with these ``parameters`` (6,).
 
-    The camera's height first, then a kink at each of KINKS, then how labels may bend the edges.
-    ``fit`` is the frame's, whose pixels say how the parameters follow; None where there is none,
-    and then only the height counts.
+    The camera's height first, then a kink at each of KINKS, then how labels may bend the edges,
+    then where a crest may begin or end. ``fit`` is the frame's, whose pixels say how the
+    parameters follow; None where there is none, and then only the height counts.
     """
     unit = options.height_sigma / camera.translation[2]
     height = np.zeros((1, len(parameters)))
@@ -85,11 +90,17 @@ def departures(parameters: np.ndarray, camera: Camera, options: RoadOptions, fit
     if fit is None:
         return Departures(height, np.zeros((1, 1)), np.zeros((1, 1)))
     used = fit.weight > 0
-    jacobian, s = fit.jacobian[used, :PITCH + 1], fit.s[used]
+    bent = fit.crest != 0
+    jacobian, s = fit.jacobian[used, :CREST + bent], fit.s[used]
     reach = np.linspace(0.0, s.max(initial=0.0), 8)
     bend = float(np.abs(clothoid.curvature(parameters, reach)).max())
     kinks, each = np.array(KINKS)[:, None], bend / SPIRAL / np.sqrt(len(KINKS))
     errors = np.hstack([jacobian[:, [C0]] * each * _aside(s, kinks).T, _alike(fit)[used]])
+    if bent:
+        # Of a crest that begins at a kink, the share of the fall that is there.
+        there = np.square(np.maximum(s - kinks, 0.0) / np.maximum(s, 1.0)).T
+        bulge = BULGE * abs(fit.crest) / np.sqrt(len(KINKS))
+        errors = np.hstack([errors, bulge * jacobian[:, [CREST]] * there])
     shift = np.vstack([height, _shifts(fit, jacobian, prior, errors).T])
     start, slope = np.zeros((len(shift), 1)), np.zeros((len(shift), 1))
     start[1:1 + len(kinks)] = kinks
@@ -113,13 +124,14 @@ def _alike(fit: Fit) -> np.ndarray:
 def _shifts(fit: Fit, jacobian: np.ndarray, prior: Prior, errors: np.ndarray) -> np.ndarray:
     """Return what a fit makes of its pixels' ``errors`` (n, k), by parameter (6, k).
 
-    ``jacobian`` (n, 6) of those pixels that are used.
+    ``jacobian`` (n, 6) of those pixels that are used, (n, 7) where a crest was fitted too.
     """
-    normal = (jacobian.T @ jacobian) / fit.sigma ** 2 + np.diag(prior.sigma ** -2.0)
+    normal = (jacobian.T @ jacobian) / fit.sigma ** 2
+    normal[range(CREST), range(CREST)] += prior.sigma ** -2.0
     unit = 1 / np.sqrt(np.diag(normal))
     gradient = jacobian.T @ errors / fit.sigma ** 2
-    return unit[:, None] * np.linalg.solve(normal * np.outer(unit, unit),
-                                           gradient * unit[:, None])
+    return unit[:CREST, None] * np.linalg.solve(normal * np.outer(unit, unit),
+                                                gradient * unit[:, None])[:CREST]
 
 
 def _aside(s: np.ndarray, start: np.ndarray) -> np.ndarray:

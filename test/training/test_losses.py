@@ -74,6 +74,20 @@ def test_total_is_main_plus_weighted_auxiliaries():
     torch.testing.assert_close(total_loss(heads, target, None, config), expected)
 
 
+def test_auxiliary_heads_may_look_at_every_fourth_pixel_of_rows_and_columns():
+    torch.manual_seed(0)
+    target = torch.randint(0, 3, (1, 16, 16))
+    heads = Scores(*(torch.randn(1, 3, n, n) for n in (16, 4, 2)))
+    sparse = target[:, 2::4, 2::4]
+    config = LossConfig(auxiliary_stride=4)
+    expected = ohem_cross_entropy(heads.main, target, None, config) + 0.4 * sum(
+        ohem_cross_entropy(torch.nn.functional.interpolate(s, (4, 4), mode='bilinear'),
+                           sparse, None, config) for s in heads[1:])
+    torch.testing.assert_close(total_loss(heads, target, None, config), expected)
+    with pytest.raises(ValueError, match='auxiliary_stride 0'):
+        LossConfig(auxiliary_stride=0)
+
+
 def test_soft_jaccard_is_one_minus_the_iou_of_certain_scores():
     target = torch.tensor([[[0, 0, 0, 1, 255]]])
     scores = torch.full((1, 3, 1, 5), -50.0)
