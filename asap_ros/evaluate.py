@@ -13,6 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from asap_ros import jobs, live_run, scoring
+from asap_ros.arguments import resolution
 from asap_ros.evaluation import compare, report, summary, verdict
 from asap_ros.evaluation.compare import CompareError
 from asap_ros.evaluation.topics import Wanted
@@ -48,8 +49,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
                         help='a shipped model or the path of an ONNX file (%(default)s)')
     judged.add_argument('--engine', default=Request.engine,
                         help='onnxruntime, tensorrt, or auto (%(default)s)')
-    judged.add_argument('--size', nargs=2, type=int, default=Request.size, metavar=('H', 'W'),
-                        help='network resolution, multiples of 32 (512 1024)')
+    judged.add_argument('--size', type=resolution, default=Request.size, metavar='HEIGHTxWIDTH',
+                        help='network resolution, multiples of 32 (512x1024)')
     judged.add_argument('--threads', type=int, default=0, help='of the engine, 0: its choice')
     judged.add_argument('--masks-from', default='', metavar='TOPIC',
                         help="label masks of the bag in place of a network's")
@@ -118,7 +119,7 @@ def request_of(given: argparse.Namespace) -> Request:
     if given.workers and not threads:
         threads = max(1, (os.cpu_count() or 1) // given.workers)
     return Request(
-        model, given.engine, tuple(given.size), threads,
+        model, given.engine, given.size, threads,
         Wanted(given.image_topic, given.reference_topic, given.masks_from, given.odometry_topic,
                given.road_topic, given.free_space_topic),
         given.reference_labels,

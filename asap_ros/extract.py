@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from asap_ros import image_files, labels, recorded
+from asap_ros.arguments import resolution
 from asap_ros.evaluation import frames, topics
 from asap_ros.evaluation.bags import Bag, BagError
 from asap_ros.evaluation.topics import Wanted
@@ -22,7 +23,7 @@ from asap_ros.preprocess import resize
 EXAMPLES = """examples:
   extract drives/monday --out data/drives
       frames with a reference mask: images/, labels/, labels.yaml, for asap_training
-  extract drives/aachen_[123] --out data/drives --size 512 1024
+  extract drives/aachen_[123] --out data/drives --size 512x1024
       several drives into one folder, resized; file names begin with the drive's
   extract drives/long --out data/drives --every 10 --reference-topic /labels/mask \\
       --reference-labels camvid
@@ -85,7 +86,7 @@ def main(arguments: list[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('bags', nargs='+', type=Path, metavar='BAG')
     parser.add_argument('--out', type=Path, required=True)
-    parser.add_argument('--size', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'),
+    parser.add_argument('--size', type=resolution, metavar='HEIGHTxWIDTH',
                         help="default: the camera's")
     parser.add_argument('--every', type=int, default=1, help='take one frame of so many')
     parser.add_argument('--image-topic', default='', help='default: the only camera')
@@ -93,9 +94,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument('--reference-labels', default='cityscapes',
                         help='label set whose ids the masks hold; default: %(default)s')
     options = parser.parse_args(arguments)
-    if options.every < 1 or options.size and min(options.size) < 1:
-        parser.error('--every and --size must be at least 1')
-    size = tuple(options.size) if options.size else None
+    if options.every < 1:
+        parser.error('--every must be at least 1')
     wanted = Wanted(image=options.image_topic, reference=options.reference_topic)
     try:
         label_set = labels.load(options.reference_labels)
@@ -107,7 +107,7 @@ def main(arguments: list[str] | None = None) -> None:
         stated.write_text(statement)
         for path in options.bags:
             with Bag(path) as bag:
-                count, left_out = extract(bag, label_set, options.out, size, options.every,
+                count, left_out = extract(bag, label_set, options.out, options.size, options.every,
                                           wanted)
             for sentence in left_out:
                 print(f'warning: {sentence}', file=sys.stderr)

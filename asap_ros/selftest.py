@@ -110,14 +110,6 @@ def table(camera: Camera, rows: list[Expectation], noise: float) -> str:
     return '\n'.join(lines)
 
 
-def size(text: str) -> tuple[int, int]:
-    """Parse the resolution of a mask, which must have pixels."""
-    sides = resolution(text)
-    if not min(sides):
-        raise argparse.ArgumentTypeError(f'{text!r} is not HEIGHTxWIDTH, such as 512x1024')
-    return sides
-
-
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
     made = argparse.ArgumentParser(
@@ -133,7 +125,7 @@ def parser() -> argparse.ArgumentParser:
         made.add_argument(f'--{name}', type=float, default=0.0, help=f'{says} (default 0)')
     made.add_argument('--base-frame', default='base_link', help='for TF (default base_link)')
     made.add_argument('--raw', action='store_true', help='the images are not rectified')
-    made.add_argument('--size', type=size, default=(512, 1024), metavar='HEIGHTxWIDTH',
+    made.add_argument('--size', type=resolution, default=(512, 1024), metavar='HEIGHTxWIDTH',
                       help='of the mask (default 512x1024)')
     made.add_argument('--hood', type=float, default=0.0, help='hood_fraction (default 0)')
     made.add_argument('--hood-polygon', type=float, nargs='+', default=(), metavar='XY',

@@ -13,6 +13,7 @@ from torch import nn
 from tqdm import tqdm
 
 from asap_ros import overlay, preprocess
+from asap_ros.arguments import resolution
 from asap_ros.engine import model_file
 from asap_ros.engine.base import Engine
 from asap_ros.engine.choice import open_engine
@@ -27,10 +28,13 @@ EXAMPLES = """examples:
   python -m asap_training.evaluate runs/camvid_resnet18/best.safetensors \\
       --data camvid=data/camvid --split test
   ... --scales 0.75 1 1.25 --flip     several scales and mirrored, averaged
-  ... --size 1024 1024                the paper's protocol for Cityscapes: squashed to a square
+  ... --size 1024x1024                the paper's protocol for Cityscapes: squashed to a square
   ... --size full                     every picture at its own resolution
   ... --figure confusion.png          which class is taken for which
 """
+
+FULL = 'full'
+"""Word for every picture's own size."""
 
 
 def compare(
@@ -59,21 +63,15 @@ def summary(matrix: ConfusionMatrix, names: tuple[str, ...]) -> dict:
             'per_class': dict(zip(names, matrix.iou()))}
 
 
-def size_of(words: list[str] | None, default: tuple[int, int]) -> tuple[int, int] | None:
-    """Return the size that ``--size`` names, None for ``full``; ValueError for anything else."""
-    if words is None:
-        return default
-    if words == ['full']:
-        return None
-    if len(words) == 2 and all(word.isdigit() and int(word) for word in words):
-        return int(words[0]), int(words[1])
-    raise ValueError(f'--size {" ".join(words)}: give HEIGHT WIDTH, or full')
+def size(text: str) -> tuple[int, int] | str:
+    """Parse a resolution, or the word full."""
+    return text if text == FULL else resolution(text)
 
 
 def add_protocol(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how pictures go through the network."""
-    parser.add_argument('--size', nargs='+', metavar='N',
-                        help="HEIGHT WIDTH through the network, or full; default: the recipe's")
+    parser.add_argument('--size', type=size, metavar='HEIGHTxWIDTH',
+                        help="through the network, or full; default: the recipe's")
     parser.add_argument('--scales', nargs='+', type=float, default=[1.0], metavar='FACTOR',
                         help='factors of that size whose scores are averaged')
     parser.add_argument('--flip', action='store_true', help='average with the mirrored picture')
@@ -82,7 +80,8 @@ def add_protocol(parser: argparse.ArgumentParser) -> None:
 
 def protocol_of(options: argparse.Namespace, used: recipe.Recipe) -> Protocol:
     """Return the protocol that the options of ``add_protocol`` say."""
-    return Protocol(size_of(options.size, used.size), tuple(options.scales), options.flip)
+    through = None if options.size == FULL else options.size or used.size
+    return Protocol(through, tuple(options.scales), options.flip)
 
 
 def main(given: list[str] | None = None) -> None:
@@ -110,7 +109,7 @@ def main(given: list[str] | None = None) -> None:
         model = model.to(options.device, memory_format=torch.channels_last)
         matrix = score(model, data, len(labels), protocol)
         result = {'data': data.name, 'frames': len(data.pairs), **asdict(protocol),
-                  'size': protocol.size or 'full',
+                  'size': protocol.size or FULL,
                   'epoch': saved.facts['epoch'], **summary(matrix, labels.names)}
         if options.figure:
             figures.confusion(matrix, labels.names, options.figure)

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 def start(bag, out, model, *given):
     return subprocess.Popen(
         [sys.executable, '-m', 'asap_ros.evaluate', str(bag), '--out', str(out), '--live',
-         '--model', str(model), '--engine', 'onnxruntime', '--size', '128', '256', *given],
+         '--model', str(model), '--engine', 'onnxruntime', '--size', '128x256', *given],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         start_new_session=True)
 

@@ -13,7 +13,7 @@ from asap_ros import evaluate
 from asap_ros.evaluation import report, truth
 from asap_ros.evaluation.bags import Bag
 
-GIVEN = ('--masks-from', '/ground_truth/mask', '--size', '128', '256')
+GIVEN = ('--masks-from', '/ground_truth/mask', '--size', '128x256')
 CAR = Box(24.0, 3.2, 1.8, 1.5)
 
 
@@ -71,7 +71,7 @@ def test_the_bag_of_results_says_at_each_stamp_what_was_found(judged):
 def test_results_can_be_judged_again_as_masks(judged, tmp_path):
     given = ('--masks-from', '/segmenter/mask', '--image-topic', '/segmenter/mask')
     assert evaluate.main([str(judged / 'results'), '--out', str(tmp_path), *given,
-                          '--size', '128', '256']) == 0
+                          '--size', '128x256']) == 0
     made = document(tmp_path)
     assert made['frames']['processed'] == 50 and made['road']['availability'] is None
 
@@ -80,7 +80,7 @@ def test_without_metric_truth_masks_stand_in_and_what_is_unknown_is_null(tmp_pat
     bag = truthful_bags.write(tmp_path / 'bend', 4, boxes=(CAR,), left_out=(
         '/ground_truth/free_space', '/ground_truth/road_geometry', '/odometry'))
     # Judged on the camera's own picture of the classes, which is a mask of another kind.
-    assert evaluate.main([str(bag), '--out', str(tmp_path / 'out'), '--size', '128', '256',
+    assert evaluate.main([str(bag), '--out', str(tmp_path / 'out'), '--size', '128x256',
                           '--masks-from', '/ground_truth/mask',
                           '--reference-topic', '/ground_truth/mask']) == 0
     made = document(tmp_path / 'out')

@@ -28,7 +28,7 @@ def test_frames_with_masks_become_pairs(tmp_path, capsys):
 def test_size_and_every_and_several_drives_into_one_folder(tmp_path):
     bags = [tiny_bags.write(tmp_path / name, frames=5) for name in ('a', 'b')]
     for _ in range(2):  # the second call finds all there and changes nothing
-        extract.main([*map(str, bags), '--out', str(tmp_path / 'out'), '--size', '16', '32',
+        extract.main([*map(str, bags), '--out', str(tmp_path / 'out'), '--size', '16x32',
                       '--every', '2'])
     masks = sorted((tmp_path / 'out' / 'labels').iterdir())
     assert [p.name[0] for p in masks] == ['a'] * 3 + ['b'] * 3

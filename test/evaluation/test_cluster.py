@@ -45,7 +45,7 @@ def test_drives_spread_over_workers_come_to_one_summary(tmp_path, tiny_file, cap
     (broken / 'broken.mcap').write_bytes(b'nothing')
     out = tmp_path / 'out'
     assert evaluate.main([str(bags[0]), str(broken), *map(str, bags[1:]), '--out', str(out),
-                          '--model', str(tiny_file), '--size', '32', '64',
+                          '--model', str(tiny_file), '--size', '32x64',
                           '--workers', '2']) == 2
     summary = json.loads((out / 'summary.json').read_text())
     assert [Path(d['bag']).name for d in summary['drives']] == ['drive0', 'drive1', 'drive2']
@@ -104,7 +104,7 @@ def test_ctrl_c_ends_the_workers_and_leaves_no_half_files(tmp_path, tiny_file):
     script = Path(get_package_prefix('asap_ros')) / 'lib' / 'asap_ros' / 'evaluate'
     process = subprocess.Popen(
         [script, *map(str, bags), '--out', str(out),
-         '--model', str(tiny_file), '--size', '32', '64', '--workers', '2'],
+         '--model', str(tiny_file), '--size', '32x64', '--workers', '2'],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         start_new_session=True)
     end = time.monotonic() + 120

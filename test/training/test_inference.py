@@ -70,7 +70,7 @@ def test_the_command_scores_by_every_protocol(trained_once, capsys, tmp_path):
     command = [str(trained_once / 'run' / 'best.safetensors'),
                '--data', f'camvid={trained_once / "camvid"}', '--device', 'cpu']
     results = []
-    for extra in ([], ['--size', 'full'], ['--size', '32', '64', '--scales', '1', '2', '--flip',
+    for extra in ([], ['--size', 'full'], ['--size', '32x64', '--scales', '1', '2', '--flip',
                                            '--figure', str(tmp_path / 'confusion.png')]):
         evaluate.main([*command, *extra])
         results.append(json.loads(capsys.readouterr().out))
@@ -83,7 +83,7 @@ def test_the_command_scores_by_every_protocol(trained_once, capsys, tmp_path):
     assert cv2.imread(str(tmp_path / 'confusion.png')).shape[0] > 500
     with pytest.raises(SystemExit):
         evaluate.main([*command, '--size', 'huge'])
-    assert 'HEIGHT WIDTH, or full' in capsys.readouterr().err
+    assert "'huge' is not HEIGHTxWIDTH" in capsys.readouterr().err
 
 
 def test_a_confusion_figure_shows_classes_that_do_not_occur(tmp_path):
