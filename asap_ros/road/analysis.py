@@ -23,7 +23,7 @@ from asap_ros.road.fit import (
 )
 from asap_ros.road.free_space import FreeSpace, hood_rows, place, walk_columns
 from asap_ros.road.geometry import RoadGeometry, Status, invalid
-from asap_ros.road.model_error import departures
+from asap_ros.road.model_error import Departures, departures
 from asap_ros.road.options import RoadOptions
 from asap_ros.road.support import Support, support
 from asap_ros.road.tracker import Motion, Track, Tracker
@@ -68,6 +68,7 @@ class RoadModel:
         self.labels = labels
         self.options = options if options is not None else RoadOptions()
         self.tracker = Tracker()
+        self._doubts: Departures | None = None
         self._hood: tuple[tuple[int, int], np.ndarray] | None = None
         self._grid: grids.GridTable | None = None
 
@@ -102,10 +103,11 @@ class RoadModel:
         else:
             if track.coasting:
                 bearing = Support(np.empty(0), bearing.status | Status.COASTING, True)
-            doubts = departures(track.parameters, camera, options,
-                                None if track.coasting else fit, prior)
-            geometry = describe(track.parameters, track.covariance, doubts, bearing, columns,
-                                camera, mask, confidence, self.labels, options)
+                self._doubts = self._doubts.moved(motion.distance if motion else 0.0)
+            else:
+                self._doubts = departures(track.parameters, camera, options, fit, prior)
+            geometry = describe(track.parameters, track.covariance, self._doubts, bearing,
+                                columns, camera, mask, confidence, self.labels, options)
         pitch, sigma = self._pitch(track, camera)
         space = place(columns, camera.pitched(pitch), options, sigma)
         if not geometry.valid and is_unsure_ahead(space):

@@ -17,6 +17,7 @@ from asap_ros.road.clothoid import C0, CREST, K0, K1, WIDTH
 from asap_ros.road.edges import LEFT, RIGHT
 from asap_ros.road.fit import SIGMA_FLOOR, Fit, Prior
 from asap_ros.road.options import RoadOptions
+from asap_ros.road.tracker import move_jacobian
 
 SPIRAL = 50.0
 """Metres in which a road takes up the curvature of a bend: its spirals are 40 to 70 long."""
@@ -49,6 +50,11 @@ class Departures:
     start: np.ndarray
     slope: np.ndarray
 
+    def moved(self, distance: float) -> Departures:
+        """Return the departures as they are after ``distance`` metres along the road."""
+        return replace(self, shift=self.shift @ move_jacobian(distance).T,
+                       start=self.start - distance)
+
     def scaled(self, scale: np.ndarray) -> Departures:
         """Return the departures of parameters that are ``scale`` (6,) times as large."""
         return replace(self, shift=scale * self.shift)
@@ -73,13 +79,13 @@ class Departures:
         return np.square(wrong).sum(axis=0)
 
 
-def departures(parameters: np.ndarray, camera: Camera, options: RoadOptions, fit: Fit | None,
+def departures(parameters: np.ndarray, camera: Camera, options: RoadOptions, fit: Fit,
                prior: Prior) -> Departures:
     """Return the departures to be reckoned with of a road with these ``parameters`` (6,).
 
     The camera's height first, then a kink at each of KINKS, then how labels may bend the edges,
     then where a crest may begin or end. ``fit`` is the frame's, whose pixels say how the
-    parameters follow; None where there is none, and then only the height counts.
+    parameters follow.
     """
     unit = options.height_sigma / camera.translation[2]
     height = np.zeros((1, len(parameters)))
@@ -87,8 +93,6 @@ def departures(parameters: np.ndarray, camera: Camera, options: RoadOptions, fit
     height[0, C0] = unit * (parameters[C0] - camera.translation[1])
     height[0, [K0, K1]] = -unit * parameters[K0], -2 * unit * parameters[K1]
     height[0, WIDTH] = unit * parameters[WIDTH]
-    if fit is None:
-        return Departures(height, np.zeros((1, 1)), np.zeros((1, 1)))
     used = fit.weight > 0
     bent = fit.crest != 0
     jacobian, s = fit.jacobian[used, :CREST + bent], fit.s[used]

@@ -181,6 +181,19 @@ def test_a_frame_without_road_after_good_ones_coasts_and_then_is_invalid():
     assert_consistent(road)
 
 
+def test_what_the_model_takes_for_granted_is_doubted_while_coasting_too():
+    """A road that is followed unseen is no surer a clothoid than when its edges were seen."""
+    model, camera, rng = RoadModel(LABELS), MOUNT.camera(), np.random.default_rng(1)
+    mask = render(Truth(offset=0, heading=0, curvature=0.015), sigma=3.0, rng=rng)
+    seen = model.analyse(mask, None, camera, 0.0, Motion(0, 0)).geometry
+    road = model.analyse(np.full_like(mask, ROAD), None, camera, 0.02,
+                         Motion(0.2, 0.003)).geometry
+    assert road.valid and road.status & Status.COASTING
+    for at in (10.0, 20.0):
+        before = np.interp(at + 0.2, seen.s, seen.curvature_at_s_sigma)
+        assert np.interp(at, road.s, road.curvature_at_s_sigma) > before
+
+
 def test_what_blocks_is_seen_while_coasting():
     model, camera = RoadModel(LABELS), MOUNT.camera()
     model.analyse(render(Truth(offset=0, heading=0)), None, camera, 0.0, Motion(0, 0))

@@ -235,7 +235,7 @@ def test_a_road_hidden_by_what_is_labelled_unsurely_says_so(sure, flagged):
 def test_edges_that_end_before_the_corridor_begins_bear_none(reference):
     mask, options = render(Truth()), RoadOptions(reference=reference)
     road = road_of(mask)
-    doubts = departures(road.fit.parameters, road.camera, options, None,
+    doubts = departures(road.fit.parameters, road.camera, options, road.fit,
                         default_prior(7.0, 3.0, 0.0175))
     found = describe(road.fit.parameters, road.fit.covariance, doubts,
                      Support(np.linspace(-5.0, -2.0, 9), Status.OK, True), road.space.columns,

@@ -90,10 +90,11 @@ def test_a_departure_is_what_the_fit_makes_of_such_a_road(kink):
 def test_a_camera_that_is_higher_than_believed_shrinks_the_road_as_stated():
     truth = Truth(offset=1.5, curvature=0.006, rate=5e-5)
     camera = MOUNT.camera()
-    right = fit_road(camera, edge_points(truth), PRIOR).parameters
+    fit = fit_road(camera, edge_points(truth), PRIOR)
+    right = fit.parameters
     high = fit_road(camera, edge_points(truth, replace(MOUNT, up=MOUNT.up + 0.02)),
                     PRIOR).parameters
-    shift, = departures(right, camera, RoadOptions(height_sigma=0.02), None, PRIOR).shift
+    shift = departures(right, camera, RoadOptions(height_sigma=0.02), fit, PRIOR).shift[0]
     for name in (C0, K0, WIDTH):
         assert right[name] - high[name] == pytest.approx(shift[name], rel=0.1)
     assert np.sign(right[K1] - high[K1]) == np.sign(shift[K1])
