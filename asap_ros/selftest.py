@@ -149,9 +149,9 @@ def main(arguments: list[str] | None = None) -> int:
                                       options.x, options.y)
         path = Path(options.camera_info)
         if path.suffix in ('.yaml', '.yml'):
+            calibration = read_calibration(path)
             if pose is None:
                 raise SelftestError('a file has no TF: give --height and --pitch')
-            calibration = read_calibration(path)
         else:
             calibration, pose = listen(options.camera_info, options.base_frame, pose)
         height, width = options.size

@@ -103,9 +103,10 @@ def table(options: argparse.Namespace, chosen: Recipe) -> str:
     rows = {row.name: row for row in ROWS}
     seeds = range(options.seeds)
     height, width = chosen.size
+    rounds = chosen.optimisation.epochs * chosen.optimisation.passes
     lines = [
         f'# Ablations of {chosen.name}', '',
-        f'{chosen.optimisation.epochs} epochs, {options.seeds} seeds, mIoU in % as mean ± '
+        f'{rounds} times through the data, {options.seeds} seeds, mIoU in % as mean ± '
         'standard deviation of the averaged weights after the last epoch, on '
         f'{options.split or chosen.validation.split} of {chosen.validation.data} at '
         f'{height}x{width}. Multiply-accumulates (10⁹) of the whole network as it is run, and '

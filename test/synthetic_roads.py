@@ -160,19 +160,23 @@ def edge_points(truth: Truth, mount: Mount = MOUNT, near: float = 5.0, far: floa
 
 @dataclass(frozen=True)
 class Box:
-    """A thing that stands on the road: its front face, upright and across the camera's view."""
+    """A thing that stands on the road: its front face, upright and across the camera's view.
+
+    ``z`` is the ground's height where it stands.
+    """
 
     x: float
     y: float
     width: float
     tall: float
     label: int = CAR
+    z: float = 0.0
 
     def rectangle(self, mount: Mount) -> tuple[int, int, int, int]:
         """Return first and last column, top row and foot row of the pixels it covers."""
         (left, right), (foot, _) = mount.pixels(
-            [self.x, self.x], [self.y + self.width / 2, self.y - self.width / 2])
-        top = mount.pixels(self.x, self.y, self.tall)[1]
+            [self.x, self.x], [self.y + self.width / 2, self.y - self.width / 2], self.z)
+        top = mount.pixels(self.x, self.y, self.z + self.tall)[1]
         return (int(np.ceil(left)), int(np.floor(right)), int(np.ceil(top)), int(np.floor(foot)))
 
 

@@ -109,7 +109,7 @@ class RoadModel:
             geometry = describe(track.parameters, track.covariance, self._doubts, bearing,
                                 columns, camera, mask, confidence, self.labels, options)
         pitch, sigma = self._pitch(track, camera)
-        space = place(columns, camera.pitched(pitch), options, sigma)
+        space = place(columns, camera.pitched(pitch), options, sigma, bearing.crest)
         if not geometry.valid and is_unsure_ahead(space):
             geometry = invalid(geometry.status | Status.LOW_CONFIDENCE)
         return Road(geometry, mask, camera, space, edges, fit)

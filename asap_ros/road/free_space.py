@@ -192,9 +192,13 @@ def _fill(road: np.ndarray, start: np.ndarray, ahead: tuple[int, int]) -> np.nda
     return (reached == 2).view(np.uint8)
 
 
-def place(columns: Columns, camera: Camera, options: RoadOptions,
-          pitch_sigma: float) -> FreeSpace:
-    """Return columns placed on the ground; ``pitch_sigma`` is that of the camera's, radians."""
+def place(columns: Columns, camera: Camera, options: RoadOptions, pitch_sigma: float,
+          crest: float = 0.0) -> FreeSpace:
+    """Return columns placed on the ground; ``pitch_sigma`` is that of the camera's, radians.
+
+    The ground is taken for the plane. Where it bends away by ``crest`` (1/m) what stands on it
+    is nearer or farther, by crest r^3 / (2 h), and its sigma counts that.
+    """
     u, contact = np.arange(len(columns.contact)), columns.contact
     horizon = camera.horizon(u)
     # The foot is the edge between the last free pixel and the one that blocks.
@@ -206,7 +210,9 @@ def place(columns: Columns, camera: Camera, options: RoadOptions,
     state[~seen] = UNKNOWN
     near &= seen
     x, y = np.where(near, x, np.nan), np.where(near, y, np.nan)
-    sigma = camera.range_sigma(x, y, options.row_sigma, pitch_sigma, options.height_sigma)
+    sigma = np.hypot(
+        camera.range_sigma(x, y, options.row_sigma, pitch_sigma, options.height_sigma),
+        0.5 * crest * np.where(near, distance, np.nan) ** 3 / camera.translation[2])
     return FreeSpace(
         camera=camera, columns=columns, state=state.astype(np.uint8),
         blocker=np.where(state == BLOCKED, columns.met, IGNORED).astype(np.uint8),

@@ -91,3 +91,12 @@ def test_the_learnt_pitch_stays_where_the_road_is_lost():
     road = model.analyse(wide, None, MOUNT.camera(MOUNT.pitch - 0.0087), 5.0)
     assert not road.geometry.valid and not road.geometry.status & Status.COASTING
     assert middle(road)[0] == pytest.approx(DISTANCE, abs=1.5), 'the calibrated one says 29 m'
+
+
+@pytest.mark.parametrize('crest', [1 / 1000, -1 / 1000])
+def test_what_stands_beyond_a_crest_or_in_a_dip_is_placed_within_its_sigma(crest):
+    box = replace(BOX, z=-0.5 * crest * DISTANCE ** 2)
+    road = road_of(render(TRUTH, boxes=(box,), crest=crest))
+    assert road.geometry.status & Status.NOT_FLAT
+    x, sigma = middle(road)
+    assert 2.0 < abs(x - DISTANCE) < 1.96 * sigma
