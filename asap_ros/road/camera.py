@@ -123,13 +123,33 @@ class Camera:
                            axis=-1)
         return optical @ self.rotation.T
 
-    def ground(self, u, v) -> tuple[np.ndarray, np.ndarray]:
-        """Return x and y (metres, base_link) where pixels meet the ground; NaN where never."""
+    def ground(self, u, v, crest: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+        """Return x and y (metres, base_link) where pixels meet the ground; NaN where never.
+
+        The ground falls away by crest x^2 / 2, ``crest`` in 1/m: see ``ground_depth``.
+        """
         ray = self.rays(u, v)
-        down = -ray[..., 2]
-        t = np.where(down > HORIZON_EPS,
-                     self.translation[2] / np.maximum(down, HORIZON_EPS), np.nan)
+        t = self.ground_depth(ray[..., 0], ray[..., 2], crest)
         return self.translation[0] + t * ray[..., 0], self.translation[1] + t * ray[..., 1]
+
+    def ground_depth(self, ray_x: np.ndarray, ray_z: np.ndarray, crest: float) -> np.ndarray:
+        """Return in how many lengths of a ray (x and z of it in base_link) it meets the ground.
+
+        NaN where it never does. A ray that passes over a crest ends above its rim, beyond which
+        no ground is seen.
+        """
+        x, _, height = self.translation
+        if crest == 0:
+            down = -ray_z
+            return np.where(down > HORIZON_EPS, height / np.maximum(down, HORIZON_EPS), np.nan)
+        # The nearer solution of height + t ray_z = -crest / 2 (x + t ray_x)^2.
+        above = height + 0.5 * crest * x * x
+        rim = 2 * crest * above * ray_x ** 2
+        down = -ray_z - crest * x * ray_x
+        if crest > 0:
+            down = np.maximum(down, np.sqrt(rim))
+        down = down + np.sqrt(np.maximum(down ** 2 - rim, 0.0))
+        return np.where(down > HORIZON_EPS, 2 * above / np.maximum(down, HORIZON_EPS), np.nan)
 
     def project(self, x, y, z=0.0) -> tuple[np.ndarray, np.ndarray]:
         """Return u and v of points in base_link; NaN where not in front of the camera."""

@@ -21,6 +21,10 @@ down sees it from higher up still, but that is beyond any range that is told."""
 UNKNOWN, FREE, BLOCKED = 0, 1, 2
 """What is known of a column: nothing, that it is free to range_max, that a class blocks it."""
 
+DOUBT = 0.5
+"""Share of the bend of the ground, as it was fitted, that ranges may be wrong by: it is no
+parabola."""
+
 BOUNDARY_FIELDS = ('x', 'y', 'z', 'class', 'range_sigma', 'confidence')
 """What ``boundary_points`` says of each point, in its order."""
 
@@ -51,7 +55,7 @@ class FreeSpace:
     By column, all (W,): ``state`` UNKNOWN, FREE or BLOCKED; ``blocker`` the class at the contact
     (255 where not BLOCKED); ``x``, ``y`` in base_link and ``sigma`` in metres of the contact's
     foot, ``sigma`` being that of the range from the camera's foot, NaN where the foot is not on
-    the ground within range_max.
+    the ground within range_max. The ground is at z = -crest x^2 / 2, ``crest`` in 1/m.
     """
 
     camera: Camera
@@ -61,6 +65,7 @@ class FreeSpace:
     x: np.ndarray
     y: np.ndarray
     sigma: np.ndarray
+    crest: float
 
     @property
     def free(self) -> np.ndarray:
@@ -196,13 +201,13 @@ def place(columns: Columns, camera: Camera, options: RoadOptions, pitch_sigma: f
           crest: float = 0.0) -> FreeSpace:
     """Return columns placed on the ground; ``pitch_sigma`` is that of the camera's, radians.
 
-    The ground is taken for the plane. Where it bends away by ``crest`` (1/m) what stands on it
-    is nearer or farther, by crest r^3 / (2 h), and its sigma counts that.
+    Where the ground bends away by ``crest`` (1/m) what stands on it is nearer or farther by some
+    crest r^3 / (2 h) than on the plane; the sigma counts a share of that.
     """
     u, contact = np.arange(len(columns.contact)), columns.contact
     horizon = camera.horizon(u)
     # The foot is the edge between the last free pixel and the one that blocks.
-    x, y = camera.ground(u, contact + 0.5)
+    x, y = camera.ground(u, contact + 0.5, crest)
     distance = np.hypot(x - camera.translation[0], y - camera.translation[1])
     near = (contact >= 0) & (contact + 0.5 > horizon) & (distance <= options.range_max)
     state = np.where(near, np.where(columns.met == IGNORED, UNKNOWN, BLOCKED), FREE)
@@ -212,15 +217,16 @@ def place(columns: Columns, camera: Camera, options: RoadOptions, pitch_sigma: f
     x, y = np.where(near, x, np.nan), np.where(near, y, np.nan)
     sigma = np.hypot(
         camera.range_sigma(x, y, options.row_sigma, pitch_sigma, options.height_sigma),
-        0.5 * crest * np.where(near, distance, np.nan) ** 3 / camera.translation[2])
+        DOUBT * 0.5 * crest * np.where(near, distance, np.nan) ** 3 / camera.translation[2])
     return FreeSpace(
         camera=camera, columns=columns, state=state.astype(np.uint8),
         blocker=np.where(state == BLOCKED, columns.met, IGNORED).astype(np.uint8),
-        x=x, y=y, sigma=sigma)
+        x=x, y=y, sigma=sigma, crest=crest)
 
 
 def boundary_points(space: FreeSpace) -> np.ndarray:
     """Return float32 (n, 6): BOUNDARY_FIELDS, places in base_link."""
     at = space.state == BLOCKED
-    return np.stack([space.x[at], space.y[at], np.zeros(at.sum()), space.blocker[at],
+    x = space.x[at]
+    return np.stack([x, space.y[at], -0.5 * space.crest * x * x, space.blocker[at],
                      space.sigma[at], space.columns.confidence[at]], axis=1).astype(np.float32)

@@ -163,6 +163,9 @@ def occupancy_grid(space: FreeSpace, table: GridTable) -> Grid:
     has_foot = np.isfinite(space.x)
     source, (foot, start) = _rows_in(table.camera, space.camera,
                                      np.stack([space.contact, space.start]) + 0.5)
+    if space.crest:
+        # The rows at which the feet would be seen if the ground did not bend.
+        foot = table.camera.project(space.x, space.y)[1]
     foot = np.where(has_foot, foot, -np.inf).astype(np.float32)
     # A column that is unknown from the start up has nothing free in it.
     foot[(space.state == UNKNOWN) & ~has_foot] = np.inf
@@ -205,6 +208,7 @@ def ground_points(space: FreeSpace, mask: np.ndarray, labels: LabelSet, options:
                   hood: np.ndarray) -> np.ndarray:
     """Return the mask's pixels on the ground in base_link, float32 (H, W, 3).
 
+    z is 0 but where the ground was seen to bend.
     NaN off the ground: all but drivable and pavement classes, of which only the foot (the
     contact of a column) is on it; and NaN above the horizon, beyond range_max and below the
     hood's outline ``hood`` (W,).
@@ -221,23 +225,30 @@ def ground_points(space: FreeSpace, mask: np.ndarray, labels: LabelSet, options:
     ends, begins = int(farthest.max()) - top, max(int(hood.min()) + 1 - top, 0)
     flat[:ends] &= rows[:ends] >= farthest
     flat[begins:] &= rows[begins:] <= hood
-    # Pixels of a pinhole and points of a plane are a homography of each other.
     k = np.array([[1 / camera.fx, 0, -camera.cx / camera.fx],
                   [0, 1 / camera.fy, -camera.cy / camera.fy], [0, 0, 1]])
     ray = camera.rotation @ k
     x, y, z = camera.translation
-    plane = np.stack([z * ray[0] - x * ray[2], z * ray[1] - y * ray[2], -ray[2]])
-    by_column = (plane[:, :1] * np.arange(width)).astype(np.float32)
-    by_row = (plane[:, 1:2] * np.arange(top, height) + plane[:, 2:]).astype(np.float32)
+    if not space.crest:
+        # Pixels of a pinhole and points of a plane are a homography of each other.
+        ray = np.stack([z * ray[0] - x * ray[2], z * ray[1] - y * ray[2], -ray[2]])
+    by_column = (ray[:, :1] * np.arange(width)).astype(np.float32)
+    by_row = (ray[:, 1:2] * np.arange(top, height) + ray[:, 2:]).astype(np.float32)
     points = np.empty((height, width, 3), np.float32)
     points[:top] = np.nan
     for first in range(0, height - top, BLOCK):
         block = slice(first, first + BLOCK)
         on_x, on_y, scale = by_column[:, None] + by_row[:, block, None]
-        np.copyto(scale, np.nan, where=flat[block] == 0)
-        np.reciprocal(scale, out=scale)
-        on_x *= scale
-        on_y *= scale
-        scale *= 0
+        if space.crest:
+            scale = camera.ground_depth(on_x, scale, space.crest)
+            scale[flat[block] == 0] = np.nan
+            on_x, on_y = x + scale * on_x, y + scale * on_y
+            on_x, on_y, scale = np.float32([on_x, on_y, -0.5 * space.crest * on_x * on_x])
+        else:
+            np.copyto(scale, np.nan, where=flat[block] == 0)
+            np.reciprocal(scale, out=scale)
+            on_x *= scale
+            on_y *= scale
+            scale *= 0
         cv2.merge([on_x, on_y, scale], points[top:][block])
     return points

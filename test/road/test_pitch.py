@@ -8,6 +8,7 @@ from road_steps import road_of
 from synthetic_roads import CAR, LABELS, MOUNT, ROAD, Box, Truth, render
 
 from asap_ros.road.analysis import RoadModel
+from asap_ros.road.free_space import boundary_points
 from asap_ros.road.geometry import Status
 from asap_ros.road.tracker import Motion
 
@@ -94,9 +95,24 @@ def test_the_learnt_pitch_stays_where_the_road_is_lost():
 
 
 @pytest.mark.parametrize('crest', [1 / 1000, -1 / 1000])
-def test_what_stands_beyond_a_crest_or_in_a_dip_is_placed_within_its_sigma(crest):
+def test_what_stands_beyond_a_crest_or_in_a_dip_is_placed_where_it_is(crest):
+    """A plane would have it at 20 and at 33 m."""
     box = replace(BOX, z=-0.5 * crest * DISTANCE ** 2)
-    road = road_of(render(TRUTH, boxes=(box,), crest=crest))
+    model, camera = RoadModel(LABELS), MOUNT.camera()
+    road = model.analyse(render(TRUTH, boxes=(box,), crest=crest), None, camera, 0.0)
     assert road.geometry.status & Status.NOT_FLAT
-    x, sigma = middle(road)
-    assert 2.0 < abs(x - DISTANCE) < 1.96 * sigma
+    column = round(float(MOUNT.pixels(box.x, box.y, box.z)[0]))
+    x, sigma = road.space.x[column], road.space.sigma[column]
+    assert road.space.blocker[column] == CAR
+    assert x == pytest.approx(DISTANCE, abs=1.0) and abs(x - DISTANCE) < 1.96 * sigma
+    scan = model.scan(road)
+    assert scan.ranges[len(scan.ranges) // 2] == pytest.approx(x, abs=0.1)
+    at = boundary_points(road.space)
+    at = at[np.argmin(np.abs(at[:, 1] - road.space.y[column]) + 100 * (at[:, 3] != CAR))]
+    assert at[2] == pytest.approx(box.z, abs=0.1)
+    foot = model.ground_points(road)[road.space.contact[column], column]
+    assert foot[0] == pytest.approx(x, abs=0.5) and foot[2] == pytest.approx(box.z, abs=0.1)
+    cells = model.grid(road).cells
+    row = cells[cells.shape[0] // 2]
+    assert (row[int(10 * (x - 3)):int(10 * (x - 0.5))] == 0).all() and row[int(10 * x)] == 100
+    assert (row[int(10 * (x + 1)):int(10 * (x + 4))] == -1).all()
