@@ -138,7 +138,7 @@ class Camera:
         NaN where it never does. A ray that passes over a crest ends above its rim, beyond which
         no ground is seen.
         """
-        x, _, height = self.translation
+        x, _, height = self.translation.tolist()  # floats, so that float32 stays float32
         if crest == 0:
             down = -ray_z
             return np.where(down > HORIZON_EPS, height / np.maximum(down, HORIZON_EPS), np.nan)

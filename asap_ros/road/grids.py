@@ -228,7 +228,7 @@ def ground_points(space: FreeSpace, mask: np.ndarray, labels: LabelSet, options:
     k = np.array([[1 / camera.fx, 0, -camera.cx / camera.fx],
                   [0, 1 / camera.fy, -camera.cy / camera.fy], [0, 0, 1]])
     ray = camera.rotation @ k
-    x, y, z = camera.translation
+    x, y, z = camera.translation.tolist()
     if not space.crest:
         # Pixels of a pinhole and points of a plane are a homography of each other.
         ray = np.stack([z * ray[0] - x * ray[2], z * ray[1] - y * ray[2], -ray[2]])
@@ -243,7 +243,7 @@ def ground_points(space: FreeSpace, mask: np.ndarray, labels: LabelSet, options:
             scale = camera.ground_depth(on_x, scale, space.crest)
             scale[flat[block] == 0] = np.nan
             on_x, on_y = x + scale * on_x, y + scale * on_y
-            on_x, on_y, scale = np.float32([on_x, on_y, -0.5 * space.crest * on_x * on_x])
+            scale = -0.5 * space.crest * on_x * on_x
         else:
             np.copyto(scale, np.nan, where=flat[block] == 0)
             np.reciprocal(scale, out=scale)
