@@ -44,9 +44,9 @@ def of_mask(space: FreeSpace) -> Boundary:
     return Boundary(_rows(space), space.blocker, space.state != UNKNOWN, unknown, unknown)
 
 
-def of_truth(truth: TrueSpace, camera: Camera, mapping: np.ndarray,
+def of_truth(truth: TrueSpace, camera: Camera, mapping: np.ndarray, range_max: float,
              pitch: float | None = None) -> Boundary:
-    """Return metric truth as seen by ``camera``.
+    """Return metric truth as seen by ``camera``; beyond ``range_max`` metres nothing blocks.
 
     ``pitch`` is the camera's true total pitch in rad, None where it is the calibrated one;
     ``mapping`` uint8 (256,) turns the truth's classes into the judged label set.
@@ -60,7 +60,9 @@ def of_truth(truth: TrueSpace, camera: Camera, mapping: np.ndarray,
     _, row = camera.project(x, y, z)
     horizon = camera.horizon(np.arange(camera.width))
     row = np.where(np.isfinite(row), np.maximum(row, horizon), horizon)
-    return Boundary(row, mapping[truth.blocker[at]], np.ones(len(at), bool), x, y)
+    far = np.hypot(x - camera.translation[0], y - camera.translation[1]) > range_max
+    blocker = np.where(far, IGNORED, mapping[truth.blocker[at]])
+    return Boundary(row, blocker, np.ones(len(at), bool), x, y)
 
 
 def compare(space: FreeSpace, start: np.ndarray, truth: Boundary,

@@ -90,7 +90,8 @@ class Scores:
         space, camera = seen.space, seen.space.camera
         if seen.true_space is not None:
             pitch = seen.true_road.pitch if seen.true_road is not None else None
-            truth = free_space.of_truth(seen.true_space, camera, self._mapping, pitch)
+            truth = free_space.of_truth(seen.true_space, camera, self._mapping,
+                                        self._options.range_max, pitch)
             return free_space.compare(space, space.start, truth, self._labels)
         if self.reference is None:
             return {}

@@ -12,6 +12,7 @@ from asap_ros.road.options import RoadOptions
 
 MOUNT = Mount(f=283.0, cx=127.5, cy=63.5, width=256, height=128)
 OPTIONS = RoadOptions()
+REACH = OPTIONS.range_max
 ROAD = Truth(0.3, 0.0, 0.002)
 CAR = Box(15.0, 0.0, 1.8, 1.5)
 
@@ -100,11 +101,22 @@ def test_metric_truth_gives_ranges_too():
     box = Box(15.0, 0.0, 30.0, 5.0)
     space = space_of(wall(box))
     for extra in (0.0, 1.0):
-        boundary = free_space.of_truth(metric(box, extra), space.camera, IDENTITY)
+        boundary = free_space.of_truth(metric(box, extra), space.camera, IDENTITY, REACH)
         told = free_space.compare(space, space.start, boundary, LABELS)
         assert told['within_4px'] == told['columns'] == told['range_columns'] == MOUNT.width
         # Half a row is 0.35 m at this distance and focal length.
         assert told['range_error_m'] / told['range_columns'] == pytest.approx(extra, abs=0.4)
+
+
+def test_what_stands_beyond_the_range_that_is_told_is_no_obstacle():
+    box = Box(15.0, 0.0, 30.0, 5.0)
+    space = space_of(wall(box))
+    told = []
+    for reach in (20.0, 10.0):
+        boundary = free_space.of_truth(metric(box), space.camera, IDENTITY, reach)
+        told.append(free_space.compare(space, space.start, boundary, LABELS))
+    assert [t['obstacles'] for t in told] == [1, 0] == [t['obstacles_found'] for t in told]
+    assert told[1]['columns.nothing'] == told[0]['columns.car'] == MOUNT.width
 
 
 def test_a_nodding_camera_is_compared_by_its_true_pitch():
@@ -115,7 +127,7 @@ def test_a_nodding_camera_is_compared_by_its_true_pitch():
     space = space_of(mask)  # which believes in the calibrated pitch
     shares = []
     for pitch in (nod.pitch, None):
-        boundary = free_space.of_truth(metric(box), space.camera, IDENTITY, pitch)
+        boundary = free_space.of_truth(metric(box), space.camera, IDENTITY, REACH, pitch)
         told = free_space.compare(space, space.start, boundary, LABELS)
         shares.append(told['within_4px'] / told['columns'])
     assert shares == [1.0, 0.0]
@@ -128,7 +140,7 @@ def test_free_to_the_horizon_in_truth_and_mask_alike():
     nothing = np.full(MOUNT.width, np.nan)
     boundary = free_space.of_truth(
         TrueSpace(nothing, nothing, nothing, np.full(MOUNT.width, 255, np.uint8)),
-        space.camera, IDENTITY)
+        space.camera, IDENTITY, REACH)
     told = free_space.compare(space, space.start, boundary, LABELS)
     assert told['columns'] == told['columns.nothing'] == told['within_4px'] == MOUNT.width
     assert told['false_free'] == told['obstacles'] == 0 and 'range_columns' not in told
@@ -138,6 +150,6 @@ def test_truth_of_finer_columns_is_sampled_at_the_centres_of_the_masks():
     box = Box(15.0, 0.0, 30.0, 5.0)
     space = space_of(wall(box))
     fine = TrueSpace(*(np.repeat(a, 2) for a in vars(metric(box)).values()))
-    boundary = free_space.of_truth(fine, space.camera, IDENTITY)
+    boundary = free_space.of_truth(fine, space.camera, IDENTITY, REACH)
     assert np.allclose(boundary.x, metric(box).x) and len(boundary.row) == MOUNT.width
     assert np.allclose(boundary.y, metric(box).y)
