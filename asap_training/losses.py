@@ -24,7 +24,7 @@ class LossConfig:
     ``keep``: the least share of valid pixels that counts, hard or not.
     ``jaccard``: weight of the soft Jaccard loss on the main head; not in the paper.
     ``auxiliary_stride``: the auxiliary heads, 16 and 32 times coarser than the picture, learn from
-    every so many-th pixel of a row and a column: 4 saves a fifth of a step's time on a CPU.
+    every so many-th pixel of a row and a column: 4 saves a tenth of a step's time on a CPU.
     """
 
     alpha: float = 0.4
