@@ -55,7 +55,7 @@ class FreeSpace:
     By column, all (W,): ``state`` UNKNOWN, FREE or BLOCKED; ``blocker`` the class at the contact
     (255 where not BLOCKED); ``x``, ``y`` in base_link and ``sigma`` in metres of the contact's
     foot, ``sigma`` being that of the range from the camera's foot, NaN where the foot is not on
-    the ground within range_max. The ground is at z = -crest x^2 / 2, ``crest`` in 1/m.
+    the ground within range_max. The ground falls away by crest x^2 / 2, ``crest`` in 1/m.
     """
 
     camera: Camera
@@ -66,6 +66,10 @@ class FreeSpace:
     y: np.ndarray
     sigma: np.ndarray
     crest: float
+
+    def ground_z(self, x: np.ndarray) -> np.ndarray:
+        """Return the height of the ground at x of base_link, metres."""
+        return -0.5 * self.crest * x * x
 
     @property
     def free(self) -> np.ndarray:
@@ -228,5 +232,5 @@ def boundary_points(space: FreeSpace) -> np.ndarray:
     """Return float32 (n, 6): BOUNDARY_FIELDS, places in base_link."""
     at = space.state == BLOCKED
     x = space.x[at]
-    return np.stack([x, space.y[at], -0.5 * space.crest * x * x, space.blocker[at],
+    return np.stack([x, space.y[at], space.ground_z(x), space.blocker[at],
                      space.sigma[at], space.columns.confidence[at]], axis=1).astype(np.float32)

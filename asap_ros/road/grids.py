@@ -241,9 +241,10 @@ def ground_points(space: FreeSpace, mask: np.ndarray, labels: LabelSet, options:
         on_x, on_y, scale = by_column[:, None] + by_row[:, block, None]
         if space.crest:
             scale = camera.ground_depth(on_x, scale, space.crest)
-            scale[flat[block] == 0] = np.nan
+            far = scale * np.hypot(on_x, on_y) > options.range_max
+            scale[far | (flat[block] == 0)] = np.nan
             on_x, on_y = x + scale * on_x, y + scale * on_y
-            scale = -0.5 * space.crest * on_x * on_x
+            scale = space.ground_z(on_x)
         else:
             np.copyto(scale, np.nan, where=flat[block] == 0)
             np.reciprocal(scale, out=scale)

@@ -36,7 +36,7 @@ class Support:
     """What of a fit bears the result.
 
     ``s`` (n,) arc lengths of edge pixels that count; ``crest`` 1/m, by which the ground falls
-    away as crest s^2 / 2; ``reliable`` whether the fit may be used at all.
+    away as crest s^2 / 2, 0 unless reliable; ``reliable`` whether the fit may be used at all.
     """
 
     s: np.ndarray
@@ -84,7 +84,7 @@ def support(fit: Fit | None, edges: Edges, columns: Columns, camera: Camera,
         status |= Status.WIDTH_JUMP
     if fit.crest != 0:
         status |= Status.NOT_FLAT
-    return Support(fit.s[inlier], status, reliable, fit.crest)
+    return Support(fit.s[inlier], status, reliable, fit.crest if reliable else 0.0)
 
 
 def _occlusion(edges: Edges, camera: Camera) -> Status:

@@ -10,6 +10,7 @@ from synthetic_roads import CAR, LABELS, MOUNT, ROAD, Box, Truth, render
 from asap_ros.road.analysis import RoadModel
 from asap_ros.road.free_space import boundary_points
 from asap_ros.road.geometry import Status
+from asap_ros.road.options import RoadOptions
 from asap_ros.road.tracker import Motion
 
 TRUTH = Truth(offset=0.2, heading=0.0, curvature=0.002)
@@ -116,3 +117,18 @@ def test_what_stands_beyond_a_crest_or_in_a_dip_is_placed_where_it_is(crest):
     row = cells[cells.shape[0] // 2]
     assert (row[int(10 * (x - 3)):int(10 * (x - 0.5))] == 0).all() and row[int(10 * x)] == 100
     assert (row[int(10 * (x + 1)):int(10 * (x + 4))] == -1).all()
+
+
+def test_ground_points_beyond_a_crest_end_where_free_space_does():
+    model = RoadModel(LABELS, RoadOptions(range_max=40.0))
+    road = model.analyse(render(TRUTH, crest=1 / 1600), None, MOUNT.camera(), 0.0)
+    points = model.ground_points(road)
+    reach = np.hypot(*(points[..., i] - road.camera.translation[i] for i in (0, 1)))
+    assert road.space.crest and 35.0 < np.nanmax(reach) <= 40.01
+
+
+def test_a_fit_that_is_refused_bends_no_ground():
+    mask = render(TRUTH, crest=1 / 1000)
+    road = road_of(mask, believed_pitch=MOUNT.pitch - 0.06)
+    assert road.fit.crest and road.geometry.status & Status.PITCH_OUT_OF_PRIOR
+    assert not road.geometry.valid and road.space.crest == 0.0
