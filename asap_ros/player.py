@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nav_msgs.msg import Odometry
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock
@@ -35,6 +36,7 @@ class Player:
                 (drive.odometry, Odometry, drive.odometry and drive.odometry.name, 50)):
             if topic:
                 self._outputs[topic] = kind, node.create_publisher(kind, name, depth)
+        self._static = None
         if drive.tf_static:
             # One latched message must hold what the recorded ones said together.
             transforms = {
@@ -55,6 +57,14 @@ class Player:
     def heard(self) -> bool:
         """Return whether anybody listens to the camera's images."""
         return self._image.get_subscription_count() > 0
+
+    def settled(self) -> bool:
+        """Return whether all who listen to /tf_static have what it said; waits 0.1 s at most."""
+        if not self._static:
+            return True
+        known = self._node.count_subscribers(self._static.topic_name)
+        return (self._static.get_subscription_count() >= known
+                and self._static.wait_for_all_acked(Duration(seconds=0.1)))
 
     def ready(self, message: Message):
         """Return a recorded message as rclpy has it; it raises on damaged bytes, as it will."""

@@ -159,6 +159,8 @@ class Replay(Node):
                            else f'node is not active (lifecycle state {self._state})')
             elif not self._player.heard:
                 missing = f'node does not listen to {self._player.image_name}'
+            elif not self._player.settled():
+                missing = 'node has not received /tf_static'
             elif not subscribed:
                 self._inputs = recording.listen(
                     self, name, self.given('record_all'), recorded,
