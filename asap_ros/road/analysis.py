@@ -34,6 +34,12 @@ TRACKED_WIDTH_SIGMA = 1.5
 CREST_SIGMA = 1e-3
 """1/m: crests and dips of roads have radii of a kilometre and more, of streets less."""
 
+LEAN = 5.0
+"""Pixels by which a network's labels let an edge lean, one sigma, at each of its ends: they draw
+it inwards near the vehicle and outwards far away, or not, each edge for itself. On 500 frames of
+five rendered drives the left edge was 3 to 8 pixels inside at 12 m and 2 outside from 25 m on.
+Masks without a confidence are taken for exact."""
+
 LONE_PITCH_SIGMA = 0.005
 """Radians that the pitch is expected to swing by where only one edge is seen, which says
 nothing of it."""
@@ -91,9 +97,10 @@ class RoadModel:
         edges = find_edges(columns, camera, mask, self.labels, options)
         points = edge_points(edges)
         prior = self._prior(points)
-        fit = fit_road(camera, points, prior)
+        lean = 0.0 if confidence is None else LEAN
+        fit = fit_road(camera, points, prior, lean=lean)
         if fit is not None and is_bent(fit):
-            fit = fit_road(camera, points, prior, CREST_SIGMA, start=fit)
+            fit = fit_road(camera, points, prior, CREST_SIGMA, start=fit, lean=lean)
         bearing = support(fit, edges, columns, camera, options, self.tracker.mount_pitch,
                           self.tracker.bounce)
         track = self.tracker.step(time, motion, fit if bearing.reliable else None,

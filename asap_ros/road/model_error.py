@@ -1,8 +1,7 @@
 """What a road's numbers owe to what is taken for granted.
 
 A fit's covariance says what noisy pixels leave open if the road is the model. Roads are chains of
-straights, arcs and spirals, of which more than one may be in view; a vehicle heaves; and labels
-err alike along a whole edge.
+straights, arcs and spirals, of which more than one may be in view; and a vehicle heaves.
 """
 
 from __future__ import annotations
@@ -14,8 +13,7 @@ import numpy as np
 from asap_ros.road import clothoid
 from asap_ros.road.camera import Camera
 from asap_ros.road.clothoid import C0, CREST, K0, K1, WIDTH
-from asap_ros.road.edges import LEFT, RIGHT
-from asap_ros.road.fit import SIGMA_FLOOR, Fit, Prior
+from asap_ros.road.fit import Fit, Prior
 from asap_ros.road.options import RoadOptions
 from asap_ros.road.tracker import move_jacobian
 
@@ -29,12 +27,6 @@ BULGE = 0.5
 """By how much of its bend a crest that was fitted may begin or end there: the ground is no
 parabola. With it, bands of 68 and 95 % held 68 and 97 % of curvatures at 10 m over crests and
 dips in exact masks, on 31 frames of a rendered drive, and without it 26 and 77 %."""
-
-ALIKE = 0.5
-"""By how much a network's labels bend an edge, as a share of the scatter that the residuals show
-beyond that of whole pixels: rows far apart err alike too. With it, bands of 68 and 95 % held 69
-and 94 % of curvatures at 20 m through a network's masks, on 256 frames of eight rendered drives,
-and without it 63 and 84 %."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +75,8 @@ def departures(parameters: np.ndarray, camera: Camera, options: RoadOptions, fit
                prior: Prior) -> Departures:
     """Return the departures to be reckoned with of a road with these ``parameters`` (6,).
 
-    The camera's height first, then a kink at each of KINKS, then how labels may bend the edges,
-    then where a crest may begin or end. ``fit`` is the frame's, whose pixels say how the
-    parameters follow.
+    The camera's height first, then a kink at each of KINKS, then where a crest may begin or end.
+    ``fit`` is the frame's, whose pixels say how the parameters follow.
     """
     unit = options.height_sigma / camera.translation[2]
     height = np.zeros((1, len(parameters)))
@@ -99,41 +90,33 @@ def departures(parameters: np.ndarray, camera: Camera, options: RoadOptions, fit
     reach = np.linspace(0.0, s.max(initial=0.0), 8)
     bend = float(np.abs(clothoid.curvature(parameters, reach)).max())
     kinks, each = np.array(KINKS)[:, None], bend / SPIRAL / np.sqrt(len(KINKS))
-    errors = np.hstack([jacobian[:, [C0]] * each * _aside(s, kinks).T, _alike(fit)[used]])
+    errors = jacobian[:, [C0]] * each * _aside(s, kinks).T
     if bent:
         # Of a crest that begins at a kink, the share of the fall that is there.
         there = np.square(np.maximum(s - kinks, 0.0) / np.maximum(s, 1.0)).T
         bulge = BULGE * abs(fit.crest) / np.sqrt(len(KINKS))
         errors = np.hstack([errors, bulge * jacobian[:, [CREST]] * there])
-    shift = np.vstack([height, _shifts(fit, jacobian, prior, errors).T])
+    shift = np.vstack([height, _shifts(fit, jacobian, fit.lean[used], prior, errors).T])
     start, slope = np.zeros((len(shift), 1)), np.zeros((len(shift), 1))
     start[1:1 + len(kinks)] = kinks
     slope[1:1 + len(kinks)] = each
     return Departures(shift, start, slope)
 
 
-def _alike(fit: Fit) -> np.ndarray:
-    """Return how labels may bend the left and the right edge, pixels (n, 2): a wave each."""
-    excess = np.sqrt(max(fit.sigma ** 2 - SIGMA_FLOOR ** 2, 0.0))
-    found = np.zeros((len(fit.s), 2))
-    for column, side in enumerate((LEFT, RIGHT)):
-        at = np.flatnonzero(fit.points.side == side)
-        if len(at):
-            v = fit.points.v[at]
-            along = (v - v.min()) / max(float(np.ptp(v)), 1.0)
-            found[at, column] = ALIKE * excess * np.cos(2 * np.pi * along)
-    return found
-
-
-def _shifts(fit: Fit, jacobian: np.ndarray, prior: Prior, errors: np.ndarray) -> np.ndarray:
+def _shifts(fit: Fit, jacobian: np.ndarray, lean: np.ndarray, prior: Prior,
+            errors: np.ndarray) -> np.ndarray:
     """Return what a fit makes of its pixels' ``errors`` (n, k), by parameter (6, k).
 
-    ``jacobian`` (n, 6) of those pixels that are used, (n, 7) where a crest was fitted too.
+    ``jacobian`` (n, 6) of those pixels that are used, (n, 7) where a crest was fitted too, and
+    their ``lean`` as in Fit.
     """
-    normal = (jacobian.T @ jacobian) / fit.sigma ** 2
-    normal[range(CREST), range(CREST)] += prior.sigma ** -2.0
+    free = np.hstack([jacobian, lean])
+    normal = (free.T @ free) / (fit.shared * fit.sigma ** 2)
+    precision = np.zeros(len(normal))
+    precision[:CREST], precision[jacobian.shape[1]:] = prior.sigma ** -2.0, 1.0
+    normal += np.diag(precision)
     unit = 1 / np.sqrt(np.diag(normal))
-    gradient = jacobian.T @ errors / fit.sigma ** 2
+    gradient = free.T @ errors / (fit.shared * fit.sigma ** 2)
     return unit[:CREST, None] * np.linalg.solve(normal * np.outer(unit, unit),
                                                 gradient * unit[:, None])[:CREST]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from synthetic_roads import autoregressive
 
-from asap_ros.road.noise import information
+from asap_ros.road.noise import information, leaning, shared_by
 
 
 def line_fits(rho, draws, count=120):
@@ -59,3 +59,24 @@ def test_too_few_points_fall_back_on_the_floor():
     data, sigma, rho = information(np.zeros(4), np.ones((4, 6)), np.ones(4, bool),
                                    np.ones(4), np.arange(4), 0.5)
     assert sigma == 0.5 and rho == 0.0 and np.isfinite(data).all()
+
+
+@pytest.mark.parametrize('rho, alike', [(0.0, 1.0), (0.5, 3.0), (0.8, 9.0)])
+def test_pixels_that_err_alike_say_less(rho, alike):
+    rng, side = np.random.default_rng(2), np.repeat([1.0, -1.0], 150)
+    found = [shared_by(np.concatenate([autoregressive(150, rho, rng) for _ in range(2)]),
+                       np.ones(300, bool), side, 0.1) for _ in range(60)]
+    assert np.median(found) == pytest.approx(alike, rel=0.15)
+
+
+def test_what_whole_pixels_leave_is_no_sign_of_errors_alike():
+    smooth = 0.02 * np.cos(np.linspace(0, 3, 100))
+    used, side = np.ones(100, bool), np.ones(100)
+    assert shared_by(smooth, used, side, 0.29) < 1.02
+    assert shared_by(smooth, used, side, 1e-6) > 30
+
+
+def test_an_edge_leans_from_end_to_end_and_leaves_the_other_alone():
+    row, side = np.array([400., 300., 200., 350., 250.]), np.array([1., 1., 1., -1., -1.])
+    np.testing.assert_array_equal(
+        leaning(row, side), [[1, 0], [0, 0], [-1, 0], [0, 1], [0, -1]])
