@@ -34,12 +34,6 @@ TRACKED_WIDTH_SIGMA = 1.5
 CREST_SIGMA = 1e-3
 """1/m: crests and dips of roads have radii of a kilometre and more, of streets less."""
 
-LEAN = 5.0
-"""Pixels by which a network's labels let an edge lean, one sigma, at each of its ends: they draw
-it inwards near the vehicle and outwards far away, or not, each edge for itself. On 500 frames of
-five rendered drives the left edge was 3 to 8 pixels inside at 12 m and 2 outside from 25 m on.
-Masks without a confidence are taken for exact."""
-
 LONE_PITCH_SIGMA = 0.005
 """Radians that the pitch is expected to swing by where only one edge is seen, which says
 nothing of it."""
@@ -83,9 +77,10 @@ class RoadModel:
                 unknown: Status = Status.NO_CALIBRATION) -> Road:
         """Return free space and corridor of a label mask, uint8 (H, W).
 
-        ``confidence`` uint8 (H, W) or None. ``camera`` is that of the mask's grid; where it is
-        None, ``unknown`` says why (NO_CALIBRATION, NO_TF) and the answer is invalid. ``time``
-        is the frame's stamp in seconds, ``motion`` the vehicle's since the last call. Raises
+        ``confidence`` uint8 (H, W), or None for labels that no network predicted: they are taken
+        for exact. ``camera`` is that of the mask's grid; where it is None, ``unknown`` says why
+        (NO_CALIBRATION, NO_TF) and the answer is invalid. ``time`` is the frame's stamp in
+        seconds, ``motion`` the vehicle's since the last call. Raises
         ValueError where the arrays' shapes or types do not fit.
         """
         check_frame(mask, confidence, camera)
@@ -97,10 +92,9 @@ class RoadModel:
         edges = find_edges(columns, camera, mask, self.labels, options)
         points = edge_points(edges)
         prior = self._prior(points)
-        lean = 0.0 if confidence is None else LEAN
-        fit = fit_road(camera, points, prior, lean=lean)
+        fit = fit_road(camera, points, prior)
         if fit is not None and is_bent(fit):
-            fit = fit_road(camera, points, prior, CREST_SIGMA, start=fit, lean=lean)
+            fit = fit_road(camera, points, prior, CREST_SIGMA, start=fit)
         bearing = support(fit, edges, columns, camera, options, self.tracker.mount_pitch,
                           self.tracker.bounce)
         track = self.tracker.step(time, motion, fit if bearing.reliable else None,
@@ -112,7 +106,8 @@ class RoadModel:
                 bearing = Support(np.empty(0), bearing.status | Status.COASTING, True)
                 self._doubts = self._doubts.moved(motion.distance if motion else 0.0)
             else:
-                self._doubts = departures(track.parameters, camera, options, fit, prior)
+                self._doubts = departures(track.parameters, camera, options, fit, prior,
+                                          predicted=confidence is not None)
             geometry = describe(track.parameters, track.covariance, self._doubts, bearing,
                                 columns, camera, mask, confidence, self.labels, options)
         pitch, sigma = self._pitch(track, camera)

@@ -18,8 +18,9 @@ LEFT, RIGHT = 1, -1
 ABSENT, FIXED, OCCLUDED = 0, 1, 2
 """Kind of an edge: not seen (image border, hood), something fixed beyond it, or hidden by it."""
 
-OUTWARD = 4
-"""How many pixels beyond the edge are asked for their class; label borders are 1 to 3 wide."""
+OUTWARD = 6
+"""How many pixels beyond the edge are asked for their class: where a network has road, pavement
+and a parked car meet, strips of a wrong class are up to 5 wide."""
 
 
 THINNED_TO, NEAR_ROWS = 12.0, 50

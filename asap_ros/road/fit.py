@@ -9,7 +9,7 @@ import numpy as np
 from asap_ros.road.camera import Camera
 from asap_ros.road.clothoid import C0, CREST, K0, PITCH, PSI, WIDTH
 from asap_ros.road.edge_model import Points, linearise
-from asap_ros.road.noise import MAX_RHO, information, leaning, shared_by
+from asap_ros.road.noise import MAX_RHO, information, shared_by
 
 ITERATIONS = 14
 
@@ -73,10 +73,9 @@ class Fit:
     for; the covariance counts that it was. ``information`` (6, 6) is what the pixels alone say,
     without the prior. By point, (n,): ``s`` arc length, ``residual`` pixels to the right of the
     model, ``weight`` 0 to 1 where 0 was rejected, ``jacobian`` (n, 7) pixels by parameter, the
-    crest last, ``lean`` (n, 0) or (n, 2) pixels by which each edge may lean, one sigma; residual,
-    jacobian and lean are divided by how much less certain a slanted edge is (ROW_ERROR).
-    ``sigma`` pixels, ``rho`` the correlation from row to row, ``shared`` how many pixels weigh
-    like one against the prior.
+    crest last; residual and jacobian are divided by how much less certain a slanted edge is
+    (ROW_ERROR). ``sigma`` pixels, ``rho`` the correlation from row to row, ``shared`` how many
+    pixels weigh like one against the prior.
     """
 
     points: Points
@@ -88,7 +87,6 @@ class Fit:
     residual: np.ndarray
     weight: np.ndarray
     jacobian: np.ndarray
-    lean: np.ndarray
     sigma: float
     rho: float
     shared: float
@@ -132,15 +130,15 @@ def initial(camera: Camera, points: Points, prior: Prior) -> tuple[np.ndarray, n
 
 
 def fit_road(camera: Camera, points: Points, prior: Prior, crest_sigma: float = 0.0,
-             start: Fit | None = None, lean: float = 0.0) -> Fit | None:
+             start: Fit | None = None) -> Fit | None:
     """Return the maximum of the posterior over the road's parameters, None for too few points.
 
     Gauss-Newton on residuals of u at constant row, ``prior`` included: with Huber's weights
-    until settled, then with Tukey's at the scatter found. The covariance counts the noise's
-    correlation from row to row (see ``noise.information``). The ground is flat unless
+    until settled, then with Tukey's at the scatter found and weighed against the prior by how
+    alike neighbouring rows err (``noise.shared_by``). The covariance counts that correlation
+    (``noise.information``). The ground is flat unless
     ``crest_sigma`` (1/m) says how much it may bend; ``start`` is an earlier fit of the same
-    points to begin at. ``lean`` (pixels, one sigma) is how much each edge may lean as a whole,
-    outwards above and inwards below or the other way round.
+    points to begin at.
     """
     if len(points.u) < MIN_POINTS:
         return None
@@ -150,27 +148,23 @@ def fit_road(camera: Camera, points: Points, prior: Prior, crest_sigma: float = 
         parameters = np.append(known, 0.0)
     else:
         parameters, s = np.append(start.parameters, start.crest), start.s
-    leans = lean * leaning(points.v, points.side)[:, :2 if lean > 0 else 0]
-    tilt = np.zeros(leans.shape[1])
     mean = np.append(prior.mean, 0.0)[:count]
-    precision = np.append(np.append(prior.sigma, crest_sigma)[:count] ** -2.0,
-                          np.ones(len(tilt)))
-    believed, largest = np.diag(precision), np.append(MAX_STEP[:count], np.full(len(tilt), np.inf))
-    settled, damping, last, shared = False, 1.0, np.zeros(len(precision)), 1.0
+    precision = np.append(prior.sigma, crest_sigma)[:count] ** -2.0
+    believed, largest = np.diag(precision), MAX_STEP[:count]
+    settled, damping, last, shared = False, 1.0, np.zeros(count), 1.0
     for iteration in range(ITERATIONS):
         residual, jacobian, slope, usable, shift, along = linearise(
             camera, points, parameters, s)
         if np.count_nonzero(usable) < MIN_POINTS:
             return None
-        residual = residual - leans @ tilt
         if not settled:
             factor = np.sqrt(1 + np.square(ROW_ERROR * slope))
             spread = float(np.median(np.abs(residual / factor)[usable]))
             sigma = max(SIGMA_FLOOR, 1.4826 * spread)
         weight = _weights(residual / (sigma * factor), usable, settled)
-        free = np.vstack([jacobian[:count], leans.T])
+        free = jacobian[:count]
         each = weight / (shared * (sigma * factor) ** 2) * free
-        gradient = each @ residual + precision * np.append(mean - parameters[:count], -tilt)
+        gradient = each @ residual + precision * (mean - parameters[:count])
         normal = each @ free.T + believed
         step = np.linalg.solve(normal, gradient)
         # One edge alone leaves a bent valley between pitch and heading; steps to and fro across
@@ -179,9 +173,8 @@ def fit_road(camera: Camera, points: Points, prior: Prior, crest_sigma: float = 
         damping = 0.5 * damping if back else min(1.0, 2 * damping)
         step, last = damping * step, step
         step /= max(1.0, float((np.abs(step) / largest).max()))
-        parameters[:count] += step[:count]
-        tilt += step[count:]
-        s = _moved(s, shift + step[:count] @ along[:count])
+        parameters[:count] += step
+        s = _moved(s, shift + step @ along[:count])
         moved = float(step @ gradient)
         if settled and moved < CONVERGED:
             break
@@ -190,20 +183,19 @@ def fit_road(camera: Camera, points: Points, prior: Prior, crest_sigma: float = 
             shared = shared_by(residual / factor, weight > 0, points.side, SIGMA_FLOOR)
     # A last step is small, or the fit is not to be used: what is left follows linearly.
     residual, jacobian = (residual - step @ free) / factor, (jacobian / factor).T
-    leans = leans / factor[:, None]
     weight = _weights(residual / sigma, usable, True)
-    data, sigma, rho = information(residual, np.hstack([jacobian[:, :count], leans]), weight > 0,
-                                   points.side, points.v, SIGMA_FLOOR)
+    data, sigma, rho = information(residual, jacobian[:, :count], weight > 0, points.side,
+                                   points.v, SIGMA_FLOOR)
     converged = float(step @ (data + believed) @ step) < ADRIFT
-    if len(data) > CREST:
-        # What the six keep of the information when the rest is anyone's guess within its prior.
-        across = data[:CREST, CREST:]
-        data = data[:CREST, :CREST] - across @ np.linalg.solve(
-            data[CREST:, CREST:] + believed[CREST:, CREST:], across.T)
+    if count > CREST:
+        # What the six keep of the information when the crest is anyone's guess within its prior.
+        across = data[:CREST, CREST]
+        data = (data[:CREST, :CREST]
+                - np.outer(across, across) / (data[CREST, CREST] + precision[CREST]))
     covariance = np.linalg.inv(data + np.diag(precision[:CREST]))
     return Fit(points=points, parameters=parameters[:CREST], crest=float(parameters[CREST]),
                covariance=covariance, information=data, s=s, residual=residual,
-               weight=weight, jacobian=jacobian, lean=leans, sigma=sigma, rho=rho, shared=shared,
+               weight=weight, jacobian=jacobian, sigma=sigma, rho=rho, shared=shared,
                converged=converged)
 
 
@@ -214,7 +206,7 @@ def is_bent(fit: Fit) -> bool:
     if min(lefts, len(used) - lefts) < MIN_BENT_POINTS:
         return False
     jacobian, residual = fit.jacobian[used], fit.residual[used]
-    basis, _ = np.linalg.qr(np.hstack([jacobian[:, :CREST], fit.lean[used]]))
+    basis, _ = np.linalg.qr(jacobian[:, :CREST])
     bend = jacobian[:, CREST] - basis @ (basis.T @ jacobian[:, CREST])
     left = residual - basis @ (basis.T @ residual)
     power, along = float(bend @ bend), float(bend @ left)

@@ -1,4 +1,4 @@
-"""How much pixels that err together really say, and how the edges of labels lean as a whole."""
+"""How much pixels that err together really say."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _SOLVER_STEPS = 2
 def information(residual: np.ndarray, jacobian: np.ndarray, used: np.ndarray,
                 side: np.ndarray, row: np.ndarray,
                 sigma_floor: float) -> tuple[np.ndarray, float, float]:
-    """Return the information matrix (k, k) of a fit, its sigma and correlation.
+    """Return the information matrix (6, 6) of a fit, its sigma and correlation.
 
-    ``residual`` (n,) pixels, ``jacobian`` (n, k), ``used`` bool (n,), ``side`` (n,) +-1, ``row``
+    ``residual`` (n,) pixels, ``jacobian`` (n, 6), ``used`` bool (n,), ``side`` (n,) +-1, ``row``
     (n,) in order. Neighbouring rows of one edge err alike, which is modelled as AR(1) with
     R_ij = rho^|row_i - row_j|. With A = J'J the fit scatters by A^-1 (J'RJ) A^-1 sigma^2. The
     residuals show less scatter and less correlation than the noise, for the fitted parameters
@@ -93,17 +93,3 @@ def shared_by(residual: np.ndarray, used: np.ndarray, side: np.ndarray,
     power = max(float(r @ r), np.count_nonzero(used) * sigma_floor ** 2)
     rho = float(np.clip(pairs / power, 0.0, MAX_RHO))
     return (1 + rho) / (1 - rho)
-
-
-def leaning(row: np.ndarray, side: np.ndarray) -> np.ndarray:
-    """Return lines along a left and a right edge, (n, 2): -1 at its highest row, 1 at its lowest.
-
-    ``row`` (n,), ``side`` (n,) +-1; each line is 0 on the other edge.
-    """
-    lines = np.zeros((len(row), 2))
-    for column, value in enumerate((1.0, -1.0)):
-        at = side == value
-        if at.any():
-            height = row[at] - row[at].min()
-            lines[at, column] = 2 * height / max(float(height.max()), 1.0) - 1
-    return lines

@@ -8,7 +8,6 @@ from asap_ros.road import clothoid
 from asap_ros.road.clothoid import C0, K0, K1, PITCH, PSI, WIDTH
 from asap_ros.road.edge_model import Points
 from asap_ros.road.fit import default_prior, doubt_pitch, fit_road, is_bent
-from asap_ros.road.noise import leaning
 
 PRIOR = default_prior(7.0, 3.0, 0.0175)
 CAMERA = MOUNT.camera()
@@ -190,25 +189,6 @@ def test_a_doubted_pitch_widens_the_bands_to_the_other_reading():
     prior = np.diag(PRIOR.sigma ** -2.0)
     np.testing.assert_allclose(np.diag(np.linalg.inv(doubted.information + prior)),
                                np.diag(doubted.covariance), rtol=0.1)
-
-
-def leant(points, rng, sigma):
-    """Return points of edges that lean, each by as much as is drawn for it."""
-    by = leaning(points.v, points.side) @ rng.normal(0.0, sigma, 2)
-    return Points(points.u + by, points.v, points.side)
-
-
-def test_bands_hold_edges_that_lean_where_that_is_reckoned_with():
-    rng, pulls = np.random.default_rng(4), {0.0: [], 5.0: []}
-    for curvature in [0.0, 0.004, -0.008] * 40:
-        truth = Truth(curvature=curvature)
-        points = leant(edge_points(truth, sigma=0.7, rng=rng), rng, 5.0)
-        for lean, pull in pulls.items():
-            found = fit_road(CAMERA, points, PRIOR, lean=lean)
-            pull.append(errors(truth, found, at=20)
-                        / clothoid.curvature_sigma(found.covariance, 20.0))
-    held = {lean: np.mean(np.abs(pull) < 1.96) for lean, pull in pulls.items()}
-    assert held[5.0] >= 0.9 and held[0.0] < 0.6, held
 
 
 def test_what_is_believed_of_roads_counts_where_pixels_err_alike(monkeypatch):

@@ -10,7 +10,7 @@ from synthetic_roads import MOUNT, Truth, edge_points, render
 from asap_ros.road.clothoid import C0, K0, K1, WIDTH
 from asap_ros.road.fit import default_prior, fit_road
 from asap_ros.road.geometry import Reference, Status
-from asap_ros.road.model_error import departures
+from asap_ros.road.model_error import LEAN, departures
 from asap_ros.road.options import RoadOptions
 
 PRIOR = default_prior(7.0, 3.0, 0.0175)
@@ -104,6 +104,33 @@ def test_a_straight_road_is_as_well_known_as_its_pixels_say():
     found = road_of(render(Truth(offset=0.0, heading=0.0)))
     statistical = np.sqrt(found.fit.covariance[K0, K0])
     assert found.geometry.curvature_sigma == pytest.approx(statistical, rel=0.15)
+
+
+def test_bands_hold_edges_that_lean_where_a_network_drew_them():
+    rng, camera, pulls = np.random.default_rng(4), MOUNT.camera(), {True: [], False: []}
+    truth = Truth()
+    for _ in range(60):
+        points = edge_points(truth, sigma=0.5, rng=rng)
+        u = points.u.copy()
+        for side in (1.0, -1.0):
+            at = points.side == side
+            along = (points.v[at] - points.v[at].min()) / np.ptp(points.v[at])
+            u[at] += rng.normal(0.0, LEAN) * (2 * along - 1)
+        fit = fit_road(camera, replace(points, u=u), PRIOR)
+        for predicted, pull in pulls.items():
+            doubts = departures(fit.parameters, camera, RoadOptions(), fit, PRIOR, predicted)
+            sigma = np.sqrt((fit.covariance + doubts.covariance)[C0, C0])
+            pull.append(abs(fit.parameters[C0] - truth.offset) / sigma)
+    held = {predicted: np.mean(np.array(pull) < 1.96) for predicted, pull in pulls.items()}
+    assert held[True] >= 0.9 > 0.7 > held[False], held
+
+
+def test_labels_with_a_confidence_are_a_networks():
+    mask = render(Truth())
+    sure = np.full(mask.shape, 255, np.uint8)
+    exact, predicted = road_of(mask).geometry, road_of(mask, confidence=sure).geometry
+    assert np.all(predicted.curvature_at_s_sigma > exact.curvature_at_s_sigma)
+    np.testing.assert_array_equal(predicted.path[:10], exact.path[:10])
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from synthetic_roads import autoregressive
 
-from asap_ros.road.noise import information, leaning, shared_by
+from asap_ros.road.noise import information, shared_by
 
 
 def line_fits(rho, draws, count=120):
@@ -74,9 +74,3 @@ def test_what_whole_pixels_leave_is_no_sign_of_errors_alike():
     used, side = np.ones(100, bool), np.ones(100)
     assert shared_by(smooth, used, side, 0.29) < 1.02
     assert shared_by(smooth, used, side, 1e-6) > 30
-
-
-def test_an_edge_leans_from_end_to_end_and_leaves_the_other_alone():
-    row, side = np.array([400., 300., 200., 350., 250.]), np.array([1., 1., 1., -1., -1.])
-    np.testing.assert_array_equal(
-        leaning(row, side), [[1, 0], [0, 0], [-1, 0], [0, 1], [0, -1]])
