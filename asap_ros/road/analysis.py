@@ -18,12 +18,13 @@ from asap_ros.road.fit import (
     Fit,
     Prior,
     default_prior,
+    doubted,
     fit_road,
     is_bent,
 )
 from asap_ros.road.free_space import FreeSpace, hood_rows, place, walk_columns
 from asap_ros.road.geometry import RoadGeometry, Status, invalid
-from asap_ros.road.model_error import Departures, departures
+from asap_ros.road.model_error import Departures, departures, of_a_network
 from asap_ros.road.options import RoadOptions
 from asap_ros.road.support import Support, support
 from asap_ros.road.tracker import Motion, Track, Tracker
@@ -97,8 +98,10 @@ class RoadModel:
             fit = fit_road(camera, points, prior, CREST_SIGMA, start=fit)
         bearing = support(fit, edges, columns, camera, options, self.tracker.mount_pitch,
                           self.tracker.bounce)
-        track = self.tracker.step(time, motion, fit if bearing.reliable else None,
-                                  bool(bearing.status & Status.WIDTH_JUMP))
+        told = fit if bearing.reliable else None
+        if told is not None and confidence is not None:
+            told = doubted(told, of_a_network(told, prior))
+        track = self.tracker.step(time, motion, told, bool(bearing.status & Status.WIDTH_JUMP))
         if track is None:
             geometry = invalid(bearing.status)
         else:
@@ -106,8 +109,7 @@ class RoadModel:
                 bearing = Support(np.empty(0), bearing.status | Status.COASTING, True)
                 self._doubts = self._doubts.moved(motion.distance if motion else 0.0)
             else:
-                self._doubts = departures(track.parameters, camera, options, fit, prior,
-                                          predicted=confidence is not None)
+                self._doubts = departures(track.parameters, camera, options, fit, prior)
             geometry = describe(track.parameters, track.covariance, self._doubts, bearing,
                                 columns, camera, mask, confidence, self.labels, options)
         pitch, sigma = self._pitch(track, camera)

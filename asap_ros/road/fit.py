@@ -241,7 +241,13 @@ def doubt_pitch(fit: Fit, expected: float) -> Fit:
     others = np.column_stack([j[:, :PITCH], j[:, WIDTH] * s])
     unit = np.sqrt(np.square(others).sum(axis=0)) + 1e-300
     solution, *_ = np.linalg.lstsq(others / unit, -off * j[:, PITCH], rcond=1e-6)
-    shift = np.append((solution / unit)[:PITCH], off)
-    pull = fit.information @ shift
-    return replace(fit, covariance=fit.covariance + np.outer(shift, shift),
-                   information=fit.information - np.outer(pull, pull) / (1 + shift @ pull))
+    return doubted(fit, np.append((solution / unit)[:PITCH], off)[None])
+
+
+def doubted(fit: Fit, shifts: np.ndarray) -> Fit:
+    """Return a fit whose sigmas span that its parameters are off by each of ``shifts`` (k, 6)."""
+    covariance, information = fit.covariance + shifts.T @ shifts, fit.information
+    for shift in shifts:
+        pull = information @ shift
+        information = information - np.outer(pull, pull) / (1 + shift @ pull)
+    return replace(fit, covariance=covariance, information=information)

@@ -8,9 +8,9 @@ from road_steps import road_of
 from synthetic_roads import MOUNT, Truth, edge_points, render
 
 from asap_ros.road.clothoid import C0, K0, K1, WIDTH
-from asap_ros.road.fit import default_prior, fit_road
+from asap_ros.road.fit import default_prior, doubted, fit_road
 from asap_ros.road.geometry import Reference, Status
-from asap_ros.road.model_error import LEAN, departures
+from asap_ros.road.model_error import LEAN, departures, of_a_network
 from asap_ros.road.options import RoadOptions
 
 PRIOR = default_prior(7.0, 3.0, 0.0175)
@@ -107,7 +107,7 @@ def test_a_straight_road_is_as_well_known_as_its_pixels_say():
 
 
 def test_bands_hold_edges_that_lean_where_a_network_drew_them():
-    rng, camera, pulls = np.random.default_rng(4), MOUNT.camera(), {True: [], False: []}
+    rng, pulls = np.random.default_rng(4), {'exact': [], 'predicted': []}
     truth = Truth()
     for _ in range(60):
         points = edge_points(truth, sigma=0.5, rng=rng)
@@ -116,21 +116,34 @@ def test_bands_hold_edges_that_lean_where_a_network_drew_them():
             at = points.side == side
             along = (points.v[at] - points.v[at].min()) / np.ptp(points.v[at])
             u[at] += rng.normal(0.0, LEAN) * (2 * along - 1)
-        fit = fit_road(camera, replace(points, u=u), PRIOR)
-        for predicted, pull in pulls.items():
-            doubts = departures(fit.parameters, camera, RoadOptions(), fit, PRIOR, predicted)
-            sigma = np.sqrt((fit.covariance + doubts.covariance)[C0, C0])
-            pull.append(abs(fit.parameters[C0] - truth.offset) / sigma)
-    held = {predicted: np.mean(np.array(pull) < 1.96) for predicted, pull in pulls.items()}
-    assert held[True] >= 0.9 > 0.7 > held[False], held
+        fit = fit_road(MOUNT.camera(), replace(points, u=u), PRIOR)
+        wrong = abs(fit.parameters[C0] - truth.offset)
+        pulls['exact'].append(wrong / np.sqrt(fit.covariance[C0, C0]))
+        told = doubted(fit, of_a_network(fit, PRIOR))
+        pulls['predicted'].append(wrong / np.sqrt(told.covariance[C0, C0]))
+    held = {labels: np.mean(np.array(pull) < 1.96) for labels, pull in pulls.items()}
+    assert held['predicted'] >= 0.9 > 0.7 > held['exact'], held
 
 
 def test_labels_with_a_confidence_are_a_networks():
-    mask = render(Truth())
+    mask = render(Truth(curvature=0.004))
     sure = np.full(mask.shape, 255, np.uint8)
     exact, predicted = road_of(mask).geometry, road_of(mask, confidence=sure).geometry
     assert np.all(predicted.curvature_at_s_sigma > exact.curvature_at_s_sigma)
     np.testing.assert_array_equal(predicted.path[:10], exact.path[:10])
+
+
+def test_a_doubted_fit_says_by_that_much_less():
+    rng = np.random.default_rng(1)
+    fit = fit_road(MOUNT.camera(), edge_points(Truth(), sigma=1.0, rng=rng), PRIOR)
+    shifts = of_a_network(fit, PRIOR)
+    told = doubted(fit, shifts)
+    np.testing.assert_allclose(told.covariance, fit.covariance + shifts.T @ shifts)
+    unit = np.sqrt(np.diag(fit.covariance))
+    alone, less = (np.linalg.inv(each.information / np.outer(1 / unit, 1 / unit))
+                   for each in (fit, told))
+    scaled = shifts / unit
+    np.testing.assert_allclose(less, alone + scaled.T @ scaled, rtol=1e-6, atol=1e-6)
 
 
 @dataclass(frozen=True)
