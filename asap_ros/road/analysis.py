@@ -81,8 +81,8 @@ class RoadModel:
         ``confidence`` uint8 (H, W), or None for labels that no network predicted: they are taken
         for exact. ``camera`` is that of the mask's grid; where it is None, ``unknown`` says why
         (NO_CALIBRATION, NO_TF) and the answer is invalid. ``time`` is the frame's stamp in
-        seconds, ``motion`` the vehicle's since the last call. Raises
-        ValueError where the arrays' shapes or types do not fit.
+        seconds, ``motion`` the vehicle's since the last call. Raises ValueError where the arrays'
+        shapes or types do not fit.
         """
         check_frame(mask, confidence, camera)
         if camera is None:
