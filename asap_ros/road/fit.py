@@ -140,9 +140,8 @@ def fit_road(camera: Camera, points: Points, prior: Prior, crest_sigma: float = 
     Gauss-Newton on residuals of u at constant row, ``prior`` included: with Huber's weights
     until settled, then with Tukey's at the scatter found and weighed against the prior by how
     alike neighbouring rows err (``noise.shared_by``). The covariance counts that correlation
-    (``noise.information``). The ground is flat unless
-    ``crest_sigma`` (1/m) says how much it may bend; ``start`` is an earlier fit of the same
-    points to begin at.
+    (``noise.information``). The ground is flat unless ``crest_sigma`` (1/m) says how much it may
+    bend; ``start`` is an earlier fit of the same points to begin at.
     """
     if len(points.u) < MIN_POINTS:
         return None
