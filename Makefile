@@ -8,11 +8,13 @@ PYTEST ?=
 .PHONY: help run test lint build
 
 help:
-	@echo 'make run [BAG=path/to/bag] [RATE=1.0] [MODEL=name|file.onnx] [OUT=out/run]'
+	@echo 'make run [BAG=path/to/bag] [RATE=1.0] [MODEL=name|file.onnx] [PARAMS=file.yaml]'
+	@echo '         [OUT=out/run]'
 	@echo '    replay a recorded drive through the live segmenter; report, overlay video, contact'
 	@echo '    sheet and results then stand in OUT. Without BAG a drive with exact truth is simulated'
 	@echo '    first, [SCENARIO=urban], into OUT/drive, in place of the one before. Without RATE each'
 	@echo '    frame waits for the last result.'
+	@echo '    PARAMS: parameters of the node, a changed copy of config/segmenter.param.yaml'
 	@echo '    e.g. make run'
 	@echo '         make run SCENARIO=night OUT=out/night'
 	@echo '         make run BAG=~/drives/monday'
@@ -34,8 +36,11 @@ ifeq ($(strip $(BAG)),)
 else
 	@bag=$$(realpath -e -- $(BAG) 2>/dev/null) || { \
 	    echo 'make run: there is no bag at $(BAG)' >&2; exit 2; }; \
+	test -z '$(PARAMS)' -o -f $(or $(PARAMS),/) || { \
+	    echo 'make run: there is no file $(PARAMS)' >&2; exit 2; }; \
 	tools/ros ros2 launch asap_ros replay.launch.py bag:="$$bag" \
-	    out:="$$(realpath -m -- $(OUT))" $(if $(RATE),lockstep:=false rate:=$(RATE)) $(if $(MODEL),model:=$(MODEL))
+	    out:="$$(realpath -m -- $(OUT))" $(if $(RATE),lockstep:=false rate:=$(RATE)) $(if $(MODEL),model:=$(MODEL)) \
+	    $(if $(PARAMS),params_file:="$$(realpath -m -- $(PARAMS))")
 endif
 
 test:

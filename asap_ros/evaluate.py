@@ -48,7 +48,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     judged.add_argument('--model', default=Request.model,
                         help='a shipped model or the path of an ONNX file (%(default)s)')
     judged.add_argument('--engine', default=Request.engine,
-                        help='onnxruntime, tensorrt, or auto (%(default)s)')
+                        help='onnxruntime, tensorrt, tensorrt_rtx or auto (%(default)s)')
     judged.add_argument('--size', type=resolution, default=Request.size, metavar='HEIGHTxWIDTH',
                         help='network resolution, multiples of 32 (512x1024)')
     judged.add_argument('--threads', type=int, default=0, help='of the engine, 0: its choice')

@@ -23,6 +23,7 @@ from asap_ros.engine.model_file import ModelError
 from asap_ros.newest import NewestWorker
 from asap_ros.outputs import Outputs
 from asap_ros.pipeline import Pipeline
+from asap_ros.road.camera import doubt_rectified
 from asap_ros.road_outputs import RoadOutputs
 from asap_ros.statistics import Counts, Latencies
 
@@ -172,6 +173,8 @@ class Segmenter(LifecycleNode):
 
     def _calibrate(self, message: CameraInfo) -> None:
         self._answers.camera_info = message
+        self._doubt = (doubt_rectified(self._inputs[0].topic_name, message.d)
+                       if self._value('rectified') else '')
 
     # ---- helpers ---------------------------------------------------------------------------
 
@@ -191,6 +194,7 @@ class Segmenter(LifecycleNode):
         self._last_received = time.monotonic()
         self._last_offered = 0.0
         self._last_stamp = 0
+        self._doubt = ''
 
     def _diagnose(self) -> None:
         """Publish the three statuses, once a second by the steady clock."""
@@ -216,9 +220,15 @@ class Segmenter(LifecycleNode):
                 'latency': diagnostics.latency_status(self._latencies, self._value('max_age'))}))
 
     def _calibration_fault(self) -> str:
-        """Return why the latest frame has no calibration, or no camera where roads are wanted."""
-        road = self._road.fault if self._outputs.wanted(road_outputs.OUTPUTS) else ''
-        return self._answers.calibration_fault or road
+        """Return why the latest frame has no calibration, or where roads are wanted no camera.
+
+        A camera that may not be what it is said to be counts too, and is logged once.
+        """
+        if self._answers.calibration_fault or not self._outputs.wanted(road_outputs.OUTPUTS):
+            return self._answers.calibration_fault
+        if self._doubt:
+            self.get_logger().warning(self._doubt, once=True)
+        return self._road.fault or self._doubt
 
 
 def main(arguments: list[str] | None = None) -> int:

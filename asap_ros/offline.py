@@ -127,7 +127,7 @@ def judge(bag: Bag, drive: Drive, segmenter: Segmenter, vehicle: Vehicle, settin
     processed = 0
     complete = True
     unreadable: list[str] = []  # frames
-    damaged = list(vehicle.damaged)  # what belongs to a frame
+    damaged = list(vehicle.faults)  # and what belongs to a frame
     chain = Chain(segmenter, vehicle, settings)
     output = OutputBag(folder)
     try:

@@ -53,7 +53,7 @@ def score(bag: Bag, drive: Drive, run: Run, vehicle: Vehicle, setting: Setting, 
     lockstep = run.rate is None
     sent = len(run.ledger)
     progress = Progress('scoring', sent)
-    warnings += vehicle.damaged
+    warnings += vehicle.faults
     with Session(folder, setting, sent, frames.rate(bag, drive)) as session:
         done = 0
         # Headers that cannot be read were named when the drive was played.

@@ -99,7 +99,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
                         help='of --frames: how many (%(default)s)')
     parser.add_argument('--seed', type=number(0, 2**31 - 1, int), default=1,
                         help='what is drawn by chance; one seed is always one drive (%(default)s)')
-    parser.add_argument('--size', type=size, default=(512, 1024), metavar='HxW',
+    parser.add_argument('--size', type=size, default=(512, 1024), metavar='HEIGHTxWIDTH',
                         help='of the pictures (512x1024)')
     parser.add_argument('--raw', action='store_true',
                         help='store images as they are, not as JPEG')

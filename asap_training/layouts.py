@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import yaml
 
@@ -15,12 +15,15 @@ from asap_training.datasets import MOST_FAULTS, DataError, Found, Pair
 def camvid(root: Path, split: str) -> Found:
     """Return a split (train, val, test) of CamVid in the SegNet tutorial's layout.
 
-    ``root`` holds ``train.txt`` with one stem a line, ``train/`` and ``trainannot/``.
+    ``root`` holds ``train.txt``, ``train/`` and ``trainannot/``. A line of ``train.txt`` is the
+    stem of a pair, or, as the tutorial has it, the paths of its picture and mask elsewhere, of
+    which only the stem counts.
     """
     stems_file = root / f'{split}.txt'
     if not stems_file.is_file():
-        raise DataError(f'{stems_file} is missing: it lists the stems of the split, one a line')
-    stems = stems_file.read_text().split()
+        raise DataError(f'{stems_file} is missing: it lists the pairs of the split, one a line')
+    stems = [PurePath(line.split()[0]).stem for line in stems_file.read_text().splitlines()
+             if line.strip()]
     if not stems:
         raise DataError(f'{stems_file} is empty: there is nothing in split {split}')
     pairs = tuple(

@@ -26,7 +26,8 @@ from stand import pixels
 from synthetic_roads import MOUNT, Truth, render
 from visualization_msgs.msg import Marker
 
-from asap_ros import images
+from asap_ros import images, node
+from asap_ros.road.camera import doubt_rectified
 from asap_ros.road.geometry import Status
 
 
@@ -148,6 +149,19 @@ def test_distortion_of_rectified_images_is_gone(vehicle):
     car.bench.calibrate(info)
     car.see(render(Truth()))
     assert car.last('road_geometry').valid
+
+
+def test_images_that_may_not_be_rectified_are_told_of(vehicle, monkeypatch, capfd):
+    monkeypatch.setattr(node, 'doubt_rectified', lambda topic, d: doubt_rectified(
+        topic.replace('image', 'image_raw'), d))
+    car = vehicle('road_geometry', info=False, **MOUNTED)
+    info = calibration()
+    distorted(info)
+    car.bench.calibrate(info)
+    car.see(render(Truth()))
+    assert car.last('road_geometry').valid
+    assert car.bench.status('frames', 'as if /image_raw were rectified').level == b'\x01'
+    assert capfd.readouterr().err.count('as if /image_raw were rectified') == 1
 
 
 def test_stale_frame(vehicle):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from asap_ros.engine.build_process import BuildProcess, Request
 from asap_ros.engine.cache import EngineCache
 from asap_ros.engine.cuda import CudaError
 from asap_ros.engine.manifest import Entry, Recipe
-from asap_ros.engine.model_file import Golden, ModelFile
+from asap_ros.engine.model_file import Golden, ModelFile, locate, shipped
 from asap_ros.engine.onnxruntime import OnnxRuntimeEngine
 from asap_ros.engine.served import Proven, ServedEngine, State
 from asap_ros.engine.target import Target, aimed, find_built, gpu_for
@@ -161,14 +162,32 @@ def _without(model: ModelFile, options: EngineOptions, reason: str, failed: bool
         state=State.FALLBACK if failed else State.CHOSEN, message=reason, notify=notify)
 
 
+def _build_command(model: ModelFile, options: EngineOptions, target: Target) -> str:
+    """Return the command that builds what is missing, of its options those that are needed."""
+    recipe, usual = options.recipe, Recipe()
+    name = model.path.stem
+    if name not in shipped() or not locate(name).samefile(model.path):
+        name = str(model.path.resolve())
+    words = ['ros2 run asap_ros build_engine', shlex.quote(name), '--runtime', target.runtime.name]
+    if recipe.precision != usual.precision:
+        words += ['--precision', recipe.precision]
+    if recipe.size != usual.size:
+        words += ['--size', f'{recipe.size[0]}x{recipe.size[1]}']
+    if recipe.batch != usual.batch:
+        words += ['--batch', str(recipe.batch)]
+    if options.cache:
+        words += ['--cache', shlex.quote(options.cache)]
+    return ' '.join(words)
+
+
 def _while_building(model: ModelFile, options: EngineOptions, target: Target, cache: EngineCache,
                     notify) -> ServedEngine:
     """Return ONNX Runtime, and what was asked for once it is built."""
     missing = (
         f'no engine of {model.path.stem} is built for {target.runtime.name} '
         f'{target.runtime.version}, {target.gpu.name}, {options.recipe.precision}, '
-        f'{options.recipe.size[0]}x{options.recipe.size[1]}: ros2 run asap_ros build_engine '
-        f'{model.path.stem} builds it')
+        f'{options.recipe.size[0]}x{options.recipe.size[1]}: '
+        f'{_build_command(model, options, target)} builds it')
     if not options.build and options.name == 'auto':
         return _without(model, options, missing, False, notify)
     if not (options.build and options.allow_fallback):

@@ -19,6 +19,7 @@ from asap_ros.road.camera import (
     PoseError,
     build_camera,
     check_pose,
+    doubt_rectified,
 )
 from asap_ros.road.motion_log import MAX_SILENCE, MotionLog
 from asap_ros.road.tracker import Motion
@@ -40,9 +41,12 @@ class Vehicle:
     """Calibration, mounting and motion out of a bag, asked for frame by frame in time order."""
 
     def __init__(self, bag: Bag, drive: Drive, settings: Settings):
-        """Read a bag's light topics once; ``damaged`` then holds what could not be read."""
+        """Read a bag's light topics once.
+
+        ``faults`` then says what could not be read, and what the settings may have wrong.
+        """
         self._settings = settings
-        self.damaged: list[str] = []
+        self.faults: list[str] = []
         self._parents: dict[str, tuple[str, np.ndarray]] = {}
         infos: list[tuple[int, Calibration]] = []
         moves: list[tuple[float, float, float]] = []
@@ -50,7 +54,7 @@ class Vehicle:
             try:
                 value = message.value
             except BagError as error:
-                self.damaged.append(str(error))
+                self.faults.append(str(error))
                 continue
             if message.topic == drive.camera_info:
                 infos.append((message.stamp_ns, calibration_of(value)))
@@ -61,6 +65,9 @@ class Vehicle:
                 twist = value.twist.twist
                 moves.append((message.stamp_ns / 1e9, twist.linear.x, twist.angular.z))
         infos.sort(key=lambda entry: entry[0])
+        if infos and settings.rectified:
+            doubt = doubt_rectified(drive.image.name, infos[-1][1].d)
+            self.faults += [doubt] if doubt else []
         moves = sorted(m for m in moves if np.isfinite(m).all())
         self._info_stamps = [stamp for stamp, _ in infos]
         self._infos = [info for _, info in infos]

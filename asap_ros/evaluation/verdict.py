@@ -60,7 +60,7 @@ GOALS = (
     Goal('road.coverage_95', 'true curvatures within the 95 % band', low=0.85, high=0.99,
          percent=True),
 )
-"""The project's own goals for the shipped networks on a drive; docs/evaluation.md says why."""
+"""The project's own goals for the shipped networks on a drive."""
 
 
 def sentence(verdict: dict) -> str:

@@ -7,6 +7,7 @@ metric is in ``base_link`` (x forward, y left, z up), whose plane z = 0 is the g
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -284,6 +285,18 @@ def projection(calibration: Calibration, rectified: bool) -> np.ndarray:
     if abs(matrix[0, 1]) > 1e-3 * matrix[0, 0]:
         raise CameraError('cameras with skewed pixels (K[1] or P[1] not 0) are not supported')
     return matrix
+
+
+def doubt_rectified(topic: str, d: Sequence[float]) -> str:
+    """Return why images that are declared to be rectified may not be; '' if nothing says so.
+
+    ``topic``: where they come from; ``d``: the distortion in their CameraInfo, which stands there
+    beside rectified images too.
+    """
+    if 'image_raw' not in topic.split('/') or not np.any(np.array(d, float) != 0):
+        return ''
+    return (f'the road is found as if {topic} were rectified (rectified is true), but its name '
+            'says otherwise and camera_info has non-zero D: use image_rect of image_proc')
 
 
 def build_camera(calibration: Calibration, pose: Pose, mask_width: int, mask_height: int,

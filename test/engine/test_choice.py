@@ -143,7 +143,9 @@ def test_onnxruntime_serves_while_the_engine_is_built_in_another_process(
 def test_nothing_serves_meanwhile_where_that_is_not_allowed(served, gpu):
     for name in ('auto', 'tensorrt_rtx'):
         with pytest.raises(EngineError, match='no engine of asap_mobilenet_v2_camvid is built for '
-                           'tensorrt_rtx .*Stand-in.*ros2 run asap_ros build_engine'):
+                           'tensorrt_rtx .*Stand-in.*ros2 run asap_ros build_engine '
+                           'asap_mobilenet_v2_camvid '
+                           '--runtime tensorrt_rtx --size 64x128 --cache .* builds it'):
             served(name=name, allow_fallback=False)
 
 

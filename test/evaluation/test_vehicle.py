@@ -68,6 +68,18 @@ def test_without_a_calibration_or_with_one_of_another_camera(tmp_path):
             'camera_optical', STAMP, (32, 64), (16, 64))
 
 
+def test_images_that_may_not_be_rectified_are_told_of(tmp_path):
+    def distorted(at):
+        info = tiny_bags.INFO[2](at)
+        info.d = np.array([-0.3, 0.1, 0.0, 0.0, 0.0])
+        return info
+
+    bag = tiny_bags.write(tmp_path / 'drive', [
+        tiny_bags.RAW, (*tiny_bags.INFO[:2], distorted)], 1)
+    assert 'as if /camera/image_raw were rectified' in vehicle(bag).faults[0]
+    assert not vehicle(bag, Settings(rectified=False)).faults
+
+
 def test_motion_between_frames(tmp_path):
     found = vehicle(truthful_bags.write(tmp_path / 'drive', 20))
     for k in range(18):

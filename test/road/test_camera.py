@@ -13,6 +13,7 @@ from asap_ros.road.camera import (
     CameraError,
     PoseError,
     build_camera,
+    doubt_rectified,
     pose_from_mounting,
     pose_from_quaternion,
     projection,
@@ -150,6 +151,14 @@ def test_refused_calibrations(calibration, rectified, says):
 
 def test_rectified_images_of_a_distorted_camera_are_welcome():
     build_camera(replace(CALIBRATION, d=(-0.3, 0.1, 0, 0, 0)), POSE, 1024, 512, True)
+
+
+def test_a_raw_topic_with_distortion_is_no_rectified_one():
+    distortion = (-0.3, 0.1, 0.0, 0.0, 0.0)
+    for topic in ('/front/image_raw', '/front/image_raw/compressed'):
+        assert 'image_rect' in doubt_rectified(topic, distortion)
+        assert not doubt_rectified(topic, (0.0,) * 5)
+    assert not doubt_rectified('/front/image_rect', distortion)
 
 
 @pytest.mark.parametrize('pose, says', [

@@ -25,6 +25,14 @@ def test_missing_files_of_camvid_are_named(tiny_camvid, break_it, message):
         layouts.camvid(tiny_camvid, 'train')
 
 
+def test_lines_of_two_paths_name_the_pair_too(tiny_camvid):
+    stems = (tiny_camvid / 'train.txt').read_text().split()
+    expected = layouts.camvid(tiny_camvid, 'train').pairs
+    (tiny_camvid / 'train.txt').write_text(''.join(
+        f'/SegNet/CamVid/train/{s}.png /SegNet/CamVid/trainannot/{s}.png\n' for s in stems))
+    assert layouts.camvid(tiny_camvid, 'train').pairs == expected
+
+
 def test_cityscapes_is_paired_across_cities_and_label_ids_become_train_ids(tmp_path):
     root = official_cityscapes(tmp_path)
     found = layouts.cityscapes(root, 'train')
