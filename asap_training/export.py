@@ -102,7 +102,9 @@ def expected_mask(model: onnx.ModelProto, frame: np.ndarray) -> np.ndarray:
 
 def export(model: Asap, labels: LabelSet, training: dict, path: Path,
            calibration: Iterable[np.ndarray] | None = None) -> None:
-    """Write the network file, whole or not at all; ``training`` goes into it as it is.
+    """Write the network file, whole or not at all, in a folder that is made where it is not there.
+
+    ``training`` goes into it as it is.
 
     With ``calibration``, uint8 RGB frames (H, W, 3), in int8; else with float16 weights.
     """
@@ -120,6 +122,7 @@ def export(model: Asap, labels: LabelSet, training: dict, path: Path,
     entries = model_file.metadata(labels, proof, training, version())
     helper.set_model_props(proto, entries)
     onnx.checker.check_model(proto)
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix('.partial')
     onnx.save(proto, partial)
     os.replace(partial, path)

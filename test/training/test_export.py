@@ -21,7 +21,7 @@ def test_export_keeps_what_torch_sees(trained, tiny_camvid, tmp_path, monkeypatc
     monkeypatch.setattr(golden, 'frame', lambda: np.random.default_rng(0).integers(
         0, 256, (64, 96, 3)).astype(np.uint8))
     monkeypatch.setattr(export, 'FEWEST_CLASSES', 1)
-    path = tmp_path / 'tiny.onnx'
+    path = tmp_path / 'made' / 'tiny.onnx'
     export.main([str(trained / 'best.safetensors'), '--out', str(path)])
     assert str(Path(export.__file__).parents[1]).encode() not in path.read_bytes()
     model = model_file.read(path)
