@@ -42,12 +42,16 @@ class Goal:
         return f'at most {self.form(self.high)}'
 
     def form(self, value: float | None) -> str:
-        """Return a value of this figure in words."""
+        """Return a value of this figure in words: 3 digits, more where it just misses the goal."""
         if value is None:
             return 'unknown'
+        factor = 100.0 if self.percent else self.scale
+        told = [f'{value * factor:.{digits}g}' for digits in range(3, 10)]
+        number = next((text for text in told
+                       if self.met(float(text) / factor) == self.met(value)), told[0])
         if self.percent:
-            return f'{100 * value:.3g} %'
-        return f'{value * self.scale:.3g}{NO_BREAK + self.unit if self.unit else ""}'
+            return f'{number} %'
+        return f'{number}{NO_BREAK + self.unit if self.unit else ""}'
 
 
 GOALS = (

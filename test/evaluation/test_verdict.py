@@ -40,6 +40,15 @@ def test_a_line_for_the_terminal_names_what_is_missed():
         '(goal: at most 1 %)')
 
 
+@pytest.mark.parametrize('path, value, shown', [
+    ('free_space.false_free', 0.010034, '1.003 %'), ('free_space.false_free', 0.009996, '1 %'),
+    ('free_space.boundary_within_4px', 0.89998, '89.998 %'),
+    ('road.coverage_95', 0.99, '99 %'), ('road.coverage_95', 0.9951, '99.5 %')])
+def test_what_just_misses_a_goal_does_not_look_like_it(path, value, shown):
+    goal, = (goal for goal in GOALS if goal.path == path)
+    assert goal.form(value) == shown
+
+
 def test_without_truth_there_is_no_verdict_and_without_frames_a_bad_one():
     assert judge(document())['good'] is None
     assert judge(document(processed=0))['good'] is False
