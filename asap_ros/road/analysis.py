@@ -39,7 +39,6 @@ LONE_PITCH_SIGMA = 0.005
 """Radians that the pitch is expected to swing by where only one edge is seen, which says
 nothing of it."""
 
-
 EVEN = 0.005
 """Metres a metre by which the edges of an ordinary road may part, which looks like a pitch."""
 

@@ -22,7 +22,6 @@ BENDS = (0.0, 1 / 200, -1 / 200)
 MAX_OFFSET = 0.5
 """Metres to either side that the vehicle is off the centre of a rendered road."""
 
-
 REACHED = 0.95
 """Share of a distance that the view must cover: the last edge pixels lie before edge_far."""
 
