@@ -36,8 +36,8 @@ ifeq ($(strip $(BAG)),)
 else
 	@bag=$$(realpath -e -- $(BAG) 2>/dev/null) || { \
 	    echo 'make run: there is no bag at $(BAG)' >&2; exit 2; }; \
-	test -z '$(PARAMS)' -o -f $(or $(PARAMS),/) || { \
-	    echo 'make run: there is no file $(PARAMS)' >&2; exit 2; }; \
+	$(if $(PARAMS),test -f $(PARAMS) || { \
+	    echo 'make run: there is no file $(PARAMS)' >&2; exit 2; };) \
 	tools/ros ros2 launch asap_ros replay.launch.py bag:="$$bag" \
 	    out:="$$(realpath -m -- $(OUT))" $(if $(RATE),lockstep:=false rate:=$(RATE)) $(if $(MODEL),model:=$(MODEL)) \
 	    $(if $(PARAMS),params_file:="$$(realpath -m -- $(PARAMS))")

@@ -173,8 +173,6 @@ class Segmenter(LifecycleNode):
 
     def _calibrate(self, message: CameraInfo) -> None:
         self._answers.camera_info = message
-        self._doubt = (doubt_rectified(self._inputs[0].topic_name, message.d)
-                       if self._value('rectified') else '')
 
     # ---- helpers ---------------------------------------------------------------------------
 
@@ -194,7 +192,6 @@ class Segmenter(LifecycleNode):
         self._last_received = time.monotonic()
         self._last_offered = 0.0
         self._last_stamp = 0
-        self._doubt = ''
 
     def _diagnose(self) -> None:
         """Publish the three statuses, once a second by the steady clock."""
@@ -226,9 +223,12 @@ class Segmenter(LifecycleNode):
         """
         if self._answers.calibration_fault or not self._outputs.wanted(road_outputs.OUTPUTS):
             return self._answers.calibration_fault
-        if self._doubt:
-            self.get_logger().warning(self._doubt, once=True)
-        return self._road.fault or self._doubt
+        info, doubt = self._answers.camera_info, ''
+        if info is not None and self._inputs and self._value('rectified'):
+            doubt = doubt_rectified(self._inputs[0].topic_name, info.d)
+        if doubt:
+            self.get_logger().warning(doubt, once=True)
+        return self._road.fault or doubt
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -127,7 +127,7 @@ def judge(bag: Bag, drive: Drive, segmenter: Segmenter, vehicle: Vehicle, settin
     processed = 0
     complete = True
     unreadable: list[str] = []  # frames
-    damaged = list(vehicle.faults)  # and what belongs to a frame
+    faults = list(vehicle.faults)  # and those of what belongs to a frame
     chain = Chain(segmenter, vehicle, settings)
     output = OutputBag(folder)
     try:
@@ -148,14 +148,14 @@ def judge(bag: Bag, drive: Drive, segmenter: Segmenter, vehicle: Vehicle, settin
                     session.add(Observation(
                         frame.stamp_ns, recorded.rgb(picture), road.mask, timings,
                         road.geometry if vehicle.calibrated else None, road.space,
-                        recorded.reference(frame, damaged),
-                        *judging.metric_truth(frame, picture.width, damaged)))
+                        recorded.reference(frame, faults),
+                        *judging.metric_truth(frame, picture.width, faults)))
                     _write(output, frame, road, settings.base_frame)
                     processed += 1
             except KeyboardInterrupt:
                 complete = False
             bar.close()
-            warnings = [*unreadable, *damaged, *chain.faults]
+            warnings = [*unreadable, *faults, *chain.faults]
             for sentence in [*warnings, *([bag.damage] if bag.damage else [])]:
                 print(f'warning: {bag.name}: {sentence}', file=sys.stderr)
             sent = processed + len(unreadable)

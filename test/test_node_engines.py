@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
@@ -76,8 +75,7 @@ def test_frames_are_answered_before_while_and_after_the_engine_is_built(
     found = values(status)
     assert status.level == OK and found['state'] == 'chosen'
     assert 'switched from onnxruntime to tensorrt_rtx after' in found['message']
-    assert found['golden_deviation'] == '0 pixels'
-    assert re.fullmatch(r'\d{3} fp16, \d\d fp32', found['layers'])
+    assert found['golden_deviation'] == '0 pixels' and found['layers'].startswith('148 fp16')
     said = capfd.readouterr().err
     assert 'building it, onnxruntime serves meanwhile' in said and 'between two frames' in said
 

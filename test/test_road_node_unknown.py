@@ -130,23 +130,26 @@ def of_another_size(info):
     info.width *= 2
 
 
+def told(vehicle, change, *outputs, **parameters):
+    """Return a car whose camera_info is changed so."""
+    car = vehicle(*outputs, info=False, **MOUNTED, **parameters)
+    info = calibration()
+    change(info)
+    car.bench.calibrate(info)
+    return car
+
+
 @pytest.mark.parametrize('fault, says', [
     (distorted, 'rectify_node'), (uncalibrated, 'not calibrated'),
     (of_another_size, 'but the image is 1024x512')])
 def test_camera_info_that_cannot_be_used(vehicle, capfd, fault, says):
-    car = vehicle(rectified=False, info=False, **MOUNTED)
-    info = calibration()
-    fault(info)
-    car.bench.calibrate(info)
+    car = told(vehicle, fault, rectified=False)
     assert_unknown(car, car.see(render(Truth())), Status.NO_CALIBRATION)
     assert says in capfd.readouterr().err
 
 
 def test_distortion_of_rectified_images_is_gone(vehicle):
-    car = vehicle('road_geometry', info=False, **MOUNTED)
-    info = calibration()
-    distorted(info)
-    car.bench.calibrate(info)
+    car = told(vehicle, distorted, 'road_geometry')
     car.see(render(Truth()))
     assert car.last('road_geometry').valid
 
@@ -154,10 +157,7 @@ def test_distortion_of_rectified_images_is_gone(vehicle):
 def test_images_that_may_not_be_rectified_are_told_of(vehicle, monkeypatch, capfd):
     monkeypatch.setattr(node, 'doubt_rectified', lambda topic, d: doubt_rectified(
         topic.replace('image', 'image_raw'), d))
-    car = vehicle('road_geometry', info=False, **MOUNTED)
-    info = calibration()
-    distorted(info)
-    car.bench.calibrate(info)
+    car = told(vehicle, distorted, 'road_geometry')
     car.see(render(Truth()))
     assert car.last('road_geometry').valid
     assert car.bench.status('frames', 'as if /image_raw were rectified').level == b'\x01'

@@ -65,9 +65,9 @@ class Vehicle:
                 twist = value.twist.twist
                 moves.append((message.stamp_ns / 1e9, twist.linear.x, twist.angular.z))
         infos.sort(key=lambda entry: entry[0])
-        if infos and settings.rectified:
-            doubt = doubt_rectified(drive.image.name, infos[-1][1].d)
-            self.faults += [doubt] if doubt else []
+        if infos and settings.rectified and (
+                doubt := doubt_rectified(drive.image.name, infos[-1][1].d)):
+            self.faults.append(doubt)
         moves = sorted(m for m in moves if np.isfinite(m).all())
         self._info_stamps = [stamp for stamp, _ in infos]
         self._infos = [info for _, info in infos]
