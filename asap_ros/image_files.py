@@ -1,4 +1,4 @@
-"""Picture files: what a JPEG, PNG or WebP says of itself, whether it is whole, and writing one.
+"""Picture files: what a JPEG, PNG or WebP says of itself, whether it is whole; reading, writing.
 
 OpenCV decodes what it is given: depending on its version a JPEG that was cut off becomes a
 picture with a grey lower half, and a header of a few bytes may ask for gigabytes. So size and
@@ -40,6 +40,22 @@ class ImageFile:
     height: int
     width: int
     grey: bool
+
+
+def read(path: Path, flags: int = cv2.IMREAD_COLOR) -> np.ndarray:
+    """Return the pixels of a whole picture file as OpenCV gives them for ``flags`` (BGR).
+
+    Raises ImageError, naming the file, where it cannot be read or not all of it is there.
+    """
+    try:
+        data = path.read_bytes()
+        inspect(data)
+    except (OSError, ImageError) as error:
+        raise ImageError(f'{path} cannot be read as a picture: {error}') from error
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if pixels is None:
+        raise ImageError(f'{path} cannot be read as a picture')
+    return pixels
 
 
 def write(path: Path, pixels: np.ndarray) -> None:

@@ -19,21 +19,22 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         '--data', action='append', default=[], metavar='NAME=FOLDER', type=_named_folder,
         help='the folder of a data set that the recipe names; once for each')
     parser.add_argument(
-        '--packed', type=_folder, metavar='FOLDER',
+        '--packed', type=folder, metavar='FOLDER',
         help='what asap_training.pack made of all data sets of the recipe, instead of --data')
 
 
-def _folder(text: str) -> Path:
+def folder(text: str) -> Path:
+    """Parse the path of a folder that is there."""
     if not Path(text).is_dir():
         raise argparse.ArgumentTypeError(f'{text} is not a folder')
     return Path(text)
 
 
 def _named_folder(text: str) -> tuple[str, Path]:
-    name, separator, folder = text.partition('=')
+    name, separator, path = text.partition('=')
     if not separator:
         raise argparse.ArgumentTypeError(f'{text!r} is not NAME=FOLDER')
-    return name, _folder(folder)
+    return name, folder(path)
 
 
 def open_source(options: argparse.Namespace, source: Source, used: Recipe) -> DataSet:

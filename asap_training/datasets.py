@@ -87,14 +87,9 @@ class DataSet:
     def _decode(self, path: Path, flags: int) -> np.ndarray:
         """Return a picture's pixels as OpenCV gives them; DataError where not all are there."""
         try:
-            data = path.read_bytes()
-            image_files.inspect(data)  # OpenCV decodes the half of a file without a word
-        except (OSError, ImageError) as error:
-            raise DataError(f'{self.name}: {path} cannot be read as a picture: {error}') from error
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-        if pixels is None:
-            raise DataError(f'{self.name}: {path} cannot be read as a picture')
-        return pixels
+            return image_files.read(path, flags)
+        except ImageError as error:
+            raise DataError(f'{self.name}: {error}') from error
 
 
 @dataclass(frozen=True)

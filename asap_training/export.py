@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,7 @@ from asap_ros.labels import LabelSet
 from asap_ros.network.asap import Asap
 from asap_ros.network.deployed import Deployed
 from asap_ros.version import version
-from asap_training import arguments, checkpoint, golden, quantise, recipe
+from asap_training import checkpoint, golden, recipe
 from asap_training.arguments import fail, stopped
 from asap_training.checkpoint import SMALLEST_HALVED
 from asap_training.start import conv_norms
@@ -34,7 +33,6 @@ from asap_training.start import conv_norms
 EXAMPLES = """examples:
   python -m asap_training.export runs/camvid_resnet18/best.safetensors \\
       --score test.json --out models/asap_resnet18_camvid.onnx
-  ... --int8 --data camvid=data/camvid --out models/asap_resnet18_camvid_int8.onnx
 """
 OPSET = 18
 FEWEST_CLASSES = 3
@@ -100,20 +98,20 @@ def expected_mask(model: onnx.ModelProto, frame: np.ndarray) -> np.ndarray:
     return session.run(['labels'], {'image': frame[np.newaxis]})[0][0]
 
 
-def export(model: Asap, labels: LabelSet, training: dict, path: Path,
-           calibration: Iterable[np.ndarray] | None = None) -> None:
-    """Write the network file, whole or not at all, in a folder that is made where it is not there.
-
-    ``training`` goes into it as it is.
-
-    With ``calibration``, uint8 RGB frames (H, W, 3), in int8; else with float16 weights.
-    """
+def export(model: Asap, labels: LabelSet, training: dict, path: Path) -> None:
+    """Write the network file, its weights as float16. ``training`` goes into it as it is."""
     proto = to_onnx(model)
-    if calibration is None:
-        halve_weights(proto)
-    else:
-        proto = quantise.quantise(proto, calibration)
-    frame = golden.frame()
+    halve_weights(proto)
+    write(proto, labels, golden.frame(), training, path)
+
+
+def write(proto: onnx.ModelProto, labels: LabelSet, frame: np.ndarray, training: dict,
+          path: Path) -> None:
+    """Write a network with its metadata, whole or not at all; its folder is made where need be.
+
+    ``frame``: uint8 RGB (H, W, 3), becomes the golden frame, with the mask that the network
+    gives for it. Raises ValueError where that mask would prove nothing.
+    """
     proof = Golden(frame, expected_mask(proto, frame))
     if len(np.unique(proof.mask)) < FEWEST_CLASSES:
         raise ValueError(
@@ -138,9 +136,6 @@ def main(given: list[str] | None = None) -> None:
     parser.add_argument('--score', type=Path, action='append', default=[],
                         help='JSON that asap_training.evaluate printed; may be given again')
     parser.add_argument('--out', type=Path, required=True)
-    parser.add_argument('--int8', action='store_true',
-                        help='quantise to int8 for a CPU, calibrated on the training data')
-    arguments.add_data(parser)
     options = parser.parse_args(given)
     with fail(parser), stopped(parser):
         saved = checkpoint.load(options.checkpoint)
@@ -149,12 +144,7 @@ def main(given: list[str] | None = None) -> None:
             'recipe': used.name, 'epoch': saved.facts['epoch'], 'seed': saved.facts['seed'],
             'config': saved.facts['config'],
             'scores': [json.loads(path.read_text()) for path in options.score]}
-        frames = None
-        if options.int8:
-            training['precision'] = 'int8'
-            used, sets, _ = arguments.open_data(options, used)
-            frames = quantise.calibration(sets, used.size)
-        export(checkpoint.network(saved), used.label_set, training, options.out, frames)
+        export(checkpoint.network(saved), used.label_set, training, options.out)
     size = options.out.stat().st_size / 1e6
     print(f'{options.out}: {size:.1f} MB')
 

@@ -1,13 +1,19 @@
-"""An exported network in int8: static calibration to QDQ form, for CPUs with VNNI."""
+"""A network file in int8, for CPUs with VNNI: ``python -m asap_training.quantise``.
+
+Static calibration to QDQ form by ONNX Runtime.
+"""
 
 from __future__ import annotations
 
+import argparse
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
+from onnx import TensorProto, numpy_helper
 from onnxruntime.quantization import (
     CalibrationDataReader,
     QuantFormat,
@@ -17,8 +23,19 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from tqdm import tqdm
 
-from asap_ros import preprocess
-from asap_training.datasets import DataSet
+from asap_ros import image_files, preprocess
+from asap_ros.arguments import resolution
+from asap_ros.engine import model_file
+from asap_ros.engine.choice import open_engine
+from asap_training import export
+from asap_training.arguments import fail, folder, stopped
+
+EXAMPLES = """examples:
+  python -m asap_training.quantise models/asap_mobilenet_v2_driving.onnx \\
+      --pictures my_camera/frames --out my_camera/driving_int8.onnx
+      some dozens of frames of the camera that it shall run on, spread over its drives
+  ... --size 448x608: where the node's resolution is another one than 512x1024
+"""
 
 FRAMES = 32
 """Frames that the ranges of the activations are taken from."""
@@ -40,13 +57,31 @@ class _Frames(CalibrationDataReader):
         return None if frame is None else {'image': frame[np.newaxis]}
 
 
-def calibration(sets: list[DataSet], size: tuple[int, int]) -> Iterator[np.ndarray]:
-    """Yield FRAMES pictures spread evenly over the training data, uint8 RGB (*size, 3)."""
-    places = [(data, index) for data in sets for index in range(len(data.pairs))]
-    chosen = np.linspace(0, len(places) - 1, min(FRAMES, len(places))).round().astype(int)
-    for place in tqdm(chosen.tolist(), 'calibrating', leave=False):
-        data, index = places[place]
-        yield np.ascontiguousarray(preprocess.resize(data.read(index)[0], size))
+def calibration(root: Path, size: tuple[int, int]) -> list[np.ndarray]:
+    """Return FRAMES pictures spread evenly over those under ``root``, uint8 RGB (*size, 3).
+
+    Raises ValueError where there is none, ImageError where one cannot be read.
+    """
+    paths = sorted(p for p in root.rglob('*') if p.suffix.lower() in image_files.SUFFIXES)
+    if not paths:
+        raise ValueError(f'{root} holds no picture ({", ".join(image_files.SUFFIXES)})')
+    chosen = np.linspace(0, len(paths) - 1, min(FRAMES, len(paths))).round().astype(int)
+    pictures = (image_files.read(paths[index]) for index in chosen)
+    return [cv2.cvtColor(preprocess.resize(p, size), cv2.COLOR_BGR2RGB) for p in pictures]
+
+
+def widen_weights(model: onnx.ModelProto) -> None:
+    """Store float16 weights as float32 without the cast behind each, in place.
+
+    Undoes ``export.halve_weights``: what is quantised must be a weight, not the result of a node.
+    """
+    graph = model.graph
+    halves = {t.name: t for t in graph.initializer if t.data_type == TensorProto.FLOAT16}
+    for node in [n for n in graph.node if n.op_type == 'Cast' and n.input[0] in halves]:
+        tensor = halves[node.input[0]]
+        values = numpy_helper.to_array(tensor).astype(np.float32)
+        tensor.CopyFrom(numpy_helper.from_array(values, node.output[0]))
+        graph.node.remove(node)
 
 
 def quantise(model: onnx.ModelProto, frames: Iterable[np.ndarray]) -> onnx.ModelProto:
@@ -56,8 +91,8 @@ def quantise(model: onnx.ModelProto, frames: Iterable[np.ndarray]) -> onnx.Model
     scale a channel; activations are uint8 with a zero point, which ONNX Runtime's CPU provider
     runs as integers. (TensorRT wants symmetric ones; it has float16, which costs no accuracy.)
     """
-    with tempfile.TemporaryDirectory() as folder:
-        plain, ready, done = (Path(folder) / f'{name}.onnx' for name in ('plain', 'ready', 'done'))
+    with tempfile.TemporaryDirectory() as place:
+        plain, ready, done = (Path(place) / f'{name}.onnx' for name in ('plain', 'ready', 'done'))
         onnx.save(model, plain)
         # Sizes are open, which symbolic shape inference does not follow through every node.
         quant_pre_process(str(plain), str(ready), skip_symbolic_shape=True)
@@ -66,3 +101,52 @@ def quantise(model: onnx.ModelProto, frames: Iterable[np.ndarray]) -> onnx.Model
             op_types_to_quantize=OPERATORS, per_channel=True,
             activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
         return onnx.load(done)
+
+
+def agreement(one: Path, other: Path, frames: list[np.ndarray]) -> float:
+    """Return the share of pixels that two network files label alike, 0 to 1."""
+    engines = [open_engine(model_file.read(path), provider='cpu')[0] for path in (one, other)]
+    shares = []
+    for frame in tqdm(frames, 'comparing', leave=False):
+        first, second = (engine.infer(frame[np.newaxis])[0].copy() for engine in engines)
+        shares.append((first == second).mean())
+    return float(np.mean(shares))
+
+
+def main(given: list[str] | None = None) -> None:
+    """Quantise a network file to int8, calibrated on pictures like those that it shall see.
+
+    For ONNX Runtime on a CPU with VNNI; for a GPU take the file as it is. The pictures need no
+    labels. The scores that the file carries are not taken over: they are the old network's.
+    """
+    parser = argparse.ArgumentParser(
+        prog='python -m asap_training.quantise', description=main.__doc__, epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('model', type=Path, help='an exported network (.onnx)')
+    parser.add_argument('--pictures', type=folder, required=True, metavar='FOLDER',
+                        help=f'pictures of the camera, also in folders below; {FRAMES} are used')
+    parser.add_argument('--size', type=resolution, default=(512, 1024), metavar='HEIGHTxWIDTH',
+                        help='through the network; default: 512x1024')
+    parser.add_argument('--out', type=Path, required=True)
+    options = parser.parse_args(given)
+    with fail(parser), stopped(parser):
+        model = model_file.read(options.model)
+        if model.training.get('precision') == 'int8':
+            raise ValueError(f'{options.model} is quantised already')
+        if options.out.resolve() == options.model.resolve():
+            raise ValueError(f'{options.out} would take the place of the file that is quantised')
+        model_file.check_size(options.size)
+        frames = calibration(options.pictures, options.size)
+        proto = onnx.load(options.model)
+        widen_weights(proto)
+        proto = quantise(proto, tqdm(frames, 'calibrating', leave=False))
+        training = model.training | {'precision': 'int8', 'scores': []}
+        export.write(proto, model.labels, model.golden.frame, training, options.out)
+        alike = agreement(options.model, options.out, frames)
+    size = options.out.stat().st_size / 1e6
+    print(f'{options.out}: {size:.1f} MB; labels {100 * alike:.2f} % of '
+          f'the pixels of {len(frames)} pictures as {options.model.name} does')
+
+
+if __name__ == '__main__':
+    main()

@@ -14,7 +14,6 @@ from asap_ros import image_files
 from asap_ros import labels as label_sets
 from asap_training import checkpoint, layouts, recipe
 from asap_training.arguments import fail, stopped
-from asap_training.datasets import DataError
 from asap_training.evaluate import add_protocol, protocol_of
 from asap_training.inference import label_mask
 
@@ -57,9 +56,7 @@ def main(given: list[str] | None = None) -> None:
                       / f'{path.stem.removesuffix(ENDING)}_labelIds.png')
             if target.is_file():
                 continue
-            pixels = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-            if pixels is None:
-                raise DataError(f'{path} cannot be read as a picture')
+            pixels = cv2.cvtColor(image_files.read(path), cv2.COLOR_BGR2RGB)
             ids = cityscapes.to_raw[label_mask(model, pixels, protocol)]
             target.parent.mkdir(parents=True, exist_ok=True)
             image_files.write(target, ids)

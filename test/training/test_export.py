@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 import torch
 
@@ -42,32 +41,6 @@ def test_export_keeps_what_torch_sees(trained, tiny_camvid, tmp_path, monkeypatc
     scores = json.loads(capsys.readouterr().out)
     assert scores['onnx']['agreement'] > 0.999
     assert scores['onnx']['miou'] == pytest.approx(scores['miou'], abs=0.02)
-
-
-def test_int8_sees_what_float_sees(trained, tiny_camvid, tmp_path, monkeypatch, capsys):
-    """A calibrated file is a quarter of the weights' size and labels the same but for edges."""
-    monkeypatch.setattr(golden, 'frame', lambda: np.random.default_rng(0).integers(
-        0, 256, (64, 96, 3)).astype(np.uint8))
-    monkeypatch.setattr(export, 'FEWEST_CLASSES', 1)
-    path, best = tmp_path / 'int8.onnx', str(trained / 'best.safetensors')
-    export.main([best, '--int8', '--data', f'camvid={tiny_camvid}', '--out', str(path)])
-    network = checkpoint.network(checkpoint.load(trained / 'best.safetensors'))
-    parameters = sum(p.numel() for p in network.parameters())
-    assert path.stat().st_size < 1.3 * parameters, 'a byte a weight'
-    model = model_file.read(path)
-    assert model.training['precision'] == 'int8'
-    kinds = [node.op_type for node in onnx.load(path).graph.node]
-    assert kinds.count('QuantizeLinear') > 30 and kinds.count('DequantizeLinear') > 60
-    engine, facts = open_engine(model, threads=1)
-    assert facts.golden_agreement == 1.0 and facts.precision == 'int8'
-    capsys.readouterr()
-    evaluate.main([best, '--data', f'camvid={tiny_camvid}', '--onnx', str(path)])
-    scores = json.loads(capsys.readouterr().out)
-    assert scores['onnx']['agreement'] > 0.95
-    engine.infer(np.zeros((2, 32, 160, 3), np.uint8))  # batch and size are still open
-    with pytest.raises(SystemExit):
-        export.main([best, '--int8', '--out', str(path)])
-    assert '--data camvid=FOLDER' in capsys.readouterr().err
 
 
 def test_an_untrained_network_is_not_exported_as_if_it_were(tmp_path):
