@@ -18,7 +18,8 @@ from tqdm import tqdm
 
 from asap_ros.arguments import resolution
 from asap_ros.engine import choice, cuda, model_file, prepare, roofline
-from asap_ros.engine.base import Engine, EngineError
+from asap_ros.engine.agreement import compare
+from asap_ros.engine.base import EngineError
 from asap_ros.engine.cache import EngineCache
 from asap_ros.engine.choice import TENSORRT, EngineOptions
 from asap_ros.engine.manifest import Entry, Recipe
@@ -114,15 +115,6 @@ def read_pictures(folder: Path, size: tuple[int, int]) -> list[np.ndarray]:
             raise EngineError(f'{path} is damaged or no picture')
         pictures.append(cv2.resize(picture, size[::-1])[..., ::-1])
     return pictures
-
-
-def compare(engine: Engine, reference: Engine, pictures: list[np.ndarray]) -> dict:
-    """Return how far the masks of two engines agree on pictures; ``least`` is the worst one's."""
-    shares = []
-    for picture in tqdm(pictures, 'comparing masks', unit='picture', leave=False):
-        frame = np.ascontiguousarray(picture[np.newaxis])
-        shares.append(float((engine.infer(frame)[0] == reference.infer(frame)[0]).mean()))
-    return {'pictures': len(shares), 'mean': float(np.mean(shares)), 'least': min(shares)}
 
 
 def run(options: argparse.Namespace) -> dict:

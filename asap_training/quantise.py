@@ -26,6 +26,7 @@ from tqdm import tqdm
 from asap_ros import image_files, preprocess
 from asap_ros.arguments import resolution
 from asap_ros.engine import model_file
+from asap_ros.engine.agreement import compare
 from asap_ros.engine.choice import open_engine
 from asap_training import export
 from asap_training.arguments import fail, folder, stopped
@@ -103,16 +104,6 @@ def quantise(model: onnx.ModelProto, frames: Iterable[np.ndarray]) -> onnx.Model
         return onnx.load(done)
 
 
-def agreement(one: Path, other: Path, frames: list[np.ndarray]) -> float:
-    """Return the share of pixels that two network files label alike, 0 to 1."""
-    engines = [open_engine(model_file.read(path), provider='cpu')[0] for path in (one, other)]
-    shares = []
-    for frame in tqdm(frames, 'comparing', leave=False):
-        first, second = (engine.infer(frame[np.newaxis])[0].copy() for engine in engines)
-        shares.append((first == second).mean())
-    return float(np.mean(shares))
-
-
 def main(given: list[str] | None = None) -> None:
     """Quantise a network file to int8, calibrated on pictures like those that it shall see.
 
@@ -142,7 +133,9 @@ def main(given: list[str] | None = None) -> None:
         proto = quantise(proto, tqdm(frames, 'calibrating', leave=False))
         training = model.training | {'precision': 'int8', 'scores': []}
         export.write(proto, model.labels, model.golden.frame, training, options.out)
-        alike = agreement(options.model, options.out, frames)
+        float_engine, int8_engine = (
+            open_engine(file, provider='cpu')[0] for file in (model, model_file.read(options.out)))
+        alike = compare(int8_engine, float_engine, frames)['mean']
     size = options.out.stat().st_size / 1e6
     print(f'{options.out}: {size:.1f} MB; labels {100 * alike:.2f} % of '
           f'the pixels of {len(frames)} pictures as {options.model.name} does')

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from asap_training import train
+from asap_training import export, golden, train
 
 # Threads that share so little work wait for each other, above all where others use the cores too.
 torch.set_num_threads(1)
@@ -88,3 +88,11 @@ def trained_once(tmp_path_factory) -> Path:
 def trained(trained_once, tmp_path) -> Path:
     """Return a copy of that run's folder, for this test alone."""
     return Path(shutil.copytree(trained_once / 'run', tmp_path / 'run'))
+
+
+@pytest.fixture
+def tiny_golden(monkeypatch):
+    """Let the tiny network, which knows two classes, prove itself on a frame of 64x96."""
+    monkeypatch.setattr(golden, 'frame', lambda: np.random.default_rng(0).integers(
+        0, 256, (64, 96, 3)).astype(np.uint8))
+    monkeypatch.setattr(export, 'FEWEST_CLASSES', 1)

@@ -8,15 +8,12 @@ import pytest
 
 from asap_ros.engine import model_file
 from asap_ros.engine.choice import open_engine
-from asap_training import checkpoint, evaluate, export, golden, quantise
+from asap_training import checkpoint, evaluate, export, quantise
 
 
 @pytest.fixture
-def exported(trained, tmp_path, monkeypatch):
+def exported(trained, tmp_path, tiny_golden):
     """Return the network file of the tiny run."""
-    monkeypatch.setattr(golden, 'frame', lambda: np.random.default_rng(0).integers(
-        0, 256, (64, 96, 3)).astype(np.uint8))
-    monkeypatch.setattr(export, 'FEWEST_CLASSES', 1)
     path = tmp_path / 'tiny.onnx'
     export.main([str(trained / 'best.safetensors'), '--out', str(path)])
     return path
