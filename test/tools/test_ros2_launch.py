@@ -22,6 +22,20 @@ def generate_launch_description():
         ExecuteProcess(cmd=[LaunchConfiguration('needed')], shell=True, output='screen')])
 """
 
+INTERRUPTED_LAUNCH_FILE = """
+import os
+import signal
+from launch import LaunchDescription
+from launch.actions import OpaqueFunction
+
+def interrupt_and_go_on(context):
+    os.kill(os.getpid(), signal.SIGINT)
+    print('went on')
+
+def generate_launch_description():
+    return LaunchDescription([OpaqueFunction(function=interrupt_and_go_on)])
+"""
+
 
 @pytest.fixture
 def launch_file(tmp_path):
@@ -107,3 +121,11 @@ def test_interrupting_ends_what_was_launched(launch_file):
     rest = running.stdout.read()
     assert running.wait() == 0
     assert 'user interrupted' in rest
+
+
+def test_an_interrupt_leaves_nothing_half_done(tmp_path):
+    path = tmp_path / 'interrupted.launch.py'
+    path.write_text(INTERRUPTED_LAUNCH_FILE)
+    ended = ros2_launch(path)
+    assert 'went on' in ended.stdout
+    assert ended.returncode == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import launch
@@ -96,6 +97,9 @@ def run(path: Path, arguments: list[tuple[str, str]], *, debug: bool, noninterac
     service.include_launch_description(launch.LaunchDescription([
         launch.actions.IncludeLaunchDescription(
             AnyLaunchDescriptionSource(str(path)), launch_arguments=arguments)]))
+    # launch hears Ctrl-C by itself, from asyncio's wake-up descriptor. Python's own handler would
+    # also raise KeyboardInterrupt at whatever line launch is, which leaves that line's work undone.
+    signal.signal(signal.SIGINT, lambda signum, frame: None)
     return service.run()
 
 
