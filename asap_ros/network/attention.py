@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from asap_ros.network.config import AsapConfig, Attention
 
@@ -36,17 +37,29 @@ class SelfAttention(nn.Module):
             logits = query.float().transpose(1, 2) @ key.float()
             return torch.softmax(logits if self.scale is None else logits * self.scale, dim=-1)
 
+    def fused(self, x: Tensor) -> Tensor:
+        """Return (A V) over all positions, (N, C, L) -> (N, C, L), without ever holding A.
+
+        A of all positions is gigabytes. The fused kernels work in float32 where they are given it,
+        and want Q and K as wide as V: zeros beside them change no product.
+        """
+        query, key, value = (module(x).transpose(1, 2).unsqueeze(1)
+                             for module in (self.query, self.key, self.value))
+        missing = max(value.shape[-1] - query.shape[-1], 0)
+        with torch.autocast(x.device.type, enabled=False):
+            context = functional.scaled_dot_product_attention(
+                functional.pad(query.float(), (0, missing)),
+                functional.pad(key.float(), (0, missing)),
+                value.float().contiguous(), scale=self.scale or 1.0)
+        return context.squeeze(1).transpose(1, 2).to(x.dtype)
+
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""
-        n, channels, height, width = x.shape
         if self.axis is None:
-            pooled = x.flatten(2)
+            context = self.fused(x.flatten(2)).view(x.shape)
         else:
             pooled = x.mean(self.axis)
-        weights = self.attention(pooled)
-        context = self.value(pooled) @ weights.to(x.dtype).transpose(1, 2)
-        if self.gain is not None:
-            context = context * self.gain
-        if self.axis is None:
-            return x + context.view(n, channels, height, width)
-        return x + context.unsqueeze(self.axis)
+            weights = self.attention(pooled)
+            context = self.value(pooled) @ weights.to(x.dtype).transpose(1, 2)
+            context = context.unsqueeze(self.axis)
+        return x + (context if self.gain is None else context * self.gain)

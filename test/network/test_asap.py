@@ -85,10 +85,13 @@ def test_counted_attention_is_the_formula(base):
     def count(attention):
         return costs.counted(Asap(replace(base, attention=attention)).eval(), 256, 256)
 
-    positions, c = 256 // base.fused_stride, base.channels
-    biases = positions * (2 * base.key_channels + c)
-    expected = costs.table_three(base, 256, 256).vertical - biases
-    assert count(Attention.VERTICAL) - count(Attention.NONE) == expected
+    columns, c, q = 256 // base.fused_stride, base.channels, base.key_channels
+    formula = costs.table_three(base, 256, 256)
+    without = count(Attention.NONE)
+    assert count(Attention.VERTICAL) - without == formula.vertical - columns * (2 * q + c)
+    zeros = columns ** 4 * (c - q)  # they widen Q and K to V
+    assert count(Attention.CONVENTIONAL) - without - zeros == (
+        formula.conventional - columns ** 2 * (2 * q + c))
 
 
 @pytest.mark.parametrize('trunk, millions', [(Trunk.RESNET18, 18.95e9), (Trunk.MOBILENET_V2, 3e9)])

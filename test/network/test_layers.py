@@ -91,15 +91,15 @@ def test_attention_adds_one_context_per_column_or_row(x, kind, axis):
     torch.testing.assert_close(added.mean(axis), context, atol=1e-5, rtol=1e-5)
 
 
-def test_conventional_attention_is_scaled_dot_product_attention(x):
-    config = replace(SLIM_4, channels=6, key_channels=2, attention=Attention.CONVENTIONAL,
-                     attention_scale=True)
-    module = SelfAttention(config)
+@pytest.mark.parametrize('scaled', [False, True])
+@pytest.mark.parametrize('keys', [2, 6, 9])
+def test_conventional_attention_weighs_every_position(x, keys, scaled):
+    """Eq. 3 and 4 written out, for Q and K narrower than V, as wide and wider."""
+    module = SelfAttention(replace(SLIM_4, channels=6, key_channels=keys, attention_scale=scaled,
+                                   attention=Attention.CONVENTIONAL))
     flat = x.flatten(2)
-    query, key, value = (f(flat).transpose(1, 2) for f in (module.query, module.key, module.value))
-    expected = torch.nn.functional.scaled_dot_product_attention(query, key, value)
-    torch.testing.assert_close(module(x) - x, expected.transpose(1, 2).view_as(x),
-                               atol=1e-5, rtol=1e-5)
+    context = module.value(flat) @ module.attention(flat).transpose(1, 2)
+    torch.testing.assert_close(module(x) - x, context.view_as(x), atol=1e-5, rtol=1e-5)
 
 
 def test_a_learned_gain_starts_without_attention(x):

@@ -43,7 +43,7 @@ def exported(model: Asap, path: Path) -> Path:
 
 @pytest.fixture(scope='module', params=[
     {'trunk': 'resnet18'}, {'trunk': 'mobilenet_v2'}, {'fusion': 'general'},
-    {'merge': 'concat', 'fused_stride': 8}], ids=str)
+    {'merge': 'concat', 'fused_stride': 8}, {'attention': 'conventional'}], ids=str)
 def trained_and_file(request, tmp_path_factory):
     """Return a network and its network file."""
     model = network(**request.param)

@@ -98,7 +98,7 @@ def run(path: Path, arguments: list[tuple[str, str]], *, debug: bool, noninterac
         launch.actions.IncludeLaunchDescription(
             AnyLaunchDescriptionSource(str(path)), launch_arguments=arguments)]))
     # launch hears Ctrl-C by itself, from asyncio's wake-up descriptor. Python's own handler would
-    # also raise KeyboardInterrupt at whatever line launch is, which leaves that line's work undone.
+    # also raise KeyboardInterrupt at whatever line launch is at and leave its work undone.
     signal.signal(signal.SIGINT, lambda signum, frame: None)
     return service.run()
 
