@@ -36,7 +36,7 @@ def why_no_frames(node: Node, topic: str, message_type: str, qos: QoSProfile) ->
         compatible, reason = qos_check_compatible(publisher.qos_profile, qos)
         if compatible != QoSCompatibility.ERROR:
             return (f'{topic} has a publisher of the right type and QoS that sends nothing: '
-                    'is the camera streaming, is the bag paused?')
+                    'is the camera streaming?')
         reasons.append(reason)
     return (f'the QoS of the publisher of {topic} does not fit ({reasons[0].strip()}): '
             'change it there, or here through qos_overrides')

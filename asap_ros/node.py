@@ -192,13 +192,19 @@ class Segmenter(LifecycleNode):
         self._last_received = time.monotonic()
         self._last_offered = 0.0
         self._last_stamp = 0
+        self._last_clock = 0
 
     def _diagnose(self) -> None:
         """Publish the three statuses, once a second by the steady clock."""
         silence = time.monotonic() - self._last_received
         patience = self._value('silence')
         why = ''
-        if self._inputs and silence > patience:
+        clock = self.get_clock().now().nanoseconds
+        # Before its first message a simulated clock says 0.
+        paused, self._last_clock = clock == self._last_clock > 0, clock
+        if self._inputs and silence > patience and paused:
+            why = '/clock stands still: the bag is paused or has ended'
+        elif self._inputs and silence > patience:
             image = self._inputs[0]
             kind = diagnostics.COMPRESSED if self._value('compressed') else diagnostics.RAW
             why = diagnostics.why_no_frames(self, image.topic_name, kind, image.qos_profile)

@@ -7,9 +7,11 @@ import pytest
 pytest.importorskip('rclpy', reason='needs the ROS environment')
 
 import rclpy
+from builtin_interfaces.msg import Time
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
@@ -139,6 +141,27 @@ def test_live_node_finds_its_voice_again(stand):
     bench.set('silence', 60.)
     bench.send(bench.frame())
     assert bench.status('frames', 'frames/s').level == OK
+
+
+def test_a_bag_that_is_paused_is_no_fault_of_the_camera(stand, camera, capfd):
+    bench = stand(silence=0.5, use_sim_time=True)
+    clock = camera.create_publisher(Clock, '/clock', 1)
+    assert bench.node.trigger_configure() == bench.node.trigger_activate()
+
+    def at(seconds):
+        now = bench.node.get_clock()
+        bench.wait(lambda: now.now().nanoseconds == seconds * 10**9 or clock.publish(
+            Clock(clock=Time(sec=seconds))), 'the time to come')
+
+    at(7)
+    bench.status('frames', '/clock stands still')
+    capfd.readouterr()
+    bench.statuses.clear()
+    assert bench.status('frames', '/clock stands still').level == ERROR
+    assert 'no frame' not in capfd.readouterr().err
+    bench.statuses.clear()
+    at(8)
+    bench.status('frames', 'sends nothing')
 
 
 def report(**changes):
