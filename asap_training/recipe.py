@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from enum import Enum
 from fnmatch import fnmatch
 from pathlib import Path
+from types import UnionType
+from typing import get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -158,26 +161,74 @@ def parse(document: dict) -> Recipe:
     """Return the recipe that a document states; RecipeError names what does not belong."""
     try:
         parts = dict(document)
-        parts['network'] = AsapConfig.from_dict(
-            {'classes': len(label_sets.load(parts['labels']))} | parts['network'])
-        parts['train'] = tuple(_build(Source, s) for s in parts['train'])
-        parts['validation'] = _build(Source, parts['validation'])
-        parts['size'] = tuple(parts['size'])
-        parts['augmentation'] = _build(Augmentation, parts['augmentation'])
-        parts['optimisation'] = _build(Optimisation, parts.get('optimisation', {}))
-        parts['loss'] = _build(LossConfig, parts.get('loss', {}))
-        return _build(Recipe, parts)
+        for name, kind, form in (('train', list, 'a list of sources'),
+                                 ('network', dict, 'entries of the form name: value')):
+            if not isinstance(parts[name], kind):
+                raise RecipeError(f'{name} is {parts[name]!r}: must be {form}')
+        classes = {'classes': len(label_sets.load(parts['labels']))}
+        parts['network'] = _build(AsapConfig, classes | parts['network'], 'network')
+        parts['train'] = [
+            _build(Source, source, f'train[{k}]') for k, source in enumerate(parts['train'])]
+        parts['validation'] = _build(Source, parts['validation'], 'validation')
+        parts['augmentation'] = _build(Augmentation, parts['augmentation'], 'augmentation')
+        parts['optimisation'] = _build(
+            Optimisation, parts.get('optimisation', {}), 'optimisation')
+        parts['loss'] = _build(LossConfig, parts.get('loss', {}), 'loss')
+        return _build(Recipe, parts, 'the recipe')
     except KeyError as error:
         raise RecipeError(f'the recipe lacks the entry {error}') from error
     except (TypeError, ValueError) as error:
         raise RecipeError(str(error)) from error
 
 
-def _build(kind: type, values: dict):
-    unknown = set(values) - {f.name for f in fields(kind)}
-    if unknown:
-        raise RecipeError(f'{kind.__name__}: unknown entries {", ".join(sorted(unknown))}')
+def _build(kind: type, values: dict, where: str):
+    if not isinstance(values, dict):
+        raise RecipeError(f'{where} is {values!r}: must be entries of the form name: value')
+    known = {f.name: f for f in fields(kind)}
+    if unknown := values.keys() - known.keys():
+        raise RecipeError(f'{where}: unknown entries {", ".join(sorted(map(str, unknown)))}; '
+                          f'known are {", ".join(known)}')
+    missing = [f.name for f in known.values() if f.name not in values
+               and f.default is MISSING and f.default_factory is MISSING]
+    if missing:
+        raise RecipeError(f'{where} lacks the entries {", ".join(missing)}')
+    types = get_type_hints(kind)
+    for name, value in values.items():
+        if not _fits(value, types[name]):
+            raise RecipeError(f'{where}: {name} is {value!r}, must be {known[name].type}'
+                              + _hint(value, types[name]))
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def _fits(value: object, kind: type) -> bool:
+    """Return whether a value read from YAML is of an annotated type; a list may be a tuple."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is UnionType:
+        return any(_fits(value, one) for one in inner)
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            return False
+        wanted = inner[:1] * len(value) if inner[-1] is ... else inner
+        return len(value) == len(wanted) and all(map(_fits, value, wanted))
+    if origin is dict:
+        return isinstance(value, dict) and all(
+            _fits(k, inner[0]) and _fits(v, inner[1]) for k, v in value.items())
+    if isinstance(value, bool):
+        return kind is bool
+    if issubclass(kind, Enum):  # which words it takes, its owner says
+        return isinstance(value, str)
+    return isinstance(value, (int, float) if kind is float else kind)
+
+
+def _hint(value: object, kind: type) -> str:
+    """Return what helps with YAML's oddest rule: 1e-4 is a text there."""
+    if kind is not float or not isinstance(value, str):
+        return ''
+    try:
+        float(value)
+    except ValueError:
+        return ''
+    return ' (YAML takes a number with an exponent only with a point: 1.0e-4)'
 
 
 def change(chosen: Recipe, changes: dict) -> Recipe:
@@ -221,4 +272,7 @@ def load(name_or_path: str) -> Recipe:
         raise RecipeError(f'{path} is not YAML: {error}') from error
     if not isinstance(document, dict):
         raise RecipeError(f'{path} is not a recipe')
-    return parse(document)
+    try:
+        return parse(document)
+    except RecipeError as error:
+        raise RecipeError(f'{path}: {error}') from error

@@ -72,7 +72,19 @@ def test_driving_default_never_trains_on_the_drive_it_is_tested_on(tmp_path):
     ({'size': [100, 100]}, 'multiples of 32'),
     ({'augmentation': {'crop': [64, 50]}}, 'multiples of 32'),
     ({'validation': {'data': 'camvid', 'layout': 'tape'}}, 'tape'),
-    ({'train': [{'data': 'camvid', 'layout': 'camvid', 'weight': 0}]}, 'above 0')])
+    ({'train': [{'data': 'camvid', 'layout': 'camvid', 'weight': 0}]}, 'above 0'),
+    ({'train': [{'data': 'camvid'}]}, 'train.0. lacks the entries layout'),
+    ({'train': [3]}, 'train.0. is 3'), ({'train': 3}, 'train is 3'),
+    ({'network': 'big'}, "network is 'big'"), ({'network': {'channels': 6.5}}, 'channels is 6.5'),
+    ({'optimisation': 'sgd'}, "optimisation is 'sgd'"),
+    ({'optimisation': {'epochs': 'six'}}, "optimisation: epochs is 'six', must be int$"),
+    ({'optimisation': {'epochs': True}}, 'epochs is True, must be int'),
+    ({'optimisation': {'rate': '1e-4'}}, "rate is '1e-4', must be float .*1.0e-4"),
+    ({'augmentation': {'crop': [64, 64], 'flip': 1}}, 'flip is 1, must be bool'),
+    ({'augmentation': {'crop': [64, 64, 64]}}, r'crop is .* must be tuple\[int, int\]'),
+    ({'augmentation': {'crop': [64, 64], 'scales': ['1']}}, 'scales is'),
+    ({'validation': {'data': 'x', 'layout': 'folder', 'classes': {'road': 1}}}, 'classes is'),
+    ({'size': 64}, 'size is 64')])
 def test_recipe_faults_are_named(change, message):
     with pytest.raises((RecipeError, FileNotFoundError), match=message):
         recipe.parse(PAPER | change)
@@ -87,6 +99,9 @@ def test_files_that_are_no_recipes_are_named(tmp_path):
         recipe.load(str(tmp_path / 'b.yaml'))
     with pytest.raises(RecipeError, match='lacks the entry'):
         recipe.parse({'labels': 'camvid', 'network': {}})
+    (tmp_path / 'c.yaml').write_text('labels: camvid')
+    with pytest.raises(RecipeError, match='c.yaml: the recipe lacks'):
+        recipe.load(str(tmp_path / 'c.yaml'))
 
 
 def test_an_unknown_recipe_names_the_packaged_ones():
