@@ -8,19 +8,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from asap_training import packed
 from asap_training.datasets import DataSet
 from asap_training.recipe import Recipe, Source
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    """Add ``--data NAME=FOLDER``, which may be given several times, and ``--packed FOLDER``."""
+    """Add ``--data NAME=FOLDER``, which may be given several times."""
     parser.add_argument(
         '--data', action='append', default=[], metavar='NAME=FOLDER', type=_named_folder,
         help='the folder of a data set that the recipe names; once for each')
-    parser.add_argument(
-        '--packed', type=folder, metavar='FOLDER',
-        help='what asap_training.pack made of all data sets of the recipe, instead of --data')
 
 
 def folder(text: str) -> Path:
@@ -38,9 +34,7 @@ def _named_folder(text: str) -> tuple[str, Path]:
 
 
 def open_source(options: argparse.Namespace, source: Source, used: Recipe) -> DataSet:
-    """Return the data set of a source, from its own folder or from the packed data."""
-    if options.packed:
-        return packed.open_source(options.packed, source, used.label_set)
+    """Return the data set of a source, from the folder that ``--data`` names."""
     return source.open(dict(options.data), used.label_set)
 
 
@@ -52,13 +46,7 @@ def open_data(
     With ``say`` the sources left out are named on standard output.
     """
     given = dict(options.data)
-
-    def there(source: Source) -> bool:
-        if options.packed:
-            return packed.folder_of(options.packed, source).is_dir()
-        return source.data in given
-
-    sources = tuple(s for s in used.train if not s.optional or there(s))
+    sources = tuple(s for s in used.train if not s.optional or s.data in given)
     for source in used.train:
         if source not in sources and say:
             print(f'without {source.data}: no --data {source.data}=FOLDER was given')

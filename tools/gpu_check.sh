@@ -13,8 +13,6 @@
 # TORCH_PYTHON  has torch for CUDA and the above without TensorRT (default: tools/training python);
 #               set it to nothing to leave the torch baseline out, and the ratio unjudged.
 # FRAMES        measured calls of everything (default 300)
-#
-# tools/pack_gpu_check.sh packs a PYTHON for a machine that has no network.
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 case ${1-} in -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; exit 0 ;; esac
