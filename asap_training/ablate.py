@@ -16,11 +16,11 @@ import torch
 from asap_ros.network import costs
 from asap_ros.network.asap import Asap
 from asap_ros.network.config import AsapConfig
-from asap_training import ablations, arguments, inference, recipe, train
-from asap_training.ablations import LINES, ROWS, Row
+from asap_training import ablation_rows, arguments, inference, recipe, train
+from asap_training.ablation_rows import LINES, ROWS, Row
 from asap_training.arguments import fail, stopped
-from asap_training.guard import NotFinite
 from asap_training.inference import Protocol
+from asap_training.interruption import NotFinite
 from asap_training.recipe import Recipe
 
 TIMED = 20
@@ -48,7 +48,7 @@ def make(options: argparse.Namespace, chosen: Recipe, row: Row, seed: int) -> bo
     of_run = argparse.Namespace(
         **vars(options) | {'out': folder, 'seed': seed, 'start': None, 'resident': 'auto'})
     settings = replace(chosen, name=f'{chosen.name}_{row.name}', keep='last',
-                       network=ablations.network(row, chosen.network))
+                       network=ablation_rows.network(row, chosen.network))
     job = train.prepare(of_run, settings, torch.device(options.device))
     print(f'{row.name}, seed {seed}', flush=True)
     if not train.train(job):
@@ -99,7 +99,7 @@ def measured(out: Path, row: Row, config: AsapConfig, size: tuple[int, int],
 def table(options: argparse.Namespace, chosen: Recipe) -> str:
     """Return the Markdown of all that is done so far; what is not done is a dash."""
     base = chosen.network
-    first = ablations.distinct(base)
+    first = ablation_rows.distinct(base)
     rows = {row.name: row for row in ROWS}
     seeds = range(options.seeds)
     height, width = chosen.size
@@ -118,12 +118,12 @@ def table(options: argparse.Namespace, chosen: Recipe) -> str:
                   '|---|---|---|---|---|---|---|']
         for line in (entry for entry in LINES if entry.table == name):
             row = rows[first[line.row]]
-            config = ablations.network(row, base)
+            config = ablation_rows.network(row, base)
             results = [finished(options.out / row.name / f'seed_{seed}') for seed in seeds]
             scores = [100 * result['miou'] for result in results if result]
             cost = measured(options.out, row, config, chosen.size, torch.device(options.device)) \
                 if scores else None
-            module = ablations.module_cost(config, line)
+            module = ablation_rows.module_cost(config, line)
             lines.append('| ' + ' | '.join([
                 line.label, spread(scores, len(seeds)), number(line.paper_miou, 1),
                 number(cost and cost['macs'] / 1e9, 2), number(module and module / 1e9, 3),
@@ -166,7 +166,7 @@ def main(given: list[str] | None = None) -> None:
         chosen = recipe.load(options.recipe)
         if options.epochs is not None:
             chosen = recipe.change(chosen, {'optimisation': {'epochs': options.epochs}})
-        first = ablations.distinct(chosen.network)
+        first = ablation_rows.distinct(chosen.network)
         wanted = {first[name] for name in options.rows or first}
         options.out.mkdir(parents=True, exist_ok=True)
         for seed in range(options.seeds):  # all rows of one seed first: the table fills evenly

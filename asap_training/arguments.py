@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from asap_training.datasets import DataSet
-from asap_training.recipe import Recipe, Source
+from asap_training.recipe import DataSource, Recipe
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def _named_folder(text: str) -> tuple[str, Path]:
     return name, folder(path)
 
 
-def open_source(options: argparse.Namespace, source: Source, used: Recipe) -> DataSet:
+def open_source(options: argparse.Namespace, source: DataSource, used: Recipe) -> DataSet:
     """Return the data set of a source, from the folder that ``--data`` names."""
     return source.open(dict(options.data), used.label_set)
 

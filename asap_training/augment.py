@@ -14,7 +14,7 @@ from asap_ros.labels import IGNORED
 
 
 @dataclass(frozen=True)
-class View:
+class RandomView:
     """What was drawn for one pair; sizes and places are (height, width) in pixels.
 
     ``size``: of the scaled pair; ``corner``: top left of the window in it, negative where the
@@ -42,7 +42,7 @@ class Augmentation:
     jitter: float = 0.4
     hue: float = 0.02
 
-    def draw(self, size: tuple[int, int], random: np.random.Generator) -> View:
+    def draw(self, size: tuple[int, int], random: np.random.Generator) -> RandomView:
         """Draw a view of a pair of ``size`` (height, width)."""
         factor = random.choice(self.scales)
         scaled = size if factor == 1.0 else (round(size[0] * factor), round(size[1] * factor))
@@ -53,7 +53,7 @@ class Augmentation:
         corner = (start[0] - border[0], start[1] - border[1])
         flip = bool(self.flip and random.random() < 0.5)
         colours = jitter(self.jitter, self.hue, random) if self.jitter or self.hue else None
-        return View(scaled, corner, flip, colours)
+        return RandomView(scaled, corner, flip, colours)
 
     def __call__(self, image: np.ndarray, mask: np.ndarray, random: np.random.Generator):
         """Return a view, uint8 RGB (*crop, 3), and its mask, uint8 (*crop)."""

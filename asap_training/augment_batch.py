@@ -15,11 +15,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from asap_ros.labels import IGNORED
-from asap_training.augment import View
+from asap_training.augment import RandomView
 
 
 def views(
-        images: Tensor, masks: Tensor, drawn: Sequence[View], crop: tuple[int, int],
+        images: Tensor, masks: Tensor, drawn: Sequence[RandomView], crop: tuple[int, int],
 ) -> tuple[Tensor, Tensor]:
     """Return views of pairs of one size, on their device.
 
@@ -70,7 +70,7 @@ def recolour(frames: Tensor, colours: Tensor) -> Tensor:
     return mixed.view_as(values).round().clamp(0, 255).to(torch.uint8)
 
 
-def _places(view: View, axis: int, want: int, have: int) -> np.ndarray:
+def _places(view: RandomView, axis: int, want: int, have: int) -> np.ndarray:
     """Return the rows (or columns) of the scaled pair that a view shows; some may be outside."""
     places = np.arange(want) + view.corner[axis]
     return places[::-1].copy() if axis == 1 and view.flip else places

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from asap_ros import image_files, overlay, preprocess
-from asap_ros.image_files import ImageError
+from asap_ros.imaging import files, overlay, pixel_formats
+from asap_ros.imaging.files import ImageError
 from asap_ros.labels import IGNORED, LabelError, LabelSet
 
 MOST_FAULTS = 20
@@ -80,14 +80,14 @@ class DataSet:
                 f'which the label set does not know; it knows '
                 f'{", ".join(map(str, np.flatnonzero(self.known)))}')
         if self.resize:
-            image = preprocess.resize(image, self.resize)
+            image = pixel_formats.resize(image, self.resize)
             annotation = overlay.resize_mask(annotation, self.resize)
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB), self.table[annotation]
 
     def _decode(self, path: Path, flags: int) -> np.ndarray:
         """Return a picture's pixels as OpenCV gives them; DataError where not all are there."""
         try:
-            return image_files.read(path, flags)
+            return files.read(path, flags)
         except ImageError as error:
             raise DataError(f'{self.name}: {error}') from error
 

@@ -12,14 +12,14 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from asap_ros import overlay, preprocess
-from asap_ros.arguments import resolution
-from asap_ros.engine import model_file
-from asap_ros.engine.base import Engine
-from asap_ros.engine.choice import open_engine
-from asap_ros.evaluation.metrics import ConfusionMatrix
+from asap_ros.cli.arguments import resolution
+from asap_ros.evaluation.segmentation_metrics import ConfusionMatrix
+from asap_ros.imaging import overlay, pixel_formats
 from asap_ros.network.deployed import Deployed
-from asap_training import arguments, checkpoint, figures, recipe
+from asap_ros.segmentation import model_file
+from asap_ros.segmentation.engine import Engine
+from asap_ros.segmentation.engine_selection import open_engine
+from asap_training import arguments, checkpoint, plots, recipe
 from asap_training.arguments import add_data, fail, stopped
 from asap_training.datasets import DataSet
 from asap_training.inference import Protocol, score
@@ -49,7 +49,7 @@ def compare(
     deployed, same, matrix = Deployed(model).eval(), [], ConfusionMatrix(classes)
     for index in tqdm(range(len(data.pairs)), f'{data.name}, exported', leave=False):
         image, truth = data.read(index)
-        frame = np.ascontiguousarray(preprocess.resize(image, size))[np.newaxis]
+        frame = np.ascontiguousarray(pixel_formats.resize(image, size))[np.newaxis]
         labels, _ = engine.infer(frame)
         with torch.inference_mode():
             same.append((deployed(torch.from_numpy(frame))[0].numpy() == labels).mean())
@@ -112,7 +112,7 @@ def main(given: list[str] | None = None) -> None:
                   'size': protocol.size or FULL,
                   'epoch': saved.facts['epoch'], **summary(matrix, labels.names)}
         if options.figure:
-            figures.confusion(matrix, labels.names, options.figure)
+            plots.confusion(matrix, labels.names, options.figure)
         if options.onnx:
             engine, _ = open_engine(model_file.read(options.onnx), provider='cpu')
             agreement, exported = compare(

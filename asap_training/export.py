@@ -1,6 +1,6 @@
 """Write the network file of a checkpoint: ``python -m asap_training.export``.
 
-The file is the contract between training and vehicle (asap_ros/engine/model_file.py).
+The file is the contract between training and vehicle (asap_ros/segmentation/model_file.py).
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from torch import nn
 from torch.export import Dim
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from asap_ros.engine import model_file
-from asap_ros.engine.model_file import Golden
 from asap_ros.labels import LabelSet
 from asap_ros.network.asap import Asap
 from asap_ros.network.deployed import Deployed
+from asap_ros.segmentation import model_file
+from asap_ros.segmentation.model_file import GoldenFrame
 from asap_ros.version import version
-from asap_training import checkpoint, golden, recipe
+from asap_training import checkpoint, golden_frame, recipe
 from asap_training.arguments import fail, stopped
 from asap_training.checkpoint import SMALLEST_HALVED
-from asap_training.start import conv_norms
+from asap_training.initial_weights import conv_norms
 
 EXAMPLES = """examples:
   python -m asap_training.export runs/camvid_resnet18/best.safetensors \\
@@ -102,7 +102,7 @@ def export(model: Asap, labels: LabelSet, training: dict, path: Path) -> None:
     """Write the network file, its weights as float16. ``training`` goes into it as it is."""
     proto = to_onnx(model)
     halve_weights(proto)
-    write(proto, labels, golden.frame(), training, path)
+    write(proto, labels, golden_frame.frame(), training, path)
 
 
 def write(proto: onnx.ModelProto, labels: LabelSet, frame: np.ndarray, training: dict,
@@ -112,7 +112,7 @@ def write(proto: onnx.ModelProto, labels: LabelSet, frame: np.ndarray, training:
     ``frame``: uint8 RGB (H, W, 3), becomes the golden frame, with the mask that the network
     gives for it. Raises ValueError where that mask would prove nothing.
     """
-    proof = Golden(frame, expected_mask(proto, frame))
+    proof = GoldenFrame(frame, expected_mask(proto, frame))
     if len(np.unique(proof.mask)) < FEWEST_CLASSES:
         raise ValueError(
             'the network sees fewer than 3 classes in the golden frame, which then proves '

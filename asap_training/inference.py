@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from asap_ros import preprocess
-from asap_ros.evaluation.metrics import ConfusionMatrix
+from asap_ros.evaluation.segmentation_metrics import ConfusionMatrix
+from asap_ros.imaging import pixel_formats
 from asap_ros.network.asap import STRIDE
 from asap_ros.network.layers import resize
-from asap_ros.network.pixels import normalise
+from asap_ros.network.normalisation import normalise
 from asap_training import distributed
 from asap_training.datasets import DataSet
 
@@ -64,7 +64,7 @@ def label_mask(model: nn.Module, image: np.ndarray, protocol: Protocol) -> np.nd
 def _scores(model: nn.Module, image: np.ndarray, size: tuple[int, int], mirrored: bool,
             device: torch.device) -> Tensor:
     """Return the class scores, (1, K, H, W) at the picture's own resolution."""
-    frame = torch.from_numpy(preprocess.resize(image, size)).unsqueeze(0).to(device)
+    frame = torch.from_numpy(pixel_formats.resize(image, size)).unsqueeze(0).to(device)
     pixels = normalise(frame.flip(2) if mirrored else frame)
     scores = model(pixels.contiguous(memory_format=torch.channels_last))
     return resize(scores.flip(3) if mirrored else scores, image.shape[:2])

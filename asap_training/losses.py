@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from asap_ros.labels import IGNORED
-from asap_ros.network.asap import Scores
+from asap_ros.network.asap import ClassScores
 from asap_ros.network.layers import resize
 from asap_training import distributed
 
@@ -108,7 +108,7 @@ def soft_jaccard(scores: Tensor, target: Tensor) -> Tensor:
 
 
 def total_loss(
-        scores: Scores, target: Tensor, weight: Tensor | None, config: LossConfig) -> Tensor:
+        scores: ClassScores, target: Tensor, weight: Tensor | None, config: LossConfig) -> Tensor:
     """L = L_pred + alpha L_aux1 + beta L_aux2, every head's scores resized to its target."""
     main = resize(scores.main.float(), target.shape[-2:])
     loss = ohem_cross_entropy(main, target, weight, config)

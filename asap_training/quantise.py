@@ -23,11 +23,11 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from tqdm import tqdm
 
-from asap_ros import image_files, preprocess
-from asap_ros.arguments import resolution
-from asap_ros.engine import model_file
-from asap_ros.engine.agreement import compare
-from asap_ros.engine.choice import open_engine
+from asap_ros.cli.arguments import resolution
+from asap_ros.imaging import files, pixel_formats
+from asap_ros.segmentation import model_file
+from asap_ros.segmentation.engine_selection import open_engine
+from asap_ros.segmentation.mask_agreement import compare
 from asap_training import export
 from asap_training.arguments import fail, folder, stopped
 
@@ -63,12 +63,12 @@ def calibration(root: Path, size: tuple[int, int]) -> list[np.ndarray]:
 
     Raises ValueError where there is none, ImageError where one cannot be read.
     """
-    paths = sorted(p for p in root.rglob('*') if p.suffix.lower() in image_files.SUFFIXES)
+    paths = sorted(p for p in root.rglob('*') if p.suffix.lower() in files.SUFFIXES)
     if not paths:
-        raise ValueError(f'{root} holds no picture ({", ".join(image_files.SUFFIXES)})')
+        raise ValueError(f'{root} holds no picture ({", ".join(files.SUFFIXES)})')
     chosen = np.linspace(0, len(paths) - 1, min(FRAMES, len(paths))).round().astype(int)
-    pictures = (image_files.read(paths[index]) for index in chosen)
-    return [cv2.cvtColor(preprocess.resize(p, size), cv2.COLOR_BGR2RGB) for p in pictures]
+    pictures = (files.read(paths[index]) for index in chosen)
+    return [cv2.cvtColor(pixel_formats.resize(p, size), cv2.COLOR_BGR2RGB) for p in pictures]
 
 
 def widen_weights(model: onnx.ModelProto) -> None:

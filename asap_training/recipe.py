@@ -15,7 +15,7 @@ import yaml
 from asap_ros import labels as label_sets
 from asap_ros.labels import LabelSet
 from asap_ros.network.config import AsapConfig
-from asap_training import datasets, layouts
+from asap_training import dataset_layouts, datasets
 from asap_training.augment import Augmentation
 from asap_training.datasets import DataError, DataSet
 from asap_training.losses import LossConfig
@@ -28,7 +28,7 @@ class RecipeError(ValueError):
 
 
 @dataclass(frozen=True)
-class Source:
+class DataSource:
     """One data set of a recipe.
 
     ``data``: the name under which its folder is given on the command line (``--data NAME=DIR``).
@@ -51,9 +51,9 @@ class Source:
 
     def __post_init__(self):
         """Raise RecipeError for an unknown layout or a weight that draws nothing."""
-        if self.layout not in layouts.LAYOUTS:
+        if self.layout not in dataset_layouts.LAYOUTS:
             raise RecipeError(
-                f'layout {self.layout!r} is unknown; known are {", ".join(layouts.LAYOUTS)}')
+                f'layout {self.layout!r} is unknown; known are {", ".join(dataset_layouts.LAYOUTS)}')
         if not self.weight > 0:
             raise RecipeError(f'weight {self.weight} of {self.data}: must be above 0')
 
@@ -62,7 +62,7 @@ class Source:
         if self.data not in roots:
             raise RecipeError(
                 f'the recipe needs the data set {self.data!r}: add --data {self.data}=FOLDER')
-        found = layouts.LAYOUTS[self.layout](roots[self.data], self.split)
+        found = dataset_layouts.LAYOUTS[self.layout](roots[self.data], self.split)
         used = tuple(pair for pair in found.pairs if not any(
             fnmatch(pair.image.stem, pattern) for pattern in self.exclude))
         if not used:
@@ -130,8 +130,8 @@ class Recipe:
     name: str
     labels: str
     network: AsapConfig
-    train: tuple[Source, ...]
-    validation: Source
+    train: tuple[DataSource, ...]
+    validation: DataSource
     size: tuple[int, int]
     augmentation: Augmentation
     optimisation: Optimisation = field(default_factory=Optimisation)
@@ -168,8 +168,8 @@ def parse(document: dict) -> Recipe:
         classes = {'classes': len(label_sets.load(parts['labels']))}
         parts['network'] = _build(AsapConfig, classes | parts['network'], 'network')
         parts['train'] = [
-            _build(Source, source, f'train[{k}]') for k, source in enumerate(parts['train'])]
-        parts['validation'] = _build(Source, parts['validation'], 'validation')
+            _build(DataSource, source, f'train[{k}]') for k, source in enumerate(parts['train'])]
+        parts['validation'] = _build(DataSource, parts['validation'], 'validation')
         parts['augmentation'] = _build(Augmentation, parts['augmentation'], 'augmentation')
         parts['optimisation'] = _build(
             Optimisation, parts.get('optimisation', {}), 'optimisation')

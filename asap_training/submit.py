@@ -10,9 +10,9 @@ import cv2
 import torch
 from tqdm import tqdm
 
-from asap_ros import image_files
 from asap_ros import labels as label_sets
-from asap_training import checkpoint, layouts, recipe
+from asap_ros.imaging import files
+from asap_training import checkpoint, dataset_layouts, recipe
 from asap_training.arguments import fail, stopped
 from asap_training.evaluate import add_protocol, protocol_of
 from asap_training.inference import label_mask
@@ -50,16 +50,16 @@ def main(given: list[str] | None = None) -> None:
         model = checkpoint.network(saved)
         model = model.to(options.device, memory_format=torch.channels_last)
         protocol = protocol_of(options, used)
-        found = layouts.pictures(options.cityscapes, 'leftImg8bit', options.split, ENDING)
+        found = dataset_layouts.pictures(options.cityscapes, 'leftImg8bit', options.split, ENDING)
         for path in tqdm(found, 'masks', unit='picture'):
             target = (options.out / path.parent.name
                       / f'{path.stem.removesuffix(ENDING)}_labelIds.png')
             if target.is_file():
                 continue
-            pixels = cv2.cvtColor(image_files.read(path), cv2.COLOR_BGR2RGB)
+            pixels = cv2.cvtColor(files.read(path), cv2.COLOR_BGR2RGB)
             ids = cityscapes.to_raw[label_mask(model, pixels, protocol)]
             target.parent.mkdir(parents=True, exist_ok=True)
-            image_files.write(target, ids)
+            files.write(target, ids)
     print(f'{options.out}: {len(found)} masks; zip the folder for the server')
 
 

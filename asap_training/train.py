@@ -16,15 +16,23 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from asap_training import arguments, checkpoint, datasets, distributed, inference, loading, recipe
+from asap_training import (
+    arguments,
+    checkpoint,
+    data_loading,
+    datasets,
+    distributed,
+    inference,
+    recipe,
+)
 from asap_training.arguments import add_data, fail, stopped
-from asap_training.curves import Curves
+from asap_training.data_loading import Order
 from asap_training.datasets import DataSet
-from asap_training.guard import Interruption, LossGuard, NotFinite
 from asap_training.inference import Protocol
-from asap_training.loading import Order
+from asap_training.interruption import Interruption, LossGuard, NotFinite
 from asap_training.recipe import Recipe
-from asap_training.run import Run
+from asap_training.tensorboard_log import Curves
+from asap_training.training_run import TrainingRun
 
 EXAMPLES = """examples:
   python -m asap_training.train camvid_resnet18 --data camvid=data/camvid \\
@@ -42,11 +50,11 @@ VALIDATION_IN_MEMORY = 2 ** 30
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob:
     """One run, its data, and where it leaves its files; ``first`` is the process that writes."""
 
-    run: Run
-    batches: loading.Read | loading.Resident
+    run: TrainingRun
+    batches: data_loading.Read | data_loading.Resident
     validation: DataSet
     out: Path
     first: bool
@@ -57,7 +65,7 @@ class Job:
         return self.batches.order.steps
 
 
-def train(job: Job) -> bool:
+def train(job: TrainingJob) -> bool:
     """Run all epochs that are left; keep ``last`` (to resume) and ``best`` (the result).
 
     Returns False where the user ended it early, the state saved to the step. Raises NotFinite
@@ -89,7 +97,7 @@ def train(job: Job) -> bool:
     return True
 
 
-def train_epoch(job: Job, interruption: Interruption, bar: tqdm, curves: Curves | None) -> bool:
+def train_epoch(job: TrainingJob, interruption: Interruption, bar: tqdm, curves: Curves | None) -> bool:
     """Train to the end of the epoch in work; False where the user asked to stop before it."""
     run, guard = job.run, LossGuard(job.out)
     run.model.train()
@@ -113,7 +121,7 @@ def train_epoch(job: Job, interruption: Interruption, bar: tqdm, curves: Curves 
     return True
 
 
-def finish_epoch(job: Job, images_per_second: float, start: float, bar: tqdm,
+def finish_epoch(job: TrainingJob, images_per_second: float, start: float, bar: tqdm,
                  curves: Curves | None) -> None:
     """Score the averaged weights and put down what the epoch came to."""
     run = job.run
@@ -139,7 +147,7 @@ def finish_epoch(job: Job, images_per_second: float, start: float, bar: tqdm,
               f'{images_per_second:.1f} images/s')
 
 
-def prepare(options: argparse.Namespace, chosen: Recipe, device: torch.device) -> Job:
+def prepare(options: argparse.Namespace, chosen: Recipe, device: torch.device) -> TrainingJob:
     """Open the data, read every pair once, and make the run or go on with it."""
     first = distributed.rank() == 0
     chosen, sets, validation = arguments.open_data(options, chosen, say=first)
@@ -147,19 +155,19 @@ def prepare(options: argparse.Namespace, chosen: Recipe, device: torch.device) -
     classes = chosen.network.classes
     pixels = distributed.once(lambda: torch.from_numpy(datasets.survey(sets, classes)), device)
     distributed.once(lambda: datasets.survey([validation], classes), device)
-    run = Run(chosen, pixels, options.seed, device)
+    run = TrainingRun(chosen, pixels, options.seed, device)
     validation = datasets.hold(validation, VALIDATION_IN_MEMORY)
     order = Order([replace(data, weight=data.weight * chosen.optimisation.passes)
                    for data in sets], chosen.optimisation.batch, options.seed)
     resident = options.resident == 'yes' or (
-        options.resident == 'auto' and loading.fits(sets, device))
+        options.resident == 'auto' and data_loading.fits(sets, device))
     if resident:
-        batches = loading.Resident(order, chosen.augmentation, device, progress=first)
+        batches = data_loading.Resident(order, chosen.augmentation, device, progress=first)
     else:
         workers = options.workers
-        batches = loading.Read(
+        batches = data_loading.Read(
             order, chosen.augmentation,
-            loading.default_workers(device) if workers is None else workers, device)
+            data_loading.default_workers(device) if workers is None else workers, device)
     last = options.out / 'last.safetensors'
     if last.is_file():
         run.restore(checkpoint.load(last))
@@ -174,7 +182,7 @@ def prepare(options: argparse.Namespace, chosen: Recipe, device: torch.device) -
         run.start_from(checkpoint.load(options.start))
     elif options.trunk:
         run.start_from_trunk(options.trunk)
-    return Job(run, batches, validation, options.out, first)
+    return TrainingJob(run, batches, validation, options.out, first)
 
 
 def main(given: list[str] | None = None) -> None:

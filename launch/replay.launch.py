@@ -27,9 +27,9 @@ from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
-from asap_ros.evaluation import topics
-from asap_ros.evaluation.bags import Bag
-from asap_ros.transport import profile_variables
+from asap_ros.bags import topics
+from asap_ros.bags.reader import Bag
+from asap_ros.nodes.fastdds_profile import profile_variables
 
 SHARE = FindPackageShare('asap_ros')
 OWN = (
@@ -59,7 +59,7 @@ def play(context):
     given = {name: LaunchConfiguration(name).perform(context) for name, *_ in OWN}
     bag_path = str(Path(given['bag']).expanduser())
     with Bag(bag_path) as bag:
-        drive = topics.find(bag, topics.Wanted(
+        drive = topics.find(bag, topics.TopicNames(
             given['image_topic'], given['reference_topic'], '', given['odometry_topic'],
             given['road_topic'], given['free_space_topic']))
     segmenter = IncludeLaunchDescription(

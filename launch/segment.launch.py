@@ -22,7 +22,7 @@ from launch.utilities.type_utils import perform_typed_substitution
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.substitutions import FindPackageShare
 
-from asap_ros.transport import profile_variables
+from asap_ros.nodes.fastdds_profile import profile_variables
 
 SHARE = FindPackageShare('asap_ros')
 ARGUMENTS = (

@@ -40,7 +40,7 @@ def pytest_configure(config):
     os.environ['FASTDDS_BUILTIN_TRANSPORTS'] = 'UDPv4'
     os.environ['ROS_LOG_DIR'] = stage.enter_context(tempfile.TemporaryDirectory())
     if importlib.util.find_spec('launch_pytest') is None:
-        sys.path.insert(0, str(HERE / 'launch_pytest_fallback'))
+        sys.path.insert(0, str(HERE / 'support' / 'launch_pytest_fallback'))
         config.pluginmanager.import_plugin('launch_pytest.plugin')
 
 
@@ -53,17 +53,18 @@ def pytest_report_header(config):
 
 @pytest.fixture(scope='session')
 def asap_data() -> Path:
-    """The folder of development data: ASAP_DATA, or ../shared/data beside the checkout."""
-    folder = Path(os.environ.get('ASAP_DATA', HERE.parents[1] / 'shared' / 'data'))
-    if not folder.is_dir():
-        pytest.skip(f'no development data at {folder}; set ASAP_DATA to its folder')
+    """The folder of recorded data that ASAP_DATA names."""
+    if 'ASAP_DATA' not in os.environ:
+        pytest.skip('needs recorded data: set ASAP_DATA to its folder')
+    folder = Path(os.environ['ASAP_DATA'])
+    assert folder.is_dir(), f'ASAP_DATA is {folder}, which is no folder'
     return folder
 
 
 @pytest.fixture(scope='session')
 def tiny_file(tmp_path_factory) -> Path:
-    """The network file of tiny_model.py, whose every answer is known."""
-    import tiny_model
+    """The network file of support/tiny_model.py, whose every answer is known."""
+    from support import tiny_model
     return tiny_model.write(tmp_path_factory.mktemp('models') / 'tiny.onnx')
 
 
@@ -92,8 +93,8 @@ def own_domain():
 
 @pytest.fixture
 def stand(ros, tiny_file):
-    """Make segmenters on stands (stand.py) that end with the test; parameters by name."""
-    from stand import Stand
+    """Make segmenters on stands (support/stand.py) that end with the test; parameters by name."""
+    from support.stand import Stand
     with contextlib.ExitStack() as stage:
         def make(model=tiny_file, **parameters):
             made = Stand(model, **parameters)
@@ -105,9 +106,9 @@ def stand(ros, tiny_file):
 
 @pytest.fixture
 def vehicle(stand):
-    """Make segmenters that see rendered roads (road_stand.py), subscribed to ``outputs``."""
-    from road_stand import ROAD_OUTPUTS, Vehicle, calibration
-    from synthetic_roads import MOUNT
+    """Make segmenters that see rendered roads (support/road_stand.py), subscribed to ``outputs``."""
+    from support.road_stand import ROAD_OUTPUTS, Vehicle, calibration
+    from support.synthetic_roads import MOUNT
 
     def make(*outputs, info=True, **parameters):
         parameters = {'network_height': MOUNT.height, 'network_width': MOUNT.width,

@@ -26,13 +26,13 @@ cd "$root"  # not a package on PYTHONPATH: the environments of tools/ know the b
 [ -n "${PYTHON:-}" ] && export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
 
 echo "gpu_check: engines, golden frames, masks and times (minutes: TensorRT measures kernels) …" >&2
-"${python[@]}" -m asap_ros.gpu_bench --frames "$frames" --cache "$out/engines" \
+"${python[@]}" -m asap_ros.cli.gpu_bench --frames "$frames" --cache "$out/engines" \
     ${pictures:+--pictures "$pictures"} > "$out/bench.json.partial" \
     || { rm "$out/bench.json.partial"; exit 1; }
 mv "$out/bench.json.partial" "$out/bench.json"
 if [ ${#torch_python[@]} -gt 0 ]; then
     echo "gpu_check: the same networks in torch …" >&2
-    PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" "${torch_python[@]}" -m asap_training.speed \
+    PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" "${torch_python[@]}" -m asap_training.torch_speed \
         --frames "$frames" > "$out/torch.json.partial" \
         && mv "$out/torch.json.partial" "$out/torch.json"
 fi

@@ -9,15 +9,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from asap_ros import overlay
-from asap_ros.pipeline import Pipeline
-from asap_ros.preprocess import Layout, Picture
-from asap_ros.road.analysis import RoadModel
-from asap_ros.road.camera import Camera
+from asap_ros.imaging import overlay
+from asap_ros.imaging.pixel_formats import CameraPicture, PixelFormat
 from asap_ros.road.drawing import draw_road
-from asap_ros.simulation import world as worlds
-from asap_ros.simulation.scenario import SCENARIOS
-from asap_ros.simulation.simulation import Lens, Simulation
+from asap_ros.road.projection import Camera
+from asap_ros.road.road_model import RoadModel
+from asap_ros.segmentation.pipeline import Pipeline
+from asap_simulation import world as worlds
+from asap_simulation.scenario import SCENARIOS
+from asap_simulation.simulation import SimulatedCamera, Simulation
 
 TARGET = Path(__file__).resolve().parents[1] / 'docs' / 'images' / 'overlay.jpg'
 RATE, SECONDS, SEED, OPACITY = 10.0, 6.0, 1, 0.4
@@ -27,14 +27,14 @@ BEFORE = 6
 
 def main(model: str, scenario: str, number: int) -> None:
     """Show what network and road model make of one frame of a rendered drive, above the legend."""
-    lens, pipeline = Lens(), Pipeline.open(model)
+    lens, pipeline = SimulatedCamera(), Pipeline.open(model)
     road_model, pose = RoadModel(pipeline.labels), lens.mounting
     camera = Camera(lens.f, lens.f, *lens.centre, lens.width, lens.height, pose.rotation,
                     pose.translation)
     drive = Simulation(worlds.build(SCENARIOS[scenario], SEED, SECONDS), lens, SEED)
     for index in range(max(0, number - BEFORE), number + 1):
         frame = drive.frame(index, RATE)
-        seen = pipeline.run(Picture(np.ascontiguousarray(frame.rgb), Layout.RGB, lens.height,
+        seen = pipeline.run(CameraPicture(np.ascontiguousarray(frame.rgb), PixelFormat.RGB, lens.height,
                                     lens.width))
         sure = cv2.resize(seen.confidence, (lens.width, lens.height))
         road = road_model.analyse(seen.mask.copy(), sure, camera, frame.time)

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from asap_ros import labels
-from asap_ros.simulation import world
-from asap_ros.simulation.scenario import SCENARIOS
-from asap_ros.simulation.simulation import Lens, Simulation
+from asap_simulation import world
+from asap_simulation.scenario import SCENARIOS
+from asap_simulation.simulation import SimulatedCamera, Simulation
 
 TARGET = Path(__file__).resolve().parents[1] / 'docs' / 'images' / 'simulation.jpg'
 SEED, SECONDS = 7, 5.0
@@ -23,7 +23,7 @@ def main() -> None:
     colours = labels.load('cityscapes').colours
     tiles = []
     for scenario in SCENARIOS.values():
-        simulation = Simulation(world.build(scenario, SEED, SECONDS), Lens(), SEED)
+        simulation = Simulation(world.build(scenario, SEED, SECONDS), SimulatedCamera(), SEED)
         frame = simulation.frame(round(SECONDS * 20) - 1, 20.0)
         pair = [cv2.resize(frame.rgb, TILE, interpolation=cv2.INTER_AREA),
                 cv2.resize(colours[frame.mask], TILE, interpolation=cv2.INTER_NEAREST)]

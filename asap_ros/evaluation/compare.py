@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from asap_ros.evaluation import figures, table
-from asap_ros.evaluation.figures import Figure
+from asap_ros.evaluation import frame_table, report_metrics
+from asap_ros.evaluation.frame_table import FrameTable, FrameTableError
 from asap_ros.evaluation.report import VERSION
-from asap_ros.evaluation.table import Table, TableError
+from asap_ros.evaluation.report_metrics import ReportMetric
 
 COMPARED = (
-    *figures.SEGMENTATION, *figures.FREE_SPACE, *figures.ROAD, *figures.DRIVEN,
-    *(f for f in figures.LATENCY if f.path in (
+    *report_metrics.SEGMENTATION, *report_metrics.FREE_SPACE, *report_metrics.ROAD, *report_metrics.DRIVEN,
+    *(f for f in report_metrics.LATENCY if f.path in (
         'latency_ms.infer.p50', 'latency_ms.total.p95', 'latency_ms.age.p95')))
 DRAWS = 1000
 BLOCK = 10
@@ -32,7 +32,7 @@ class CompareError(ValueError):
 
 
 @dataclass(frozen=True)
-class Change:
+class MetricChange:
     """A figure in both reports.
 
     ``difference`` is B's less A's; ``low`` and ``high`` bound it at 95 %, None where the frames
@@ -52,7 +52,7 @@ class Change:
     worse: bool
 
 
-def load(path: Path) -> tuple[dict, Table]:
+def load(path: Path) -> tuple[dict, FrameTable]:
     """Return a report and the table beside it; CompareError where either cannot be used."""
     try:
         document = json.loads(path.read_text())
@@ -68,16 +68,16 @@ def load(path: Path) -> tuple[dict, Table]:
     if not document['frames']['processed']:
         raise CompareError(f'{path}: not one frame was processed, there is nothing to compare')
     try:
-        return document, table.read(path.with_name(table.NAME))
+        return document, frame_table.read(path.with_name(frame_table.NAME))
     except OSError as error:
-        raise CompareError(f'{path.with_name(table.NAME)}, which belongs to the report, cannot be '
+        raise CompareError(f'{path.with_name(frame_table.NAME)}, which belongs to the report, cannot be '
                            f'read: {error.strerror}') from error
-    except TableError as error:
+    except FrameTableError as error:
         raise CompareError(str(error)) from error
 
 
-def compare(a: Table, b: Table, allowed: Callable[[Figure, float], float],
-            seed: int = 0) -> list[Change]:
+def compare(a: FrameTable, b: FrameTable, allowed: Callable[[ReportMetric, float], float],
+            seed: int = 0) -> list[MetricChange]:
     """Return the change of every figure that both tables tell.
 
     Where both hold the same frames (by stamp) blocks of frames are drawn for both at once, so
@@ -95,13 +95,13 @@ def compare(a: Table, b: Table, allowed: Callable[[Figure, float], float],
             continue
         low = high = None
         # A delay is of the frames in their order; drawing them anew would break it.
-        if figure.of is not figures.lag_s and min(len(a), len(b)) >= 2 * BLOCK:
+        if figure.of is not report_metrics.lag_s and min(len(a), len(b)) >= 2 * BLOCK:
             low, high = _interval(figure, a, b, draws, other)
         changes.append(_change(figure, before, after, low, high, allowed(figure, before)))
     return changes
 
 
-def limits(given: Sequence[str], loss: float = DEFAULT_LOSS) -> Callable[[Figure, float], float]:
+def limits(given: Sequence[str], loss: float = DEFAULT_LOSS) -> Callable[[ReportMetric, float], float]:
     """Return how much worse figures may get: ``PATH=AMOUNT`` each, others by ``loss``.
 
     ``loss`` is a share of A's value, for shares an amount. Raises CompareError for a path that
@@ -121,14 +121,14 @@ def limits(given: Sequence[str], loss: float = DEFAULT_LOSS) -> Callable[[Figure
             raise CompareError(f'{text}: give by how much the figure may get worse, '
                                f'such as {path}=0.02')
 
-    def allowed(figure: Figure, value: float) -> float:
+    def allowed(figure: ReportMetric, value: float) -> float:
         if figure.path in stated:
             return stated[figure.path]
         return loss * abs(value) if figure.unit else loss
     return allowed
 
 
-def text(changes: Sequence[Change], a: str, b: str) -> str:
+def text(changes: Sequence[MetricChange], a: str, b: str) -> str:
     """Return the comparison of the reports at ``a`` and ``b`` as a table for a terminal."""
     head = ('figure', 'A', 'B', 'B - A', '95 % of B - A', '')
     rows = [head]
@@ -147,8 +147,8 @@ def text(changes: Sequence[Change], a: str, b: str) -> str:
     return '\n'.join([f'A: {a}', f'B: {b}', '', *lines])
 
 
-def _change(figure: Figure, a: float, b: float, low: float | None, high: float | None,
-            allowed: float) -> Change:
+def _change(figure: ReportMetric, a: float, b: float, low: float | None, high: float | None,
+            allowed: float) -> MetricChange:
     gain = 1 if figure.higher_is_better else -1
     difference = b - a
     better: bool | None = None
@@ -161,10 +161,10 @@ def _change(figure: Figure, a: float, b: float, low: float | None, high: float |
     elif difference:
         better = bool(gain * difference > 0)
     worse = -gain * difference > allowed and sure_loss > 0
-    return Change(figure.path, figure.unit, a, b, difference, low, high, better, allowed, worse)
+    return MetricChange(figure.path, figure.unit, a, b, difference, low, high, better, allowed, worse)
 
 
-def _interval(figure: Figure, a: Table, b: Table, draws, other):
+def _interval(figure: ReportMetric, a: FrameTable, b: FrameTable, draws, other):
     found = []
     for mine, theirs in zip(draws, other):
         before, after = figure.of(a.take(mine)), figure.of(b.take(theirs))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from asap_ros.evaluation.truth import TrueSpace
+from asap_ros.bags.message_readers import TrueSpace
 from asap_ros.road.free_space import FreeSpace
 from asap_ros.road.geometry import RoadGeometry
 

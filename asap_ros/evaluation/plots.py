@@ -11,8 +11,8 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from asap_ros.evaluation.birdseye import Moment
-from asap_ros.evaluation.figures import STAGES, TWO_SIGMA
-from asap_ros.evaluation.table import Table
+from asap_ros.evaluation.frame_table import FrameTable
+from asap_ros.evaluation.report_metrics import STAGES, TWO_SIGMA
 
 INK, FAINT, GRID, ONE, TWO, THREE, FOUR, PAPER = (
     '#010101', '#020202', '#030303', '#040404', '#050505', '#060606', '#070707', '#080808')
@@ -36,7 +36,7 @@ SHOWN = 45
 """Metres ahead that a view from above reaches."""
 
 
-def curvature(table: Table, metres: int, size: tuple[float, float]) -> str | None:
+def curvature(table: FrameTable, metres: int, size: tuple[float, float]) -> str | None:
     """Return curvature at ``metres`` ahead over time with its 95 % band, against the truth.
 
     None where no frame told any.
@@ -61,7 +61,7 @@ def curvature(table: Table, metres: int, size: tuple[float, float]) -> str | Non
         return _svg(figure, f'curvature{metres}{size[0]}')
 
 
-def free_columns(table: Table, size: tuple[float, float]) -> str | None:
+def free_columns(table: FrameTable, size: tuple[float, float]) -> str | None:
     """Return the shares of columns within 4 px and falsely free over time, None without any."""
     columns = table['columns']
     if not np.isfinite(columns).any():
@@ -79,7 +79,7 @@ def free_columns(table: Table, size: tuple[float, float]) -> str | None:
         return _svg(figure, f'columns{size[0]}')
 
 
-def latency(table: Table) -> str | None:
+def latency(table: FrameTable) -> str | None:
     """Return the histogram of what a frame costs, stage by stage; None without timings."""
     stages = [s for s in ('infer', 'road', 'total', 'age') if np.isfinite(table[s]).any()]
     if not stages:

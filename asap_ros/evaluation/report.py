@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from asap_ros import resources
-from asap_ros.evaluation import figures, verdict
-from asap_ros.evaluation.figures import STAGES, rounded
-from asap_ros.evaluation.metrics import ConfusionMatrix
-from asap_ros.evaluation.table import Table
+from asap_ros.evaluation import acceptance, report_metrics
+from asap_ros.evaluation.frame_table import FrameTable
+from asap_ros.evaluation.report_metrics import STAGES, rounded
+from asap_ros.evaluation.segmentation_metrics import ConfusionMatrix
 from asap_ros.labels import LabelSet, Role
 from asap_ros.road.geometry import NO_BLOCKER, Status
 
@@ -29,7 +29,7 @@ ENGINE = ('name', 'provider', 'precision', 'model', 'model_sha256')
 
 
 @dataclass(frozen=True)
-class Source:
+class EvaluatedDrive:
     """What was evaluated and how.
 
     ``bag`` is its path, ``mode`` one of ``lockstep``, ``paced`` (both through the live node) and
@@ -44,7 +44,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Reference:
+class MaskReference:
     """What masks were compared with: a topic, its label set, and how far to believe it.
 
     ``kind`` is ``true labels`` or ``predictions``, the latter of another network.
@@ -56,7 +56,7 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Truth:
+class MetricReference:
     """What metric results were held against: a topic, and how far to believe it.
 
     ``kind`` is ``ground truth``, ``true labels``, ``predictions`` (boundaries in another
@@ -85,7 +85,7 @@ def schema() -> dict:
     return json.loads(resources.find(SCHEMA).read_text())
 
 
-def segmentation(labels: LabelSet, matrix: ConfusionMatrix, reference: Reference | None,
+def segmentation(labels: LabelSet, matrix: ConfusionMatrix, reference: MaskReference | None,
                  frames: int) -> dict:
     """Return the scores of masks in ``labels`` counted over ``frames`` compared frames."""
     return {
@@ -101,23 +101,23 @@ def segmentation(labels: LabelSet, matrix: ConfusionMatrix, reference: Reference
     }
 
 
-def free_space(table: Table, truth: Truth | None) -> dict:
+def free_space(table: FrameTable, truth: MetricReference | None) -> dict:
     """Return the scores of the free space's boundary; ``truth`` is what it was held against."""
     columns = table['columns']
     return {
         'reference': truth and asdict(truth),
         'frames_compared': int(np.isfinite(columns).sum()),
         'columns_compared': int(np.nansum(columns)),
-        **figures.section(figures.FREE_SPACE, table),
+        **report_metrics.section(report_metrics.FREE_SPACE, table),
         'per_class': {name: {
             'columns': int(np.nansum(table[f'columns.{name}'])),
-            **{kind: rounded(figures.share(f'{kind}.{name}', f'columns.{name}')(table))
+            **{kind: rounded(report_metrics.share(f'{kind}.{name}', f'columns.{name}')(table))
                for kind in ('within_4px', 'false_free')}}
             for name in sorted(table.below('columns'))},
     }
 
 
-def road(table: Table, labels: LabelSet, truth: Truth | None, driven: Truth | None) -> dict:
+def road(table: FrameTable, labels: LabelSet, truth: MetricReference | None, driven: MetricReference | None) -> dict:
     """Return the scores of the corridor and what it says of itself.
 
     ``truth`` is the true road, ``driven`` the odometry whose path stands in for it.
@@ -131,17 +131,17 @@ def road(table: Table, labels: LabelSet, truth: Truth | None, driven: Truth | No
         'reference': truth and asdict(truth),
         'frames_answered': int(said.sum()),
         'frames_compared': _judged(table, 'true'),
-        **figures.section(figures.ROAD, table),
+        **report_metrics.section(report_metrics.ROAD, table),
         'status': {bit.name: int((bits & bit != 0).sum()) for bit in Status if (bits & bit).any()},
         'blockers': {names.get(k, str(k)): int((blockers == k).sum())
                      for k in np.unique(blockers)},
         'driven': {'reference': driven and asdict(driven),
                    'frames_compared': _judged(table, 'driven'),
-                   **figures.section(figures.DRIVEN, table)},
+                   **report_metrics.section(report_metrics.DRIVEN, table)},
     }
 
 
-def build(source: Source, frames: FrameCounts, table: Table, scores: Mapping[str, dict],
+def build(source: EvaluatedDrive, frames: FrameCounts, table: FrameTable, scores: Mapping[str, dict],
           engine: Mapping[str, str] | None = None, complete: bool = True,
           configuration: Mapping[str, object] | None = None, files: Iterable[dict] = (),
           warnings: Iterable[str] = ()) -> dict:
@@ -162,7 +162,7 @@ def build(source: Source, frames: FrameCounts, table: Table, scores: Mapping[str
         'complete': complete,
         'source': asdict(source),
         'frames': asdict(frames),
-        'latency_ms': {stage: {f'p{q}': rounded(figures.percentile(stage, q)(table))
+        'latency_ms': {stage: {f'p{q}': rounded(report_metrics.percentile(stage, q)(table))
                                for q in (50, 95, 99)} for stage in STAGES},
         **{name: scores[name] for name in ('segmentation', 'free_space', 'road')},
         'engine': {key: (engine or {}).get(key) or None for key in ENGINE},
@@ -170,7 +170,7 @@ def build(source: Source, frames: FrameCounts, table: Table, scores: Mapping[str
         'files': list(files),
         'warnings': warnings,
     }
-    return {**document, 'verdict': verdict.judge(document)}
+    return {**document, 'verdict': acceptance.judge(document)}
 
 
 def file_facts(path: Path) -> dict:
@@ -182,10 +182,10 @@ def file_facts(path: Path) -> dict:
     return {'path': str(path), 'bytes': path.stat().st_size, 'sha256': digest.hexdigest()}
 
 
-def _judged(table: Table, truth: str) -> int:
+def _judged(table: FrameTable, truth: str) -> int:
     """Return the number of frames whose curvature was compared at 10 or 20 m."""
-    return int(np.logical_or(*(np.isfinite(figures.errors(table, s, truth))
-                               for s in figures.AHEAD)).sum())
+    return int(np.logical_or(*(np.isfinite(report_metrics.errors(table, s, truth))
+                               for s in report_metrics.AHEAD)).sum())
 
 
 def headline(report: dict) -> str:

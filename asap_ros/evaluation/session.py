@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from asap_ros.evaluation import page, report, table
-from asap_ros.evaluation.album import Album
+from asap_ros.bags.calibration_and_odometry import Odometry
+from asap_ros.evaluation import frame_table, report, report_page
 from asap_ros.evaluation.birdseye import Samples
+from asap_ros.evaluation.example_frames import FrameAlbum
+from asap_ros.evaluation.frame_scores import FrameScores
+from asap_ros.evaluation.frame_table import FrameTable
 from asap_ros.evaluation.observation import Observation
-from asap_ros.evaluation.pictures import ContactSheet, Shot, Video, close_up
-from asap_ros.evaluation.report import FrameCounts, Reference, Source, Truth
-from asap_ros.evaluation.scores import Scores
-from asap_ros.evaluation.table import Table
-from asap_ros.evaluation.vehicle import Odometry
+from asap_ros.evaluation.report import EvaluatedDrive, FrameCounts, MaskReference, MetricReference
+from asap_ros.evaluation.visualisation import ContactSheet, OverlayVideo, VideoFrame, close_up
 from asap_ros.labels import LabelSet
 from asap_ros.road.options import RoadOptions
 
@@ -22,7 +22,7 @@ SHEET = 'contact_sheet.png'
 
 
 @dataclass(frozen=True)
-class Setting:
+class EvaluationContext:
     """What a run is judged by; None for what there is not.
 
     ``labels`` are those of the judged masks; ``truth_labels`` those of metric truth;
@@ -30,19 +30,19 @@ class Setting:
     """
 
     labels: LabelSet
-    reference: Reference | None = None
-    true_space: Truth | None = None
-    true_road: Truth | None = None
+    reference: MaskReference | None = None
+    true_space: MetricReference | None = None
+    true_road: MetricReference | None = None
     truth_labels: LabelSet | None = None
     odometry: Odometry | None = None
-    driven: Truth | None = None
+    driven: MetricReference | None = None
     options: RoadOptions = field(default_factory=RoadOptions)
     configuration: Mapping[str, object] = field(default_factory=dict)
     inputs: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
-class Results:
+class SessionResults:
     """What a session wrote: the report itself and the files, None where there was no frame."""
 
     document: dict
@@ -59,13 +59,13 @@ class Results:
                 if path]
 
 
-class Session:
+class EvaluationSession:
     """Scores and pictures of one run, as a context: leaving it early leaves no half file.
 
     Masks are compared on the reference's grid and in the network's label set.
     """
 
-    def __init__(self, folder: Path, setting: Setting, total: int, fps: float):
+    def __init__(self, folder: Path, setting: EvaluationContext, total: int, fps: float):
         """Begin a run of ``total`` expected frames at ``fps``, its results to go to ``folder``.
 
         Raises OSError where the folder cannot be made, LabelError where the reference's classes
@@ -73,15 +73,15 @@ class Session:
         """
         self._folder, self._setting, self._fps = Path(folder), setting, fps
         reference = setting.reference.labels if setting.reference else setting.truth_labels
-        self._scores = Scores(setting.labels, reference, setting.options, setting.odometry)
+        self._scores = FrameScores(setting.labels, reference, setting.options, setting.odometry)
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._video = Video(self._folder, setting.labels, fps,
+        self._video = OverlayVideo(self._folder, setting.labels, fps,
                             errors=setting.reference is not None)
         self._sheet = ContactSheet(setting.labels, total)
-        self._album = Album()
+        self._album = FrameAlbum()
         self._samples = Samples(total)
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> EvaluationSession:
         """Return the session."""
         return self
 
@@ -97,7 +97,7 @@ class Session:
         """
         index = len(self._scores.rows)
         row = self._scores.add(seen)
-        shot = Shot(seen.rgb, seen.mask, self._scores.reference, self._title(index, row),
+        shot = VideoFrame(seen.rgb, seen.mask, self._scores.reference, self._title(index, row),
                     seen.geometry, seen.space)
         self._video.add(shot)
         self._sheet.add(index, shot)
@@ -105,17 +105,17 @@ class Session:
         self._samples.add(index, row['time_s'], seen, self._scores.reference_space)
         return row
 
-    def finish(self, source: Source, frames: FrameCounts,
+    def finish(self, source: EvaluatedDrive, frames: FrameCounts,
                engine: Mapping[str, str] | None = None, complete: bool = True,
-               warnings: Sequence[str] = ()) -> Results:
+               warnings: Sequence[str] = ()) -> SessionResults:
         """Write report, page, table, video and contact sheet, and return them.
 
         Where this run makes one of these not, that of an earlier run does not stay beside them.
         """
-        setting, rows = self._setting, Table.of(self._scores.rows)
+        setting, rows = self._setting, FrameTable.of(self._scores.rows)
         space_truth = setting.true_space
         if space_truth is None and setting.reference is not None:
-            space_truth = Truth(setting.reference.topic, setting.reference.kind)
+            space_truth = MetricReference(setting.reference.topic, setting.reference.kind)
         scores = {
             'segmentation': report.segmentation(
                 setting.labels, self._scores.matrix, setting.reference, self._scores.compared),
@@ -128,17 +128,17 @@ class Session:
         sheet = self._sheet.write(self._folder / SHEET, self._heading(document))
         written = None
         if len(rows):
-            written = self._folder / table.NAME
+            written = self._folder / frame_table.NAME
             rows.write(written)
         for earlier in (*self._folder.glob('overlay.*'), self._folder / SHEET,
-                        self._folder / table.NAME):
+                        self._folder / frame_table.NAME):
             if earlier not in (video, sheet, written):
                 earlier.unlink(missing_ok=True)
         path = self._folder / 'report.json'
         report.write(document, path)
-        looks = page.write(self._folder / 'report.html', document, rows, setting.labels,
+        looks = report_page.write(self._folder / 'report.html', document, rows, setting.labels,
                            self._album, self._samples, video, self._fps)
-        return Results(document, path, looks, written, video, sheet)
+        return SessionResults(document, path, looks, written, video, sheet)
 
     def _title(self, index: int, row: Mapping[str, float]) -> str:
         """Return one line about a frame."""

@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from asap_ros.evaluation import page
-from asap_ros.evaluation.figures import look_up, rounded
+from asap_ros.evaluation import report_page
+from asap_ros.evaluation.report_metrics import look_up, rounded
 from asap_ros.version import version
 
 FIGURES = (
@@ -51,12 +51,12 @@ def write_page(path: Path, summary: dict) -> Path:
             return f'{value:.0f}'
         if 'rmse' in figures_path:
             return f'{1e3 * value:.2f}'
-        return page.percent(value)
+        return report_page.percent(value)
 
     told = [p for p in FIGURES if summary['mean'][p] is not None]
     rows = []
     for drive in summary['drives']:
-        tone, mark, _ = page.TONES[drive['good']]
+        tone, mark, _ = report_page.TONES[drive['good']]
         folder = os.path.relpath(drive['folder'], path.parent)
         rows.append({
             'name': Path(drive['bag']).name, 'link': f'{folder}/report.html',
@@ -70,7 +70,7 @@ def write_page(path: Path, summary: dict) -> Path:
                else f'{every} drives without truth to judge by')
     if summary['failed']:
         verdict += f'; {len(summary["failed"])} could not be evaluated'
-    return page.render('index.html', path, {
+    return report_page.render('index.html', path, {
         'verdict': verdict, 'head': [WORDS[p] for p in told], 'rows': rows,
         'mean': [shown(p, summary['mean'][p]) for p in told], 'failed': summary['failed'],
         'version': version()})

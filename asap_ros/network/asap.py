@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from asap_ros.network import fusion, trunks
+from asap_ros.network import encoders, fusion
 from asap_ros.network.attention import SelfAttention
 from asap_ros.network.config import AsapConfig, Attention
 from asap_ros.network.layers import AuxiliaryHead, ConvBlock, resize
@@ -16,7 +16,7 @@ STRIDE = 32
 """Height and width of an input must be multiples of this."""
 
 
-class Scores(NamedTuple):
+class ClassScores(NamedTuple):
     """Class scores before softmax, (N, K, H/s, W/s) each.
 
     ``main``: s is the fused stride; ``aux3``, ``aux4``: s is 16 and 32, on P3 and P4 (eq. 5).
@@ -33,7 +33,7 @@ class Asap(nn.Module):
     def __init__(self, config: AsapConfig):
         super().__init__()
         self.config = config
-        self.trunk = trunks.build(config.trunk)
+        self.trunk = encoders.build(config.trunk)
         self.neck = FeaturePyramid(self.trunk.channels, config.neck_channels)
         self.fusion = fusion.build(config)
         attend = config.attention is not Attention.NONE
@@ -64,10 +64,10 @@ class Asap(nn.Module):
         """(N, 3, H, W) -> (N, K, H/fused_stride, W/fused_stride)."""
         return self.scores(self.levels(image))
 
-    def training_scores(self, image: Tensor) -> Scores:
+    def training_scores(self, image: Tensor) -> ClassScores:
         """(N, 3, H, W) -> Scores, each (N, K, H/s, W/s)."""
         levels = self.levels(image)
-        return Scores(self.scores(levels), self.aux3(levels[2]), self.aux4(levels[3]))
+        return ClassScores(self.scores(levels), self.aux3(levels[2]), self.aux4(levels[3]))
 
     def label_scores(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, K, H, W): the scores that a label mask is the argmax of."""

@@ -10,7 +10,7 @@ class ConfigError(ValueError):
     """A configuration that names no network; the message says which value and what is possible."""
 
 
-class Trunk(str, Enum):
+class Encoder(str, Enum):
     """Where the four feature maps at strides 4, 8, 16 and 32 come from."""
 
     RESNET18 = 'resnet18'
@@ -56,7 +56,7 @@ class AsapConfig:
     """
 
     classes: int = 11
-    trunk: Trunk = Trunk.RESNET18
+    trunk: Encoder = Encoder.RESNET18
     neck_channels: int = 64
     fused_stride: int = 4
     fusion: Fusion = Fusion.FFDN
@@ -98,7 +98,7 @@ class AsapConfig:
         return cls(**values)
 
 
-_ENUMERATIONS = {'trunk': Trunk, 'fusion': Fusion, 'merge': Merge, 'attention': Attention}
+_ENUMERATIONS = {'trunk': Encoder, 'fusion': Fusion, 'merge': Merge, 'attention': Attention}
 
 SLIM_4 = AsapConfig()
 """Reading of Table III at 512x1024: 64 channels at stride 4, the norms summed."""

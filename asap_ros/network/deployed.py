@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from asap_ros.network.asap import Asap
 from asap_ros.network.layers import resize
-from asap_ros.network.pixels import normalise
+from asap_ros.network.normalisation import normalise
 
 
 class Deployed(nn.Module):

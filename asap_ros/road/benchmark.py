@@ -6,10 +6,10 @@ import time
 
 import numpy as np
 
-from asap_ros.road.analysis import RoadModel
-from asap_ros.road.camera import Camera
-from asap_ros.road.edges import find_edges
+from asap_ros.road.edge_detection import find_edges
 from asap_ros.road.free_space import boundary_points, hood_rows, walk_columns
+from asap_ros.road.projection import Camera
+from asap_ros.road.road_model import RoadModel
 
 
 def time_steps(model: RoadModel, masks: list[np.ndarray], camera: Camera,

@@ -8,13 +8,13 @@ import numpy as np
 
 from asap_ros.labels import IGNORED, LabelSet, Role
 from asap_ros.road import clothoid
-from asap_ros.road.camera import Camera
 from asap_ros.road.clothoid import C0, K0, K1, PITCH, PSI, WIDTH
+from asap_ros.road.fit_quality import FitQuality
 from asap_ros.road.free_space import BLOCKED, Columns, FreeSpace
-from asap_ros.road.geometry import NO_BLOCKER, Reference, RoadGeometry, Status, invalid
-from asap_ros.road.model_error import Departures
+from asap_ros.road.geometry import NO_BLOCKER, ReferenceCurve, RoadGeometry, Status, invalid
 from asap_ros.road.options import RoadOptions
-from asap_ros.road.support import Support
+from asap_ros.road.projection import Camera
+from asap_ros.road.systematic_error import Departures
 
 STEP = 0.25
 """Metres of arc length between the places where the corridor is checked."""
@@ -40,7 +40,7 @@ below which it is flagged."""
 
 
 def describe(parameters: np.ndarray, covariance: np.ndarray, departures: Departures,
-             bearing: Support, columns: Columns, camera: Camera, mask: np.ndarray,
+             bearing: FitQuality, columns: Columns, camera: Camera, mask: np.ndarray,
              confidence: np.ndarray | None, labels: LabelSet,
              options: RoadOptions) -> RoadGeometry:
     """Return the corridor of a road model over the free pixels of this frame's mask.
@@ -51,9 +51,9 @@ def describe(parameters: np.ndarray, covariance: np.ndarray, departures: Departu
     """
     status, reference = bearing.status, options.reference
     if status & Status.ONE_SIDED and covariance[WIDTH, WIDTH] > MAX_LATERAL_SIGMA ** 2:
-        reference = Reference.EGO_PARALLEL
+        reference = ReferenceCurve.EGO_PARALLEL
     seen_to = _seen_to(bearing.s) if len(bearing.s) else np.inf
-    if reference == Reference.EGO_PARALLEL:
+    if reference == ReferenceCurve.EGO_PARALLEL:
         departures = departures.scaled(parallel_scale(parameters))
         parameters, covariance, seen_to = through_vehicle(parameters, covariance, seen_to)
     # Never empty: of a parallel, edges may have been seen only before its start.
@@ -156,7 +156,7 @@ def _seen_to(s: np.ndarray) -> float:
 
 
 @dataclass(frozen=True)
-class View:
+class VisibleStretch:
     """The stretch of a swath, in metres of arc length, that is seen and free.
 
     ``blocker`` is the class that ends it, 255 where it is the image's border or what is
@@ -170,12 +170,12 @@ class View:
     confidence: float
 
 
-NO_VIEW = View(float('nan'), float('nan'), NO_BLOCKER, 1.0)
+NO_VIEW = VisibleStretch(float('nan'), float('nan'), NO_BLOCKER, 1.0)
 
 
 def _view(s: np.ndarray, curve: clothoid.Curve, z: np.ndarray, camera: Camera, columns: Columns,
           mask: np.ndarray, confidence: np.ndarray | None, labels: LabelSet,
-          options: RoadOptions) -> View:
+          options: RoadOptions) -> VisibleStretch:
     """Return how far a swath as wide as the vehicle is seen to be free along a curve.
 
     ``z`` (n,) is the ground's height along it, metres.
@@ -204,7 +204,7 @@ def _view(s: np.ndarray, curve: clothoid.Curve, z: np.ndarray, camera: Camera, c
     if confidence is not None:
         middle = confidence[row[first:last + 1, 0], column[first:last + 1, 0]]
         belief = float(middle.mean()) / 255
-    return View(float(s[first]), float(s[last]), blocker, belief)
+    return VisibleStretch(float(s[first]), float(s[last]), blocker, belief)
 
 
 def _class_at(mask: np.ndarray, columns: Columns, row: int, column: int,

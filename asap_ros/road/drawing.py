@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 
 from asap_ros.labels import LabelSet, Role
-from asap_ros.road.camera import Camera
 from asap_ros.road.free_space import BLOCKED, FreeSpace
 from asap_ros.road.geometry import NO_BLOCKER, RoadGeometry, Status
-from asap_ros.road.outline import Line, outline
+from asap_ros.road.outline import OutlineLine, outline
+from asap_ros.road.projection import Camera
 
 EDGE, CENTRE, BLOCKER = (26, 153, 255), (51, 230, 77), (255, 51, 26)
 """RGB of the corridor's edges with their bands, of its middle, of what ends it: as in RViz."""
@@ -102,7 +102,7 @@ def _draw_corridor(picture: np.ndarray, geometry: RoadGeometry, camera: Camera) 
     def place(points: np.ndarray) -> np.ndarray:
         return _scaled(picture, camera, *camera.project(points[:, 0], points[:, 1], fall))
 
-    drawn: list[tuple[Line, tuple]] = [(lines.centre, CENTRE)]
+    drawn: list[tuple[OutlineLine, tuple]] = [(lines.centre, CENTRE)]
     if lines.left is not None:
         drawn = [(lines.left, EDGE), (lines.right, EDGE)]
         _fill(picture, place(lines.left.points), place(lines.right.points), CENTRE,

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from asap_ros.labels import IGNORED, LabelSet, Role
-from asap_ros.road.camera import Camera
 from asap_ros.road.options import RoadOptions
+from asap_ros.road.projection import Camera
 
 _LINE = np.ones((3, 1), np.uint8)
 _SQUARE = np.ones((3, 3), np.uint8)

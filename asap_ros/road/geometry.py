@@ -27,7 +27,7 @@ class Status(IntFlag):
     COASTING = 4096
 
 
-class Reference(IntEnum):
+class ReferenceCurve(IntEnum):
     """Which curve a RoadGeometry describes.
 
     ROAD_CENTRE is the middle between the edges; EGO_PARALLEL runs through the vehicle, parallel
@@ -79,7 +79,7 @@ class RoadGeometry:
 
     valid: bool
     status: Status
-    reference: Reference = Reference.ROAD_CENTRE
+    reference: ReferenceCurve = ReferenceCurve.ROAD_CENTRE
     lateral_offset: float = field(default_factory=_nan)
     lateral_offset_sigma: float = field(default_factory=_nan)
     heading: float = field(default_factory=_nan)

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from asap_ros.labels import IGNORED, LabelSet, Role
-from asap_ros.road.camera import Camera
 from asap_ros.road.free_space import BLOCKED, FREE, UNKNOWN, FreeSpace
 from asap_ros.road.options import RoadOptions
+from asap_ros.road.projection import Camera
 
 GRID_FREE, GRID_BOUNDARY, GRID_UNKNOWN = 0, 100, -1
 

@@ -7,7 +7,7 @@ from collections import deque
 
 import numpy as np
 
-from asap_ros.road.tracker import Motion
+from asap_ros.road.tracker import EgoMotion
 
 MAX_SILENCE = 0.2
 """Seconds that a velocity is taken to last before or after it was measured."""
@@ -36,7 +36,7 @@ class MotionLog:
                 self._entries.clear()
             self._entries.append((time, speed, yaw_rate))
 
-    def between(self, start: float, end: float) -> Motion | None:
+    def between(self, start: float, end: float) -> EgoMotion | None:
         """Return the motion between two times in seconds, None where too little is known of it.
 
         Velocities are joined by straight lines, and last MAX_SILENCE beyond what was measured.
@@ -55,5 +55,5 @@ class MotionLog:
         at = np.concatenate([[start], inside, [end]])
         speed, yaw_rate = (np.interp(at, times, entries[:, k]) for k in (1, 2))
         steps = np.diff(at)
-        return Motion(float((0.5 * (speed[1:] + speed[:-1]) * steps).sum()),
+        return EgoMotion(float((0.5 * (speed[1:] + speed[:-1]) * steps).sum()),
                       float((0.5 * (yaw_rate[1:] + yaw_rate[:-1]) * steps).sum()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from asap_ros.road.geometry import Reference
+from asap_ros.road.geometry import ReferenceCurve
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class RoadOptions:
     hood_polygon: tuple[tuple[float, float], ...] = ()
     min_confidence: int = 0
     vehicle_width: float = 1.8
-    reference: Reference = Reference.ROAD_CENTRE
+    reference: ReferenceCurve = ReferenceCurve.ROAD_CENTRE
     edge_near: float = 5.0
     edge_far: float = 40.0
     width_prior: float = 7.0

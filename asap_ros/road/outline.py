@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asap_ros.road.geometry import Reference, RoadGeometry
+from asap_ros.road.geometry import ReferenceCurve, RoadGeometry
 
 NORMAL_95 = 1.96
 """Sigmas to either side that hold 95 % of a normal distribution."""
 
 
 @dataclass(frozen=True, eq=False)
-class Line:
+class OutlineLine:
     """A line (n, 2) of x and y in base_link, metres, and what may be its place.
 
     ``first`` and ``second`` (n, 2) are the bounds of its 95 % band, to the left and to the
@@ -29,9 +29,9 @@ class Line:
 class Outline:
     """The lines of a corridor; ``left`` and ``right`` are None where its middle is not known."""
 
-    centre: Line
-    left: Line | None
-    right: Line | None
+    centre: OutlineLine
+    left: OutlineLine | None
+    right: OutlineLine | None
 
 
 def outline(geometry: RoadGeometry) -> Outline | None:
@@ -46,7 +46,7 @@ def outline(geometry: RoadGeometry) -> Outline | None:
     middle = np.stack([x, y], axis=1)
     across = NORMAL_95 * geometry.lateral_at_s_sigma
     centre = _line(middle, normal, across)
-    if geometry.reference != Reference.ROAD_CENTRE:
+    if geometry.reference != ReferenceCurve.ROAD_CENTRE:
         return Outline(centre, None, None)
     half = 0.5 * geometry.width * normal
     either = np.hypot(across, 0.5 * NORMAL_95 * geometry.width_sigma)
@@ -54,6 +54,6 @@ def outline(geometry: RoadGeometry) -> Outline | None:
                    _line(middle - half, normal, either))
 
 
-def _line(points: np.ndarray, normal: np.ndarray, reach: np.ndarray) -> Line:
+def _line(points: np.ndarray, normal: np.ndarray, reach: np.ndarray) -> OutlineLine:
     away = normal * reach[:, None]
-    return Line(points, points + away, points - away)
+    return OutlineLine(points, points + away, points - away)

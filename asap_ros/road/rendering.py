@@ -6,7 +6,7 @@ import numpy as np
 
 from asap_ros.labels import LabelSet, Role
 from asap_ros.road import clothoid
-from asap_ros.road.camera import Camera
+from asap_ros.road.projection import Camera
 
 CORRELATION = 0.8
 """Of the noise between neighbouring rows: a network errs alike along an edge."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from asap_ros.road import clothoid
 from asap_ros.road.clothoid import C0, K0, K1, PITCH, PSI, WIDTH
-from asap_ros.road.fit import Fit, doubt_pitch
+from asap_ros.road.clothoid_fit import Fit, doubt_pitch
 
 GATE = 16.81
 """Chi-square of 6 degrees of freedom at 99 %: fits further off than that are not believed."""
@@ -40,7 +40,7 @@ MOUNT_TIME = 10.0
 
 
 @dataclass(frozen=True)
-class Motion:
+class EgoMotion:
     """The vehicle's motion since the last frame: metres forward, radians to the left."""
 
     distance: float
@@ -59,7 +59,7 @@ class Track:
     coasting: bool
 
 
-def move(parameters: np.ndarray, motion: Motion) -> np.ndarray:
+def move(parameters: np.ndarray, motion: EgoMotion) -> np.ndarray:
     """Return the same road as seen after a motion along a circular arc."""
     half = 0.5 * motion.yaw
     chord = motion.distance * np.sinc(half / np.pi)
@@ -110,7 +110,7 @@ class Tracker:
         """The tracked width in metres, None without a road."""
         return None if self._parameters is None else float(self._parameters[WIDTH])
 
-    def step(self, time: float, motion: Motion | None, fit: Fit | None,
+    def step(self, time: float, motion: EgoMotion | None, fit: Fit | None,
              doubtful: bool = False) -> Track | None:
         """Return the road at ``time``, None where none is known.
 
@@ -139,7 +139,7 @@ class Tracker:
             return None
         return Track(self._parameters, self._covariance, coasting=True)
 
-    def _predict(self, elapsed: float, motion: Motion | None) -> None:
+    def _predict(self, elapsed: float, motion: EgoMotion | None) -> None:
         noise = np.diag(DRIFT ** 2) * elapsed
         if motion is not None:
             jacobian = move_jacobian(motion.distance)

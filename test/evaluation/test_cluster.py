@@ -7,19 +7,18 @@ import subprocess
 import time
 from pathlib import Path
 
-import cluster_jobs
 import pytest
-import tiny_bags
 from ament_index_python.packages import get_package_prefix
+
+from support import cluster_jobs, tiny_bags
+from support.paths import ROOT
 
 pytest.importorskip('distributed', reason='needs the package distributed')
 from distributed import LocalCluster
 
-from asap_ros import evaluate, jobs
-from asap_ros.evaluation import cluster
+from asap_ros.cli import evaluate
+from asap_ros.evaluation import cluster, drive_job
 from asap_ros.evaluation.cluster import ClusterError
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_jobs_of_a_killed_worker_are_done_again_and_none_is_lost(tmp_path):
@@ -54,7 +53,7 @@ def test_drives_spread_over_workers_come_to_one_summary(tmp_path, tiny_file, cap
     assert 'broken' in (out / 'index.html').read_text()
     assert 'corrupt' in capsys.readouterr().err
     # One code path: in this process the same comes out.
-    alone = jobs.work(jobs.Job(str(bags[0]), str(tmp_path / 'alone'), jobs.Request(
+    alone = drive_job.work(drive_job.DriveJob(str(bags[0]), str(tmp_path / 'alone'), drive_job.EvaluationRequest(
         str(tiny_file), size=(32, 64)))).document
     spread = json.loads((out / 'drive0' / 'report.json').read_text())
     assert spread['segmentation'] == alone['segmentation'] and spread['road'] == alone['road']

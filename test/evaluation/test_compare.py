@@ -5,15 +5,15 @@ import json
 import numpy as np
 import pytest
 
-from asap_ros import evaluate
-from asap_ros.evaluation import compare, table
+from asap_ros.cli import evaluate
+from asap_ros.evaluation import compare, frame_table
 from asap_ros.evaluation.compare import CompareError
-from asap_ros.evaluation.table import Table, TableError
+from asap_ros.evaluation.frame_table import FrameTable, FrameTableError
 
 
 def rows(count=200, agreeing=900, noise=20, seed=1, infer=100.0, first=0):
     rng = np.random.default_rng(seed)
-    return Table.of([{
+    return FrameTable.of([{
         'stamp_ns': first + k, 'time_s': k / 10, 'pixels': 1000,
         'agreeing': agreeing + rng.normal() * noise, 'valid': k % 10 != 0,
         'infer': infer + rng.normal()} for k in range(count)])
@@ -55,11 +55,11 @@ def test_for_times_less_is_better_and_limits_are_shares_of_the_value():
 def test_of_the_same_frames_what_is_hard_counts_in_both():
     rng = np.random.default_rng(0)
     hard = rng.normal(0, 100, 200)  # of the drive
-    a, b = (Table.of([{'stamp_ns': k, 'pixels': 1000, 'agreeing': 800 + h - loss}
+    a, b = (FrameTable.of([{'stamp_ns': k, 'pixels': 1000, 'agreeing': 800 + h - loss}
                       for k, h in enumerate(hard)]) for loss in (0, 10))
     paired = change(a, b, ACCURACY)
     assert paired.high - paired.low < 1e-6 and paired.better is False
-    apart = change(a, Table.of([{'stamp_ns': 1000 + k, 'pixels': 1000, 'agreeing': v}
+    apart = change(a, FrameTable.of([{'stamp_ns': 1000 + k, 'pixels': 1000, 'agreeing': v}
                                 for k, v in enumerate(b['agreeing'])]), ACCURACY)
     assert apart.high - apart.low > 0.02 and apart.better is None
 
@@ -95,7 +95,7 @@ def report(folder, values, **changes):
     document = {'schema': 'asap_ros/report', 'version': 2, 'complete': True,
                 'segmentation': {'reference': None}, 'frames': {'processed': 30}, **changes}
     (folder / 'report.json').write_text(json.dumps(document))
-    values.write(folder / table.NAME)
+    values.write(folder / frame_table.NAME)
     return str(folder / 'report.json')
 
 
@@ -118,7 +118,7 @@ def test_what_cannot_be_compared_is_said(tmp_path, capsys):
     a = report(tmp_path / 'a', rows())
     old = report(tmp_path / 'old', rows(), version=1)
     other = report(tmp_path / 'other', rows(), schema='x')
-    empty = report(tmp_path / 'empty', Table.of([{'stamp_ns': 1}]))
+    empty = report(tmp_path / 'empty', FrameTable.of([{'stamp_ns': 1}]))
     failed = report(tmp_path / 'failed', rows(), frames={'processed': 0})
     bare = report(tmp_path / 'bare', rows())
     (tmp_path / 'bare' / 'frames.csv').unlink()
@@ -133,13 +133,13 @@ def test_what_cannot_be_compared_is_said(tmp_path, capsys):
 
 
 def test_a_table_survives_writing_and_reading(tmp_path):
-    kept = Table.of([{'stamp_ns': 1_700_000_000_123_456_789, 'a': 0.1}, {'a': None, 'b': 2}])
+    kept = FrameTable.of([{'stamp_ns': 1_700_000_000_123_456_789, 'a': 0.1}, {'a': None, 'b': 2}])
     kept.write(tmp_path / 'frames.csv')
-    read = table.read(tmp_path / 'frames.csv')
+    read = frame_table.read(tmp_path / 'frames.csv')
     assert read.names == ['stamp_ns', 'a', 'b'] and len(read) == 2
     assert read['a'][0] == 0.1 and np.isnan(read['a'][1]) and read['b'][1] == 2
     assert read['stamp_ns'][0] == kept['stamp_ns'][0]
     assert np.isnan(read['absent']).all()
     (tmp_path / 'frames.csv').write_text('a,b\n1\n')
-    with pytest.raises(TableError, match='not a table of frames'):
-        table.read(tmp_path / 'frames.csv')
+    with pytest.raises(FrameTableError, match='not a table of frames'):
+        frame_table.read(tmp_path / 'frames.csv')

@@ -9,17 +9,17 @@ import pytest
 
 from asap_ros import labels
 from asap_ros.evaluation import report
-from asap_ros.evaluation.metrics import ConfusionMatrix
-from asap_ros.evaluation.report import FrameCounts, Reference, Source
-from asap_ros.evaluation.table import Table
+from asap_ros.evaluation.frame_table import FrameTable
+from asap_ros.evaluation.report import EvaluatedDrive, FrameCounts, MaskReference
+from asap_ros.evaluation.segmentation_metrics import ConfusionMatrix
 
 CAMVID = labels.load('camvid')
-SOURCE = Source('drive', '/camera/image_raw', 'offline')
-REFERENCE = Reference('/reference/mask', labels.load('cityscapes'), 'predictions')
+SOURCE = EvaluatedDrive('drive', '/camera/image_raw', 'offline')
+REFERENCE = MaskReference('/reference/mask', labels.load('cityscapes'), 'predictions')
 
 
 def document(matrix=None, reference=None, rows=(), **changes):
-    rows = Table.of(rows)
+    rows = FrameTable.of(rows)
     scores = {
         'segmentation': report.segmentation(CAMVID, matrix or ConfusionMatrix(11), reference,
                                             1 if matrix else 0),

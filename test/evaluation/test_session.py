@@ -6,21 +6,23 @@ import cv2
 import jsonschema
 import numpy as np
 import pytest
-import tiny_bags
 
-from asap_ros import labels, overlay
-from asap_ros.evaluation import frames, report, topics
-from asap_ros.evaluation.bags import Bag
+from asap_ros import labels
+from asap_ros.bags import frames, topics
+from asap_ros.bags.reader import Bag
+from asap_ros.evaluation import report
 from asap_ros.evaluation.observation import Observation
-from asap_ros.evaluation.pictures import PANEL_WIDTH
-from asap_ros.evaluation.report import FrameCounts, Reference, Source
-from asap_ros.evaluation.session import Session, Setting
+from asap_ros.evaluation.report import EvaluatedDrive, FrameCounts, MaskReference
+from asap_ros.evaluation.session import EvaluationContext, EvaluationSession
+from asap_ros.evaluation.visualisation import PANEL_WIDTH
+from asap_ros.imaging import overlay
 from asap_ros.labels import LabelError
+from support import tiny_bags
 
 CAMVID = labels.load('camvid')
 CITYSCAPES = labels.load('cityscapes')
-REFERENCE = Reference('/reference/mask', CITYSCAPES, 'true labels')
-SOURCE = Source('drive', '/camera/image_raw', 'offline')
+REFERENCE = MaskReference('/reference/mask', CITYSCAPES, 'true labels')
+SOURCE = EvaluatedDrive('drive', '/camera/image_raw', 'offline')
 SIZE = (96, 192)
 
 
@@ -32,8 +34,8 @@ def road_and_sky(size):
 
 def run(folder, count=5, with_reference=True, missing=(), finish=True):
     reference = tiny_bags.reference_mask(0, SIZE) if with_reference else None
-    setting = Setting(CAMVID, REFERENCE if with_reference else None)
-    with Session(folder, setting, count, 10.) as session:
+    setting = EvaluationContext(CAMVID, REFERENCE if with_reference else None)
+    with EvaluationSession(folder, setting, count, 10.) as session:
         shares = [
             session.add(Observation(
                 k * 100_000_000, tiny_bags.picture(k, SIZE),
@@ -86,7 +88,7 @@ def test_the_video_shows_camera_classes_and_errors(tmp_path):
 
 def test_masks_are_compared_on_the_grid_of_the_reference(tmp_path):
     coarse = np.array([[CAMVID.id_of('sky')], [CAMVID.id_of('road')]], np.uint8)
-    with Session(tmp_path, Setting(CAMVID, REFERENCE), 1, 10.) as session:
+    with EvaluationSession(tmp_path, EvaluationContext(CAMVID, REFERENCE), 1, 10.) as session:
         row = session.add(Observation(0, tiny_bags.picture(0), coarse,
                                       reference=tiny_bags.reference_mask(0)))
     assert row['agreement'] == 1
@@ -126,9 +128,9 @@ def test_a_long_run_gives_a_sheet_of_even_choice(tmp_path):
 
 
 def test_label_sets_without_a_mapping_are_refused(tmp_path):
-    other = Reference('/masks', labels.load('idd_lite'), 'predictions')
+    other = MaskReference('/masks', labels.load('idd_lite'), 'predictions')
     with pytest.raises(LabelError, match='no mapping from label set idd_lite to camvid'):
-        Session(tmp_path, Setting(CAMVID, other), 1, 10.)
+        EvaluationSession(tmp_path, EvaluationContext(CAMVID, other), 1, 10.)
 
 
 def test_frames_come_beside_their_references(tmp_path):

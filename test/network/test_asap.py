@@ -13,8 +13,8 @@ from asap_ros.network.config import (
     AsapConfig,
     Attention,
     ConfigError,
+    Encoder,
     Fusion,
-    Trunk,
 )
 from asap_ros.network.deployed import Deployed
 from asap_training.losses import LossConfig, total_loss
@@ -37,7 +37,7 @@ def test_every_variant_of_the_tables_gives_scores(config):
     assert scores.aux4.shape == (1, 11, 2, 3)
 
 
-@pytest.mark.parametrize('trunk', Trunk)
+@pytest.mark.parametrize('trunk', Encoder)
 @pytest.mark.parametrize('size', [(32, 32), (64, 32), (96, 160)])
 def test_any_multiples_of_32(trunk, size):
     model = Asap(replace(SLIM_4, trunk=trunk)).eval()
@@ -51,7 +51,7 @@ def test_other_sizes_are_refused_by_name(size):
 
 
 @pytest.mark.parametrize('config', [
-    SLIM_4, WIDE_8, replace(SLIM_4, trunk=Trunk.MOBILENET_V2),
+    SLIM_4, WIDE_8, replace(SLIM_4, trunk=Encoder.MOBILENET_V2),
     replace(SLIM_4, fusion=Fusion.GENERAL)])
 def test_gradients_reach_every_parameter(config):
     torch.manual_seed(0)
@@ -94,7 +94,7 @@ def test_counted_attention_is_the_formula(base):
         formula.conventional - columns ** 2 * (2 * q + c))
 
 
-@pytest.mark.parametrize('trunk, millions', [(Trunk.RESNET18, 18.95e9), (Trunk.MOBILENET_V2, 3e9)])
+@pytest.mark.parametrize('trunk, millions', [(Encoder.RESNET18, 18.95e9), (Encoder.MOBILENET_V2, 3e9)])
 def test_trunk_costs_what_its_paper_says(trunk, millions):
     model = Asap(replace(SLIM_4, trunk=trunk)).eval()
     rest = model.trunk

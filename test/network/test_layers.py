@@ -11,7 +11,7 @@ from asap_ros.network.attention import SelfAttention
 from asap_ros.network.config import SLIM_4, Attention, Fusion, Merge
 from asap_ros.network.fusion import EPSILON, DifferentNorms, FeatureFusion
 from asap_ros.network.layers import resize
-from asap_ros.network.pixels import MEAN, STD, normalise
+from asap_ros.network.normalisation import MEAN, STD, normalise
 
 
 @pytest.fixture(name='x')

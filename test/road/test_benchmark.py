@@ -1,10 +1,10 @@
 """The road model's stopwatch: every step is timed for every frame."""
 
 import numpy as np
-from synthetic_roads import LABELS, MOUNT, Truth, render
 
-from asap_ros.road.analysis import RoadModel
 from asap_ros.road.benchmark import time_steps
+from asap_ros.road.road_model import RoadModel
+from support.synthetic_roads import LABELS, MOUNT, Truth, render
 
 
 def test_every_step_of_every_frame():

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from synthetic_roads import Truth
 
 from asap_ros.road import clothoid
+from support.synthetic_roads import Truth
 
 ROADS = [Truth(), Truth(curvature=0.02), Truth(rate=1e-3), Truth(curvature=0.01, rate=-1e-3),
          Truth(offset=-2.0, heading=-0.2, curvature=-0.015, rate=5e-4, width=3.5)]

@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from road_steps import road_of
-from synthetic_roads import CAR, LABELS, MOUNT, PERSON, SIDEWALK, Box, Mount, Truth, render
 
+from asap_ros.road.clothoid_fit import default_prior
 from asap_ros.road.corridor import describe, through_vehicle
-from asap_ros.road.fit import default_prior
-from asap_ros.road.geometry import NO_BLOCKER, Reference, Status
-from asap_ros.road.model_error import departures
+from asap_ros.road.fit_quality import FitQuality
+from asap_ros.road.geometry import NO_BLOCKER, ReferenceCurve, Status
 from asap_ros.road.options import RoadOptions
-from asap_ros.road.support import Support
+from asap_ros.road.systematic_error import departures
+from support.road_steps import road_of
+from support.synthetic_roads import CAR, LABELS, MOUNT, PERSON, SIDEWALK, Box, Mount, Truth, render
 
 VEGETATION = LABELS.id_of('vegetation')
 TROUBLE = (Status.WIDTH_JUMP | Status.INTERSECTION | Status.NOT_FLAT | Status.ONE_SIDED
@@ -167,7 +167,7 @@ def test_one_edge_gives_a_corridor_through_the_vehicle():
     mask[210:, 1000:] = 0
     found = geometry_of(mask)
     assert found.valid and found.status & Status.ONE_SIDED
-    assert found.reference == Reference.EGO_PARALLEL
+    assert found.reference == ReferenceCurve.EGO_PARALLEL
     assert found.lateral_offset == 0 and found.lateral_offset_sigma == 0
     assert found.width_sigma > 1
     assert abs(at(found, 20) - 0.004) < 3 * np.interp(20, found.s, found.curvature_at_s_sigma)
@@ -183,9 +183,9 @@ def test_ego_parallel_bends_as_a_parallel_does():
 
 
 def test_reference_is_a_choice():
-    options = RoadOptions(reference=Reference.EGO_PARALLEL)
+    options = RoadOptions(reference=ReferenceCurve.EGO_PARALLEL)
     found = geometry_of(render(Truth(offset=1.0, heading=0.0)), options=options)
-    assert found.reference == Reference.EGO_PARALLEL and found.lateral_offset == 0
+    assert found.reference == ReferenceCurve.EGO_PARALLEL and found.lateral_offset == 0
     assert np.abs(found.path[:, 1]).max() < 0.05
 
 
@@ -231,13 +231,13 @@ def test_a_road_hidden_by_what_is_labelled_unsurely_says_so(sure, flagged):
     assert not found.valid and bool(found.status & Status.LOW_CONFIDENCE) == flagged
 
 
-@pytest.mark.parametrize('reference', list(Reference))
+@pytest.mark.parametrize('reference', list(ReferenceCurve))
 def test_edges_that_end_before_the_corridor_begins_bear_none(reference):
     mask, options = render(Truth()), RoadOptions(reference=reference)
     road = road_of(mask)
     doubts = departures(road.fit.parameters, road.camera, options, road.fit,
                         default_prior(7.0, 3.0, 0.0175))
     found = describe(road.fit.parameters, road.fit.covariance, doubts,
-                     Support(np.linspace(-5.0, -2.0, 9), Status.OK, True), road.space.columns,
+                     FitQuality(np.linspace(-5.0, -2.0, 9), Status.OK, True), road.space.columns,
                      road.camera, mask, None, LABELS, options)
     assert not found.valid and found.status == Status.SHORT_VIEW

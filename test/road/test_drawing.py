@@ -5,12 +5,12 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from road_steps import road_of
-from synthetic_roads import CAR, LABELS, MOUNT, Box, Mount, Truth, render
 
 from asap_ros.road import drawing
 from asap_ros.road.drawing import describe, draw_road
-from asap_ros.road.geometry import Reference, Status, invalid
+from asap_ros.road.geometry import ReferenceCurve, Status, invalid
+from support.road_steps import road_of
+from support.synthetic_roads import CAR, LABELS, MOUNT, Box, Mount, Truth, render
 
 BEND = Truth(offset=0.4, heading=0.03, curvature=1 / 80)
 GREY = np.full((512, 1024, 3), 90, np.uint8)
@@ -113,7 +113,7 @@ def test_status_bits_of_a_valid_road_are_written():
 def test_a_parallel_through_the_vehicle_is_drawn_as_its_middle_alone():
     road = seen()
     picture = drawn(replace(road, space=None, geometry=replace(
-        road.geometry, reference=Reference.EGO_PARALLEL)))
+        road.geometry, reference=ReferenceCurve.EGO_PARALLEL)))
     assert not len(columns_of(picture, 300, drawing.EDGE))
     assert len(columns_of(picture, 300, drawing.CENTRE))
 

@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from road_steps import free_space_of
-from synthetic_roads import (
+
+from asap_ros.labels import IGNORED
+from asap_ros.road.free_space import BLOCKED, FREE, UNKNOWN, boundary_points, hood_rows
+from asap_ros.road.options import RoadOptions
+from support.road_steps import free_space_of
+from support.synthetic_roads import (
     BUILDING,
     CAR,
     LABELS,
@@ -19,16 +23,6 @@ from synthetic_roads import (
     Truth,
     render,
 )
-
-from asap_ros.labels import IGNORED
-from asap_ros.road.free_space import (
-    BLOCKED,
-    FREE,
-    UNKNOWN,
-    boundary_points,
-    hood_rows,
-)
-from asap_ros.road.options import RoadOptions
 
 WIDE = Truth(offset=0.0, heading=0.0, width=200.0)
 

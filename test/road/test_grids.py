@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from road_steps import free_space_of
-from synthetic_roads import CAR, LABELS, MOUNT, ROAD, SIDEWALK, Box, Mount, Truth, render
 
 from asap_ros.labels import IGNORED
 from asap_ros.road import grids
 from asap_ros.road.free_space import hood_rows, place
 from asap_ros.road.options import RoadOptions
+from support.road_steps import free_space_of
+from support.synthetic_roads import CAR, LABELS, MOUNT, ROAD, SIDEWALK, Box, Mount, Truth, render
 
 WIDE = Truth(offset=0.0, heading=0.0, width=200.0)
 AHEAD = Mount(x=1.7, y=0.2, yaw=0.05)

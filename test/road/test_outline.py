@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
-from road_steps import road_of
-from synthetic_roads import Truth, render
 
-from asap_ros.road.geometry import Reference, Status, invalid
+from asap_ros.road.geometry import ReferenceCurve, Status, invalid
 from asap_ros.road.outline import outline
+from support.road_steps import road_of
+from support.synthetic_roads import Truth, render
 
 TRUTH = Truth(offset=0.4, heading=0.03, curvature=0.006, rate=1e-4)
 
@@ -41,7 +41,7 @@ def test_bands_are_across_the_line_and_hold_both_sigmas():
 
 
 def test_a_parallel_through_the_vehicle_has_no_edges():
-    lines = outline(replace(geometry_of(), reference=Reference.EGO_PARALLEL))
+    lines = outline(replace(geometry_of(), reference=ReferenceCurve.EGO_PARALLEL))
     assert lines.left is None and lines.right is None and len(lines.centre.points)
 
 

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from road_steps import road_of
-from synthetic_roads import CAR, LABELS, MOUNT, ROAD, Box, Truth, render
 
-from asap_ros.road.analysis import RoadModel
 from asap_ros.road.free_space import boundary_points
 from asap_ros.road.geometry import Status
 from asap_ros.road.options import RoadOptions
-from asap_ros.road.tracker import Motion
+from asap_ros.road.road_model import RoadModel
+from asap_ros.road.tracker import EgoMotion
+from support.road_steps import road_of
+from support.synthetic_roads import CAR, LABELS, MOUNT, ROAD, Box, Truth, render
 
 TRUTH = Truth(offset=0.2, heading=0.0, curvature=0.002)
 DISTANCE = 25.0
@@ -22,7 +22,7 @@ def drive(mask, frames, believed=MOUNT.pitch):
     """Return the model and the last road of a scene seen again and again."""
     model, camera = RoadModel(LABELS), MOUNT.camera(believed)
     for i in range(frames):
-        road = model.analyse(mask, None, camera, 0.1 * i, Motion(0.0, 0.0))
+        road = model.analyse(mask, None, camera, 0.1 * i, EgoMotion(0.0, 0.0))
     return model, road
 
 
@@ -60,7 +60,7 @@ def test_bumps_are_taken_out_of_the_frames_that_they_shake():
     for i in range(20):
         shake = 0.005 * (-1) ** i
         mask = render(TRUTH, replace(MOUNT, pitch=MOUNT.pitch + shake), (BOX,))
-        road = model.analyse(mask, None, camera, 0.1 * i, Motion(0.0, 0.0))
+        road = model.analyse(mask, None, camera, 0.1 * i, EgoMotion(0.0, 0.0))
         if i < 10:
             continue
         at = road.space.blocker == CAR

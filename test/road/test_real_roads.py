@@ -4,12 +4,12 @@ import cv2
 import numpy as np
 import pytest
 from rosbags.highlevel import AnyReader
-from synthetic_roads import CAR, LABELS
 
-from asap_ros.road.analysis import RoadModel
-from asap_ros.road.camera import Calibration, build_camera, pose_from_quaternion
 from asap_ros.road.geometry import Status
 from asap_ros.road.options import RoadOptions
+from asap_ros.road.projection import Calibration, build_camera, pose_from_quaternion
+from asap_ros.road.road_model import RoadModel
+from support.synthetic_roads import CAR, LABELS
 
 HOOD = ((0.0, 1.0), (0.0, 0.99), (0.2, 0.955), (0.5, 0.935), (0.535, 0.93), (0.535, 0.82),
         (0.595, 0.82), (0.595, 0.93), (0.8, 0.945), (1.0, 0.975), (1.0, 1.0))

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from synthetic_roads import MOUNT, Truth, edge_points
 
 from asap_ros.road.clothoid import K0, K1, PITCH, WIDTH
-from asap_ros.road.fit import default_prior, fit_road
-from asap_ros.road.tracker import Motion, Tracker, move, move_jacobian
+from asap_ros.road.clothoid_fit import default_prior, fit_road
+from asap_ros.road.tracker import EgoMotion, Tracker, move, move_jacobian
+from support.synthetic_roads import MOUNT, Truth, edge_points
 
 PRIOR = default_prior(7.0, 3.0, 0.0175)
 ROAD = np.array([0.5, 0.05, 0.004, 2e-4, 7.0, 0.0])
@@ -24,7 +24,7 @@ def truth_of(parameters):
 
 @pytest.mark.parametrize('distance, yaw', [(2.0, 0.0), (2.0, 0.05), (1.0, -0.1), (0.0, 0.05)])
 def test_a_moved_road_is_the_same_road(distance, yaw):
-    moved = move(ROAD, Motion(distance, yaw))
+    moved = move(ROAD, EgoMotion(distance, yaw))
     half = yaw / 2
     chord = distance * np.sinc(half / np.pi)
     s = np.linspace(5, 35, 200)
@@ -37,7 +37,7 @@ def test_a_moved_road_is_the_same_road(distance, yaw):
 
 
 def test_its_jacobian():
-    motion = Motion(1.5, 0.02)
+    motion = EgoMotion(1.5, 0.02)
     base = np.array([0.1, 0.01, 0.001, 1e-5, 7.0, 0.0])
     for i, step in enumerate([1e-4, 1e-5, 1e-7, 1e-9, 1e-3, 1e-5]):
         above, below = base.copy(), base.copy()
@@ -52,7 +52,7 @@ def test_a_steady_road_gets_surer_and_the_bands_still_hold():
     for run in range(30):
         tracker = Tracker()
         for i in range(10):
-            track = tracker.step(0.1 * i, Motion(0.0, 0.0), fit_of(truth, seed=100 * run + i))
+            track = tracker.step(0.1 * i, EgoMotion(0.0, 0.0), fit_of(truth, seed=100 * run + i))
             if i == 0:
                 first.append((track.parameters[K0], track.covariance[K0, K0]))
         last.append((track.parameters[K0], track.covariance[K0, K0]))
@@ -82,7 +82,7 @@ def drive(motion_known, seed=0):
         truth = Truth(offset=0.0, heading=0.0, curvature=here, rate=rate)
         pitch = np.radians(0.4) * np.sin(2 * np.pi * 1.3 * 0.1 * i)
         fit = fit_of(truth, int(rng.integers(1 << 30)), 1.5, pitch)
-        motion = Motion(1.2, 1.2 * np.interp(at - 0.6, np.arange(0, 400, 0.1), bends))
+        motion = EgoMotion(1.2, 1.2 * np.interp(at - 0.6, np.arange(0, 400, 0.1), bends))
         track = tracker.step(0.1 * i, motion if motion_known else None, fit)
         wanted = here + 20 * rate
         alone.append(fit.parameters[K0] + 20 * fit.parameters[K1] - wanted)
@@ -100,16 +100,16 @@ def test_a_drive_into_a_bend(motion_known):
 def test_an_outlier_is_not_believed_but_a_lasting_change_is():
     tracker = Tracker()
     for i in range(6):
-        tracker.step(0.1 * i, Motion(0.0, 0.0), fit_of(Truth(), seed=i))
+        tracker.step(0.1 * i, EgoMotion(0.0, 0.0), fit_of(Truth(), seed=i))
     other = fit_of(Truth(offset=2.5, curvature=0.01), seed=9)
-    track = tracker.step(0.6, Motion(0.0, 0.0), other)
+    track = tracker.step(0.6, EgoMotion(0.0, 0.0), other)
     assert track.coasting and abs(track.parameters[0] - 0.3) < 0.1
-    tracker.step(0.7, Motion(0.0, 0.0), other)
-    track = tracker.step(0.8, Motion(0.0, 0.0), other)
+    tracker.step(0.7, EgoMotion(0.0, 0.0), other)
+    track = tracker.step(0.8, EgoMotion(0.0, 0.0), other)
     assert not track.coasting and track.parameters[0] == pytest.approx(2.5, abs=0.1)
 
 
-@pytest.mark.parametrize('motion, limit', [(Motion(0.0, 0.0), 0.5), (None, 0.25)])
+@pytest.mark.parametrize('motion, limit', [(EgoMotion(0.0, 0.0), 0.5), (None, 0.25)])
 def test_coasting_is_flagged_grows_unsure_and_ends(motion, limit):
     tracker = Tracker()
     track = tracker.step(0.0, motion, fit_of(Truth()))
@@ -128,7 +128,7 @@ def test_coasting_is_flagged_grows_unsure_and_ends(motion, limit):
 def test_coasting_follows_the_vehicle():
     tracker = Tracker()
     tracker.step(0.0, None, fit_of(Truth(offset=0.0, heading=0.1, curvature=0.0), sigma=0.0))
-    track = tracker.step(0.2, Motion(2.0, 0.0), None)
+    track = tracker.step(0.2, EgoMotion(2.0, 0.0), None)
     assert track.parameters[0] == pytest.approx(2.0 * np.tan(0.1), abs=0.01)
 
 
@@ -145,7 +145,7 @@ def test_the_mounting_is_learnt_and_kept():
     tracker = Tracker()
     for i in range(60):
         swing = 0.003 * (-1) ** i
-        tracker.step(0.1 * i, Motion(0.0, 0.0), fit_of(Truth(), i, pitch=0.01 + swing))
+        tracker.step(0.1 * i, EgoMotion(0.0, 0.0), fit_of(Truth(), i, pitch=0.01 + swing))
     assert tracker.mount_pitch == pytest.approx(0.01, abs=1e-3)
     assert tracker.bounce == pytest.approx(0.003, abs=1.5e-3)
     tracker.step(-1.0, None, None)

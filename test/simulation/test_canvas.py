@@ -3,21 +3,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asap_ros.road.camera import pose_from_mounting
-from asap_ros.simulation import cutouts, facades
-from asap_ros.simulation.bodies import bus, car, truck
-from asap_ros.simulation.canvas import Canvas
-from asap_ros.simulation.light import Light
-from asap_ros.simulation.structures import Barrier, Building, Post
-from asap_ros.simulation.things import Figure, Vehicle
-from asap_ros.simulation.view import View
+from asap_ros.road.projection import pose_from_mounting
+from asap_simulation import billboards, facades
+from asap_simulation.bodies import bus, car, truck
+from asap_simulation.camera_view import CameraView
+from asap_simulation.canvas import Canvas
+from asap_simulation.light import Light
+from asap_simulation.objects import Billboard, SimulatedVehicle
+from asap_simulation.structures import Barrier, Building, Post
 
 UNTOUCHED = 77
 
 
 def canvas(light=None):
     mount = pose_from_mounting(1.2)
-    view = View(200.0, 200.0, 99.5, 49.5, 200, 100, mount.rotation, mount.translation)
+    view = CameraView(200.0, 200.0, 99.5, 49.5, 200, 100, mount.rotation, mount.translation)
     return Canvas(view, light or Light(), np.full((100, 200, 3), 128, np.uint8),
                   np.full((100, 200), UNTOUCHED, np.uint8), (np.eye(3), np.zeros(3)),
                   np.empty((0, 4)))
@@ -51,15 +51,15 @@ def test_what_reaches_behind_the_camera_is_cut_off_and_not_turned_over():
 
 
 @pytest.mark.parametrize('thing, expected', [
-    (Vehicle(place(12, 1), 0.3, car()), {13}),
-    (Vehicle(place(16, -1), 3.0, truck(), lamps=True), {14}),
-    (Vehicle(place(16, 2), 0.0, bus()), {15}),
+    (SimulatedVehicle(place(12, 1), 0.3, car()), {13}),
+    (SimulatedVehicle(place(16, -1), 3.0, truck(), lamps=True), {14}),
+    (SimulatedVehicle(place(16, 2), 0.0, bus()), {15}),
     (Building(place(25, 8), -0.2, 12.0, 8.0, 6.0, facades.facade(0, 2, 4, True, False),
               facades.facade(0, 2, 3, False, False), 2.0), {2}),
-    (Figure(place(12, 0), 0.0, cutouts.tree(0), 6.0), {8}),
-    (Figure(place(9, 0), 0.0, cutouts.person(1, 2), 1.75), {11}),
-    (Figure(place(9, 0), 0.0, cutouts.cyclist(1, True), 1.75), {12, 18}),
-    (Figure(place(9, 0), 0.0, cutouts.cyclist(1, False), 1.75), {12, 18}),
+    (Billboard(place(12, 0), 0.0, billboards.tree(0), 6.0), {8}),
+    (Billboard(place(9, 0), 0.0, billboards.person(1, 2), 1.75), {11}),
+    (Billboard(place(9, 0), 0.0, billboards.cyclist(1, True), 1.75), {12, 18}),
+    (Billboard(place(9, 0), 0.0, billboards.cyclist(1, False), 1.75), {12, 18}),
     (Post(place(9, 1), 0.0, 2.5, 0.1, sign='warning'), {5, 7}),
     (Post(place(12, 1), 0.0, 3.2, 0.12, signal=0), {5, 6}),
     (Barrier(place(8, 3), 0.0, place(12, 3), 'rail'), {4}),
@@ -79,7 +79,7 @@ def test_everything_is_drawn_with_its_own_classes_and_stands_on_the_ground(thing
 
 def test_a_car_meets_the_ground_at_its_near_end():
     made = canvas()
-    Vehicle(place(12.0, 0.0), 0.0, car()).draw(made)
+    SimulatedVehicle(place(12.0, 0.0), 0.0, car()).draw(made)
     rows, _ = np.nonzero(made.label == 13)
     # The dark below the body begins 1.95 m before the middle, the body 0.2 m before that.
     assert abs(rows.max() - (49.5 + 200 * 1.2 / (12 - 1.95))) <= 1.5

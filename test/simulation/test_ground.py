@@ -5,22 +5,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from asap_ros.road.camera import pose_from_mounting
-from asap_ros.simulation import ground as grounds
-from asap_ros.simulation import markings
-from asap_ros.simulation.layout import Junction, Layout, Stripe, Verge
-from asap_ros.simulation.light import Light
-from asap_ros.simulation.road_line import RoadLine
-from asap_ros.simulation.terrain import Terrain
-from asap_ros.simulation.view import GroundView, View
+from asap_ros.road.projection import pose_from_mounting
+from asap_simulation import ground as grounds
+from asap_simulation import markings
+from asap_simulation.camera_view import CameraView, GroundView
+from asap_simulation.light import Light
+from asap_simulation.road_layout import Junction, RoadLayout, Stripe, Verge
+from asap_simulation.road_line import RoadLine
+from asap_simulation.terrain import Terrain
 
 LINE = RoadLine(np.array([0.0, 600.0]), np.zeros(2), np.array([8.0, 8.0]))
-LAYOUT = Layout(LINE, Verge(pavement=3.0), (Stripe(0.0, None, 3.0, 5.0), Stripe(1.0, 0.2)))
+LAYOUT = RoadLayout(LINE, Verge(pavement=3.0), (Stripe(0.0, None, 3.0, 5.0), Stripe(1.0, 0.2)))
 HIGH = pose_from_mounting(12.0, 0.9)  # so high up that all is seen from close to
 
 
 def look(layout, x=100.0, light=None):
-    view = View(200.0, 200.0, 159.5, 99.5, 320, 200, HIGH.rotation,
+    view = CameraView(200.0, 200.0, 159.5, 99.5, 320, 200, HIGH.rotation,
                 HIGH.translation + (x, 0.0, 0.0))
     ground = GroundView(view, Terrain())
     return ground, grounds.road_field(ground, layout, x)

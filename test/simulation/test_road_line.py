@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import fresnel
 
-from asap_ros.simulation.road_line import RoadLine
+from asap_simulation.road_line import RoadLine
 
 LINE = RoadLine(knots=np.array([0.0, 40.0, 90.0, 150.0, 200.0, 260.0, 310.0]),
                 curvatures=np.array([0.0, 0.0, 1 / 80, 1 / 80, -1 / 120, -1 / 120, 0.0]),

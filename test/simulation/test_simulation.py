@@ -2,18 +2,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import small_drives
 from scipy.spatial.transform import Rotation
 
 from asap_ros import labels
-from asap_ros.road.analysis import RoadModel
-from asap_ros.road.camera import Camera
-from asap_ros.simulation.scenario import SCENARIOS
-from asap_ros.simulation.simulation import Lens
+from asap_ros.road.projection import Camera
+from asap_ros.road.road_model import RoadModel
+from asap_simulation.scenario import SCENARIOS
+from asap_simulation.simulation import SimulatedCamera
+from support import small_drives
 
 CITYSCAPES = labels.load('cityscapes')
 ROAD = CITYSCAPES.id_of('road')
-SHARP = Lens.of_size(256, 512)
+SHARP = SimulatedCamera.of_size(256, 512)
 
 
 def pixels(simulation, frame, points):
@@ -43,7 +43,7 @@ def edge_columns(simulation, frame, side):
 
 
 @pytest.mark.parametrize('name, lens', [('winding', SHARP), ('highway', SHARP), ('crest', SHARP),
-                                        ('urban', Lens(200, 330, 260.0, 1.5, 0.06))])
+                                        ('urban', SimulatedCamera(200, 330, 260.0, 1.5, 0.06))])
 def test_road_edges_reproject_to_the_masks_edges(name, lens):
     simulation = small_drives.drive(name, lens=lens, empty=True, junctions=0)
     compared = 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
-TOOLS = Path(__file__).resolve().parents[2] / 'tools'
+from support.paths import ROOT
+
+TOOLS = ROOT / 'tools'
 sys.path[:0] = [str(TOOLS / 'environment'), str(TOOLS / 'ros2_launch')]

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from support.paths import ROOT
+
 PROGRAMS = ('bash', 'cat', 'cut', 'dirname', 'echo', 'env', 'find', 'make', 'printf', 'readlink',
             'realpath', 'sha256sum', 'sort', 'mkdir', 'flock', 'rm')
 

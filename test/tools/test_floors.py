@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import configparser
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from support.paths import ROOT
+
 ROS = {'rclpy', 'tf2_ros', 'tf2_py', 'diagnostic_updater', 'message_filters', 'launch',
        'launch_ros', 'cv_bridge', 'ament_index_python'}
 EDGES = {'node', 'answers', 'outputs', 'images', 'messages', 'parameters', 'poses', 'diagnostics',

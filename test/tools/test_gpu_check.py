@@ -6,11 +6,11 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from support.paths import ROOT
+
 TIMES = {'resize_and_host_to_host': {'p50': 3.0, 'p95': 3.1, 'p99': 3.2},
          'host_to_host': {'p50': 2.0, 'p95': 2.1, 'p99': 2.2},
          'device': {'p50': 1.0, 'p95': 1.0, 'p99': 1.1}, 'frames_per_second': 333.0}
@@ -71,8 +71,8 @@ def test_help():
 
 
 def test_machine_without_a_gpu(tmp_path):
-    from asap_ros.engine import cuda
-    from asap_ros.engine.base import EngineError
+    from asap_ros.segmentation.engine import EngineError
+    from asap_ros.segmentation.tensorrt import cuda
     try:
         cuda.gpu()
         pytest.skip('there is a GPU')

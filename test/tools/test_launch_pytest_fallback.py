@@ -6,9 +6,10 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
-FALLBACK = Path(__file__).resolve().parents[1] / 'launch_pytest_fallback'
+from support.paths import SUPPORT
+
+FALLBACK = SUPPORT / 'launch_pytest_fallback'
 TESTS = """
 import threading
 

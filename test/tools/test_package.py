@@ -7,12 +7,12 @@ import configparser
 import re
 import subprocess
 import sys
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from support.paths import ROOT
+
 MANIFEST = ElementTree.parse(ROOT / 'package.xml').getroot()
 # Import name -> key of the manifest, where they differ.
 KEYS = {'cv2': 'python3-opencv', 'yaml': 'python3-yaml', 'numpy': 'python3-numpy',

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from support.paths import ROOT
+
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
 CODE = re.compile(r'^```[^\n]*\n(.*?)^```|^((?: {4}\S[^\n]*\n)+)', re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r'(?<!`)`([^`\n]+)`(?!`)')
@@ -208,7 +209,7 @@ def test_tests_that_are_named_are_there(page):
 
 @by_page
 def test_topics_that_are_named_are_published(page):
-    outputs = pytest.importorskip('asap_ros.outputs', reason='needs the ROS environment')
+    outputs = pytest.importorskip('asap_ros.nodes.publishers', reason='needs the ROS environment')
     known = {*outputs.OUTPUTS, 'label_info'}
     for name in re.findall(r'~/([\w/]+\*?)', ' '.join(INLINE.findall(page.read_text()))):
         if name.endswith('*'):
@@ -218,7 +219,7 @@ def test_topics_that_are_named_are_published(page):
 
 
 def test_the_readme_lists_every_topic_with_its_type():
-    outputs = pytest.importorskip('asap_ros.outputs', reason='needs the ROS environment')
+    outputs = pytest.importorskip('asap_ros.nodes.publishers', reason='needs the ROS environment')
     section = (ROOT / 'README.md').read_text().split('## Topics')[1].split('\n## ')[0]
     stated = dict(re.findall(r'^\| `~/([^`]+)` \| (\S+)', section, re.MULTILINE))
     assert {name: kind.split('/')[-1] for name, kind in stated.items()} == {
@@ -236,7 +237,7 @@ def test_every_status_bit_is_explained_once():
 
 
 def test_parameters_that_pages_set_are_there():
-    parameters = pytest.importorskip('asap_ros.parameters', reason='needs the ROS environment')
+    parameters = pytest.importorskip('asap_ros.nodes.parameters', reason='needs the ROS environment')
     known = {entry.name for entry in parameters.TABLE}
     for page in PAGES:
         for name in re.findall(r'`((?:camera\.|hood_|network_|tf_|max_a|max_r|min_)\w+)`',

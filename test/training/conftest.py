@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from asap_training import export, golden, train
+from asap_training import export, golden_frame, train
 
 # Threads that share so little work wait for each other, above all where others use the cores too.
 torch.set_num_threads(1)
@@ -93,6 +93,6 @@ def trained(trained_once, tmp_path) -> Path:
 @pytest.fixture
 def tiny_golden(monkeypatch):
     """Let the tiny network, which knows two classes, prove itself on a frame of 64x96."""
-    monkeypatch.setattr(golden, 'frame', lambda: np.random.default_rng(0).integers(
+    monkeypatch.setattr(golden_frame, 'frame', lambda: np.random.default_rng(0).integers(
         0, 256, (64, 96, 3)).astype(np.uint8))
     monkeypatch.setattr(export, 'FEWEST_CLASSES', 1)

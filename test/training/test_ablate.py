@@ -9,9 +9,9 @@ import torch
 
 from asap_ros.network.asap import Asap
 from asap_ros.network.config import SLIM_4, WIDE_8
-from asap_training import ablate, ablations
-from asap_training.ablations import LINES, ROWS
-from asap_training.run import Run
+from asap_training import ablate, ablation_rows
+from asap_training.ablation_rows import LINES, ROWS
+from asap_training.training_run import TrainingRun
 
 
 def test_every_line_of_the_papers_tables_is_there():
@@ -19,14 +19,14 @@ def test_every_line_of_the_papers_tables_is_there():
         67.4, 70.0, 74.9, 75.1, 74.4, 75.9, 76.7, 74.6, 75.9]
     assert {line.row for line in LINES} == {row.name for row in ROWS}
     for row in ROWS:
-        Asap(ablations.network(row, WIDE_8))
-        Asap(ablations.network(row, SLIM_4))
+        Asap(ablation_rows.network(row, WIDE_8))
+        Asap(ablation_rows.network(row, SLIM_4))
 
 
 def test_rows_that_are_one_network_are_trained_once():
-    of = ablations.distinct(SLIM_4)
+    of = ablation_rows.distinct(SLIM_4)
     assert of['slim_4'] == 'asap' and of['wide_8'] == 'wide_8'
-    assert ablations.distinct(WIDE_8)['wide_8'] == 'asap'
+    assert ablation_rows.distinct(WIDE_8)['wide_8'] == 'asap'
     assert len(set(of.values())) == 8
 
 
@@ -34,7 +34,7 @@ def test_the_modules_cost_what_the_paper_prints_where_its_reading_fits():
     def cost(label, base):
         line = next(line for line in LINES if line.label == label and line.paper_cost)
         row = next(row for row in ROWS if row.name == line.row)
-        return ablations.module_cost(ablations.network(row, base), line) / 1e9
+        return ablation_rows.module_cost(ablation_rows.network(row, base), line) / 1e9
 
     for label in ('fusion: general', 'fusion: FFDN', 'attention: conventional'):
         paper = next(line.paper_cost for line in LINES if line.label == label)
@@ -53,7 +53,7 @@ def command(tiny_recipe, tiny_camvid, tmp_path):
 
 def test_rows_are_made_one_by_one_and_a_stopped_call_goes_on(
         command, tmp_path, monkeypatch, capsys):
-    out, original, steps = tmp_path / 'out', Run.descend, []
+    out, original, steps = tmp_path / 'out', TrainingRun.descend, []
 
     def descend(self, *arguments):
         steps.append(self.recipe.name)
@@ -61,7 +61,7 @@ def test_rows_are_made_one_by_one_and_a_stopped_call_goes_on(
             os.kill(os.getpid(), signal.SIGINT)
         return original(self, *arguments)
 
-    monkeypatch.setattr(Run, 'descend', descend)
+    monkeypatch.setattr(TrainingRun, 'descend', descend)
     with pytest.raises(SystemExit) as stopped:
         ablate.main(command)
     assert stopped.value.code == 130

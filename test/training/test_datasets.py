@@ -9,14 +9,14 @@ import pytest
 
 from asap_ros import labels
 from asap_ros.labels import LabelError
-from asap_training import datasets, layouts
+from asap_training import dataset_layouts, datasets
 from asap_training.datasets import DataError
 
 CAMVID = labels.load('camvid')
 
 
 def training(root: Path, split: str = 'train', **settings):
-    return datasets.data_set(layouts.camvid(root, split), CAMVID, **settings)
+    return datasets.data_set(dataset_layouts.camvid(root, split), CAMVID, **settings)
 
 
 def test_camvid_is_read_as_rgb_with_unlabelled_ignored(tiny_camvid):

@@ -13,9 +13,8 @@ import torch
 from training.conftest import run_training
 
 from asap_training import checkpoint, recipe
+from support.paths import ROOT, SUPPORT
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 ALONE = os.environ | {'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT)}
 
 
@@ -49,7 +48,7 @@ def test_the_arithmetic_of_two_processes_is_that_of_one(chosen, tmp_path):
     Shared batch norm, OHEM by its threshold and by its least share, the mean over pixels that
     the processes have different numbers of, clipping.
     """
-    script = str(HERE / 'descend_in_double.py')
+    script = str(SUPPORT / 'descend_in_double.py')
     subprocess.run([sys.executable, script, str(chosen), str(tmp_path / 'one.pt')], cwd=ROOT,
                    env=ALONE, check=True, timeout=300)
     ran = torchrun(script, str(chosen), str(tmp_path / 'two.pt'))

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from asap_ros.engine import model_file
-from asap_ros.engine.choice import open_engine
 from asap_ros.network.asap import Asap
 from asap_ros.network.config import SLIM_4
 from asap_ros.network.deployed import Deployed
-from asap_training import checkpoint, evaluate, export, golden, recipe
+from asap_ros.segmentation import model_file
+from asap_ros.segmentation.engine_selection import open_engine
+from asap_training import checkpoint, evaluate, export, golden_frame, recipe
 
 
 def test_export_keeps_what_torch_sees(trained, tiny_camvid, tmp_path, tiny_golden, capsys):
@@ -50,6 +50,6 @@ def test_an_untrained_network_is_not_exported_as_if_it_were(tmp_path):
 
 
 def test_the_golden_frame_is_the_same_everywhere():
-    frame = golden.frame()
-    assert frame.shape == (*golden.SIZE, 3) and frame.dtype == np.uint8
-    assert np.array_equal(frame, golden.frame())
+    frame = golden_frame.frame()
+    assert frame.shape == (*golden_frame.SIZE, 3) and frame.dtype == np.uint8
+    assert np.array_equal(frame, golden_frame.frame())

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from training.trees import official_cityscapes
 
 from asap_ros import labels
-from asap_ros.evaluation.metrics import ConfusionMatrix
-from asap_training import checkpoint, evaluate, figures, inference, recipe, submit
+from asap_ros.evaluation.segmentation_metrics import ConfusionMatrix
+from asap_training import checkpoint, evaluate, inference, plots, recipe, submit
 from asap_training.inference import Protocol
-from asap_training.run import Run
+from asap_training.training_run import TrainingRun
+from support.trees import official_cityscapes
 
 
 class LeftIsBright(nn.Module):
@@ -89,7 +89,7 @@ def test_the_command_scores_by_every_protocol(trained_once, capsys, tmp_path):
 def test_a_confusion_figure_shows_classes_that_do_not_occur(tmp_path):
     matrix = ConfusionMatrix(3)
     matrix.add(np.array([[0, 1]], np.uint8), np.array([[0, 0]], np.uint8))
-    figures.confusion(matrix, ('road', 'sky', 'car'), tmp_path / 'a.png')
+    plots.confusion(matrix, ('road', 'sky', 'car'), tmp_path / 'a.png')
     assert cv2.imread(str(tmp_path / 'a.png')).std() > 0
 
 
@@ -98,7 +98,7 @@ def cityscapes_network(tmp_path):
     """Return the checkpoint of a small network for Cityscapes' classes."""
     chosen = recipe.change(recipe.load('paper_cityscapes'), {
         'network': {'channels': 8, 'key_channels': 4, 'neck_channels': 8}, 'size': [64, 64]})
-    made = Run(chosen, torch.ones(19), 0, torch.device('cpu'))
+    made = TrainingRun(chosen, torch.ones(19), 0, torch.device('cpu'))
     checkpoint.save(tmp_path / 'net.safetensors', made.best())
     return tmp_path / 'net.safetensors'
 

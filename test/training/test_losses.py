@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from asap_ros.network.asap import Scores
+from asap_ros.network.asap import ClassScores
 from asap_training.losses import (
     LossConfig,
     class_weights,
@@ -65,7 +65,7 @@ def test_rare_classes_weigh_more_and_an_exponent_of_zero_weighs_none():
 def test_total_is_main_plus_weighted_auxiliaries():
     torch.manual_seed(0)
     target = torch.randint(0, 3, (1, 16, 16))
-    heads = Scores(*(torch.randn(1, 3, n, n) for n in (8, 4, 2)))
+    heads = ClassScores(*(torch.randn(1, 3, n, n) for n in (8, 4, 2)))
     config = LossConfig(alpha=0.5, beta=0.25)
     parts = [ohem_cross_entropy(
         torch.nn.functional.interpolate(s, (16, 16), mode='bilinear'), target, None, config)
@@ -77,7 +77,7 @@ def test_total_is_main_plus_weighted_auxiliaries():
 def test_auxiliary_heads_may_look_at_every_fourth_pixel_of_rows_and_columns():
     torch.manual_seed(0)
     target = torch.randint(0, 3, (1, 16, 16))
-    heads = Scores(*(torch.randn(1, 3, n, n) for n in (16, 4, 2)))
+    heads = ClassScores(*(torch.randn(1, 3, n, n) for n in (16, 4, 2)))
     sparse = target[:, 2::4, 2::4]
     config = LossConfig(auxiliary_stride=4)
     expected = ohem_cross_entropy(heads.main, target, None, config) + 0.4 * sum(
@@ -107,7 +107,7 @@ def test_soft_jaccard_of_nothing_labelled_is_zero_with_a_gradient_of_zero():
 def test_soft_jaccard_joins_the_total_on_the_main_head():
     torch.manual_seed(0)
     target = torch.randint(0, 3, (1, 16, 16))
-    heads = Scores(*(torch.randn(1, 3, n, n) for n in (16, 4, 2)))
+    heads = ClassScores(*(torch.randn(1, 3, n, n) for n in (16, 4, 2)))
     plain = total_loss(heads, target, None, LossConfig())
     joined = total_loss(heads, target, None, LossConfig(jaccard=0.5))
     torch.testing.assert_close(joined, plain + 0.5 * soft_jaccard(heads.main, target))

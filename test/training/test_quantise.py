@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 import pytest
 
-from asap_ros.engine import model_file
-from asap_ros.engine.choice import open_engine
+from asap_ros.segmentation import model_file
+from asap_ros.segmentation.engine_selection import open_engine
 from asap_training import checkpoint, evaluate, export, quantise
 
 

@@ -120,9 +120,9 @@ def test_entries_can_be_changed_and_differences_are_named():
 
 def test_a_pattern_that_excludes_everything_and_an_unknown_class_are_refused(tiny_camvid):
     used = recipe.load('camvid_resnet18')
-    everything = recipe.Source('camvid', 'camvid', 'train', exclude=('train_*',))
+    everything = recipe.DataSource('camvid', 'camvid', 'train', exclude=('train_*',))
     with pytest.raises(ValueError, match='every picture is excluded'):
         everything.open({'camvid': tiny_camvid}, used.label_set)
-    foreign = recipe.Source('camvid', 'camvid', 'train', classes={'road': 'moon'})
+    foreign = recipe.DataSource('camvid', 'camvid', 'train', classes={'road': 'moon'})
     with pytest.raises(LabelError, match='moon'):
         foreign.open({'camvid': tiny_camvid}, used.label_set)

@@ -9,12 +9,12 @@ import torch
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from training.conftest import run_training as run
-from training.faults import until_the_disk_is_full
-from training.trees import official_cityscapes
 
 from asap_training import checkpoint, recipe, train
 from asap_training.optimisation import schedule
-from asap_training.run import Run
+from asap_training.training_run import TrainingRun
+from support.faults import until_the_disk_is_full
+from support.trees import official_cityscapes
 
 
 def history(out) -> list[dict]:
@@ -56,7 +56,7 @@ def test_cityscapes_in_its_official_layout_is_trained_on(tmp_path, capsys):
 
 def stop_after(steps: int, wish: signal.Signals, monkeypatch) -> None:
     """Send Ctrl-C, or what an init system sends, while the step of that number is at work."""
-    original, made = Run.descend, []
+    original, made = TrainingRun.descend, []
 
     def descend(self, *arguments):
         made.append(1)
@@ -64,7 +64,7 @@ def stop_after(steps: int, wish: signal.Signals, monkeypatch) -> None:
             os.kill(os.getpid(), wish)
         return original(self, *arguments)
 
-    monkeypatch.setattr(Run, 'descend', descend)
+    monkeypatch.setattr(TrainingRun, 'descend', descend)
 
 
 @pytest.mark.parametrize('steps, wish', [(2, signal.SIGINT), (3, signal.SIGTERM)],
@@ -134,13 +134,13 @@ def test_a_checkpoint_of_another_recipe_or_seed_is_refused(
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_saves_its_batch(
         tiny_recipe, tiny_camvid, tmp_path, monkeypatch, capsys):
-    original, out = Run.descend, tmp_path / 'run'
+    original, out = TrainingRun.descend, tmp_path / 'run'
 
     def descend(self, frames, targets, steps):
         loss = original(self, frames, targets, steps)
         return loss * float('nan') if (self.epoch, self.step) == (1, 1) else loss
 
-    monkeypatch.setattr(Run, 'descend', descend)
+    monkeypatch.setattr(TrainingRun, 'descend', descend)
     with pytest.raises(SystemExit) as stopped:
         run(tiny_recipe, tiny_camvid, out)
     assert stopped.value.code == 1
@@ -224,7 +224,7 @@ def test_gradients_are_clipped_to_the_stated_norm(tiny_recipe, tiny_camvid, tmp_
     clipped = recipe.change(recipe.load(str(tiny_recipe)), {
         'optimisation': {'clip': 1e-3, 'momentum': 0.0, 'weight_decay': 0.0, 'trunk_factor': 1.0,
                          'warm_up': 0}})
-    moving = Run(clipped, torch.ones(11), 0, torch.device('cpu'))
+    moving = TrainingRun(clipped, torch.ones(11), 0, torch.device('cpu'))
     before = [p.detach().clone() for p in moving.model.parameters()]
     moving.descend(torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8),
                    torch.randint(0, 11, (2, 64, 64)), 2)

@@ -59,7 +59,7 @@ overlay_key() {
   {
     printf '%s\n' "$identity" "$root"
     cat "$root"/{CMakeLists.txt,package.xml,setup.cfg} "$root"/msg/*.msg
-    find "$root"/{asap_ros,launch,config,models,msg} -name __pycache__ -prune -o -type f -print |
+    find "$root"/{asap_ros,asap_simulation,launch,config,models,msg} -name __pycache__ -prune -o -type f -print |
       LC_ALL=C sort
   } | sha256sum
 }

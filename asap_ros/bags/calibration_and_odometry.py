@@ -1,0 +1,160 @@
+"""What a bag says of the vehicle: where its camera is and how it moves, without ROS."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from asap_ros.bags.reader import Bag, BagError
+from asap_ros.bags.topics import DriveTopics
+from asap_ros.parameters.parameter_file import Settings
+from asap_ros.road.motion_log import MAX_SILENCE, MotionLog
+from asap_ros.road.projection import (
+    Calibration,
+    Camera,
+    CameraError,
+    Pose,
+    PoseError,
+    build_camera,
+    check_pose,
+    doubt_rectified,
+)
+from asap_ros.road.tracker import EgoMotion
+
+
+@dataclass(frozen=True, eq=False)
+class Odometry:
+    """Measured velocities in the order of their stamps, arrays (n,).
+
+    ``time`` s since the epoch; ``speed`` m/s forward; ``yaw_rate`` rad/s to the left.
+    """
+
+    time: np.ndarray
+    speed: np.ndarray
+    yaw_rate: np.ndarray
+
+
+class CalibrationAndOdometry:
+    """Calibration, mounting and motion out of a bag, asked for frame by frame in time order."""
+
+    def __init__(self, bag: Bag, drive: DriveTopics, settings: Settings):
+        """Read a bag's light topics once.
+
+        ``faults`` then says what could not be read, and what the settings may have wrong.
+        """
+        self._settings = settings
+        self.faults: list[str] = []
+        self._parents: dict[str, tuple[str, np.ndarray]] = {}
+        infos: list[tuple[int, Calibration]] = []
+        moves: list[tuple[float, float, float]] = []
+        for message in bag.messages(drive.camera_info, drive.tf_static, drive.odometry):
+            try:
+                value = message.value
+            except BagError as error:
+                self.faults.append(str(error))
+                continue
+            if message.topic == drive.camera_info:
+                infos.append((message.stamp_ns, calibration_of(value)))
+            elif message.topic == drive.tf_static:
+                for t in value.transforms:
+                    self._parents[t.child_frame_id] = t.header.frame_id, _matrix(t.transform)
+            else:
+                twist = value.twist.twist
+                moves.append((message.stamp_ns / 1e9, twist.linear.x, twist.angular.z))
+        infos.sort(key=lambda entry: entry[0])
+        if infos and settings.rectified and (
+                doubt := doubt_rectified(drive.image.name, infos[-1][1].d)):
+            self.faults.append(doubt)
+        moves = sorted(m for m in moves if np.isfinite(m).all())
+        self._info_stamps = [stamp for stamp, _ in infos]
+        self._infos = [info for _, info in infos]
+        self.odometry = Odometry(*np.array(moves).reshape(-1, 3).T) if moves else None
+        self._log, self._logged = MotionLog(), 0
+        self._kept: tuple[tuple, Camera] | None = None
+
+    @property
+    def calibrated(self) -> bool:
+        """Return whether the bag holds a calibration of the camera at all."""
+        return bool(self._infos)
+
+    def camera(self, frame_id: str, stamp_ns: int, grid: tuple[int, int],
+               image: tuple[int, int]) -> Camera:
+        """Return the camera of a mask of ``grid`` (h, w) made of an ``image`` (H, W).
+
+        The same object while nothing about it changes. Raises PoseError where the static
+        transforms do not lead from ``frame_id`` to the base frame, CameraError where there is
+        no calibration or one of other images.
+        """
+        if not self._infos:
+            raise CameraError('the bag has no camera_info for the camera: nothing in metres')
+        info = self._infos[max(bisect_right(self._info_stamps, stamp_ns) - 1, 0)]
+        width, height = info.image_size
+        if (height, width) != tuple(image):
+            raise CameraError(f'camera_info is of {width}x{height} images, but the image is '
+                              f'{image[1]}x{image[0]}: is it that of another camera or mode?')
+        key = info, frame_id, tuple(grid)
+        if self._kept is None or self._kept[0] != key:
+            pose = self._settings.pose or self._pose(frame_id)
+            camera = build_camera(info, pose, grid[1], grid[0], self._settings.rectified)
+            self._kept = key, camera
+        return self._kept[1]
+
+    def motion(self, start: float, end: float) -> EgoMotion | None:
+        """Return the motion between two stamps in s, None where the bag does not tell it."""
+        if self.odometry is None:
+            return None
+        due = int(np.searchsorted(self.odometry.time, end + MAX_SILENCE, 'right'))
+        for at in range(self._logged, due):
+            self._log.add(float(self.odometry.time[at]), float(self.odometry.speed[at]),
+                          float(self.odometry.yaw_rate[at]))
+        self._logged = max(self._logged, due)
+        return self._log.between(start, end)
+
+    def _pose(self, frame_id: str) -> Pose:
+        """Return the pose of a frame in the base frame by static transforms alone."""
+        frame, matrix = frame_id.removeprefix('/'), np.eye(4)
+        to_root = {}
+        while frame not in to_root:  # up from the camera, noting every frame on the way
+            to_root[frame] = matrix
+            if frame not in self._parents:
+                break
+            frame, step = self._parents[frame]
+            matrix = step @ matrix
+        base = self._settings.base_frame
+        frame, down, seen = base, np.eye(4), set()
+        while frame not in to_root:  # up from the base until the ways meet
+            if frame not in self._parents or frame in seen:
+                raise PoseError(f'/tf_static of the bag leads no way from {frame_id!r} (frame_id '
+                                f'of the image) to {base!r} (base frame)')
+            seen.add(frame)
+            frame, step = self._parents[frame]
+            down = step @ down
+        pose = np.linalg.inv(down) @ to_root[frame]
+        check_pose(pose[:3, :3], pose[:3, 3])
+        return Pose(pose[:3, :3], pose[:3, 3])
+
+
+def calibration_of(info) -> Calibration:
+    """Return the numbers of a camera_info as the bag reader gives it."""
+    roi = info.roi
+    return Calibration(
+        width=info.width, height=info.height, k=tuple(info.k.tolist()), d=tuple(info.d.tolist()),
+        p=tuple(info.p.tolist()), distortion_model=info.distortion_model,
+        binning_x=info.binning_x, binning_y=info.binning_y, roi_x_offset=roi.x_offset,
+        roi_y_offset=roi.y_offset, roi_width=roi.width, roi_height=roi.height)
+
+
+def _matrix(transform) -> np.ndarray:
+    """Return a geometry_msgs/Transform as a matrix (4, 4), NaN where it is no rotation."""
+    q, t = transform.rotation, transform.translation
+    matrix = np.eye(4)
+    matrix[:3, 3] = t.x, t.y, t.z
+    quaternion = np.array([q.x, q.y, q.z, q.w])
+    if abs(np.linalg.norm(quaternion) - 1) <= 0.01:
+        matrix[:3, :3] = Rotation.from_quat(quaternion).as_matrix()
+    else:
+        matrix[:3, :3] = np.nan
+    return matrix

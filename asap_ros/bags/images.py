@@ -1,0 +1,54 @@
+"""Recorded images as arrays, for the executables that look at a drive."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from asap_ros.bags.frames import RecordedFrame
+from asap_ros.bags.reader import BagError, Message
+from asap_ros.imaging import message_codec
+from asap_ros.imaging.files import ImageError
+from asap_ros.imaging.pixel_formats import CameraPicture, PixelFormat, to_rgb_at
+
+
+def picture(message: Message, at_least: tuple[int, int] | None = None) -> CameraPicture:
+    """Return the picture in a recorded image message, raw or compressed.
+
+    ``at_least`` is (height, width) as for ``images.decode_compressed``. Raises ImageError or
+    BagError where it is damaged.
+    """
+    if message.topic.compressed:
+        return message_codec.decode_compressed(message.value, at_least)
+    return message_codec.decode(message.value)
+
+
+def rgb(picture: CameraPicture) -> np.ndarray:
+    """Return the pixels of a picture as RGB, uint8 (H, W, 3)."""
+    return to_rgb_at(picture.pixels, picture.layout, picture.pixels.shape[:2])
+
+
+def mask(message: Message) -> np.ndarray:
+    """Return a recorded label mask, uint8 (H, W) of class ids.
+
+    Raises ImageError where the picture has colours or is damaged, BagError as ``picture``.
+    """
+    ids = picture(message)
+    if ids.layout is not PixelFormat.GREY:
+        raise ImageError(f'{message.topic.name} holds {ids.layout.label} pictures; a label mask '
+                         'has one channel of class ids')
+    return np.ascontiguousarray(ids.pixels)
+
+
+def reference(frame: RecordedFrame, damaged: list[str]) -> np.ndarray | None:
+    """Return the frame's reference mask as ``mask`` does, None without one.
+
+    One that cannot be read is as if it had not been recorded; what is wrong with it is put
+    into ``damaged``.
+    """
+    if not frame.reference:
+        return None
+    try:
+        return mask(frame.reference)
+    except (BagError, ImageError) as error:
+        damaged.append(str(error))
+        return None

@@ -1,0 +1,184 @@
+"""Measure the live node: each shipped model, stage by stage, as JSON on standard output."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import onnxruntime
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from tqdm import tqdm
+
+from asap_ros import labels
+from asap_ros.cli import gpu_bench
+from asap_ros.cli.arguments import resolution
+from asap_ros.imaging import message_codec
+from asap_ros.msg import StageTimings
+from asap_ros.nodes.segmenter import Segmenter
+from asap_ros.road.benchmark import time_steps
+from asap_ros.road.projection import Camera, pose_from_mounting
+from asap_ros.road.rendering import render_road
+from asap_ros.road.road_model import RoadModel
+from asap_ros.segmentation import model_file
+from asap_ros.segmentation.frame_statistics import STAGES, percentiles
+from asap_ros.segmentation.model_file import ModelError
+
+CAMERA = (1024, 2048)
+"""Height and width of the frames that are sent, rgb8."""
+ROAD = (512, 1024)
+"""Height and width of the masks that the road model is measured with."""
+WARM_UP = 3
+PATIENCE = 120.0
+"""Seconds within which the node must answer a frame."""
+
+
+class BenchError(RuntimeError):
+    """The node could not be measured."""
+
+
+class Feeder(Node):
+    """Sends one frame at a time and keeps the stage times of its answers."""
+
+    def __init__(self, frame: Image):
+        super().__init__('bench')
+        self._frame = frame
+        self.timings: list[StageTimings] = []
+        self._camera = self.create_publisher(Image, 'image', 1)
+        self.create_subscription(StageTimings, '/segmenter/timings', self.timings.append, 5)
+        for output in ('mask', 'confidence'):  # so that the node has them to make
+            self.create_subscription(Image, f'/segmenter/{output}', lambda _: None, 5)
+
+    def connected(self) -> bool:
+        """Return whether the segmenter listens."""
+        return self._camera.get_subscription_count() > 0
+
+    def send(self) -> None:
+        """Publish the frame, stamped with the present."""
+        self._frame.header.stamp = self.get_clock().now().to_msg()
+        self._camera.publish(self._frame)
+
+
+def wait(executor: SingleThreadedExecutor, done: Callable[[], bool], what: str) -> None:
+    """Spin until ``done``; BenchError that names ``what`` after PATIENCE seconds."""
+    end = time.monotonic() + PATIENCE
+    while not done():
+        if time.monotonic() > end:
+            raise BenchError(f'no {what} within {PATIENCE:.0f} s')
+        executor.spin_once(timeout_sec=0.05)
+
+
+def measure(model: str, size: tuple[int, int], frames: int, threads: int) -> dict:
+    """Return the stage times of one model at one resolution, through the live node.
+
+    ``outside_infer`` is all that the node does with a frame but the network itself.
+    """
+    node = Segmenter(parameter_overrides=[
+        Parameter('model', value=model), Parameter('threads', value=threads),
+        Parameter('network_height', value=size[0]), Parameter('network_width', value=size[1]),
+        Parameter('max_age', value=0.0)])
+    picture = cv2.resize(model_file.read(model_file.locate(model)).golden.frame, CAMERA[::-1])
+    feeder = Feeder(message_codec.encode(picture, 'rgb8', Header(frame_id='camera')))
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    executor.add_node(feeder)
+    try:
+        for transition in (node.trigger_configure, node.trigger_activate):
+            if transition() != TransitionCallbackReturn.SUCCESS:
+                raise BenchError(f'the node does not start with {model} at {size[0]}x{size[1]}')
+        wait(executor, feeder.connected, 'connection to the segmenter')
+        label = f'{model} {size[0]}x{size[1]}'
+        for number in tqdm(range(frames + WARM_UP), label, unit='frame', leave=False):
+            feeder.send()
+            wait(executor, lambda sent=number: len(feeder.timings) > sent, 'answer to a frame')
+        facts = node.engine_facts()
+    finally:
+        node.on_shutdown(None)
+        executor.shutdown()
+        feeder.destroy_node()
+        node.destroy_node()
+    kept = feeder.timings[WARM_UP:]
+    stages = {stage: [getattr(t, stage) for t in kept] for stage in STAGES if stage != 'road'}
+    stages['outside_infer'] = [t.total - t.infer for t in kept]
+    return {'model': model, 'size': list(size), 'frames': frames, 'engine': facts,
+            'ms': {stage: percentiles(values) for stage, values in stages.items()}}
+
+
+def measure_road(frames: int) -> dict:
+    """Return the times of the road model's steps on rendered bends, one core, no ROS."""
+    cv2.setNumThreads(1)
+    classes = labels.load('cityscapes')
+    pose = pose_from_mounting(height=1.22, pitch=0.038)
+    height, width = ROAD
+    camera = Camera(1131.0, 1131.0, (width - 1) / 2, (height - 1) / 2, width, height,
+                    pose.rotation, pose.translation)
+    rng = np.random.default_rng(0)
+    masks = [render_road(camera, np.array([0.3, 0.02, bend, 0.0, 7.0]), classes, 1.0, rng)
+             for bend in np.linspace(-0.01, 0.01, frames)]
+    confidence = np.full(ROAD, 230, np.uint8)
+    times = time_steps(RoadModel(classes), masks, camera, confidence)
+    return {'size': list(ROAD), 'frames': frames,
+            'ms': {step: percentiles(list(values)) for step, values in times.items()}}
+
+
+def machine() -> dict:
+    """Return what the figures were taken on."""
+    return {'processor': platform.processor() or platform.machine(), 'cores': os.cpu_count(),
+            'python': platform.python_version(), 'onnxruntime': onnxruntime.__version__}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure the live node with each shipped model, or the road model, and print JSON."""
+    parser = argparse.ArgumentParser(
+        prog='ros2 run asap_ros bench', description=main.__doc__,
+        epilog='example: ros2 run asap_ros bench --frames 100 --size 512x1024 > bench.json')
+    parser.add_argument('--frames', type=int, default=50, help='measured frames (default 50)')
+    parser.add_argument('--model', action='append', help='default: every shipped model')
+    parser.add_argument('--size', action='append', type=resolution, metavar='HEIGHTxWIDTH',
+                        help='default: 512x1024 and 256x512')
+    parser.add_argument('--threads', type=int, default=0, help='0: one a physical core')
+    parser.add_argument('--road', action='store_true',
+                        help='the steps of the road model alone, without the network')
+    parser.add_argument('--gpu', action='store_true',
+                        help='TensorRT engines alone, without the node: --gpu --help')
+    given = sys.argv[1:] if arguments is None else arguments
+    if '--gpu' in given:
+        return gpu_bench.main([argument for argument in given if argument != '--gpu'])
+    options = parser.parse_args(given)
+    if options.frames < 1:
+        parser.error('--frames must be at least 1')
+    if options.road:
+        print(json.dumps({'machine': machine(), 'road': measure_road(options.frames)}, indent=2))
+        return 0
+    rclpy.init(args=[])
+    try:
+        results = [
+            measure(model, size, options.frames, options.threads)
+            for model in options.model or model_file.shipped()
+            for size in options.size or [(512, 1024), (256, 512)]]
+    except (BenchError, ModelError) as error:
+        print(f'bench: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('bench: stopped, nothing was measured to the end', file=sys.stderr)
+        return 130
+    finally:
+        rclpy.try_shutdown()
+    print(json.dumps({'camera': list(CAMERA), 'machine': machine(), 'results': results}, indent=2))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,188 @@
+"""Build a network's TensorRT engine ahead of its use, for this machine's GPU or another's."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+from tqdm import tqdm
+
+from asap_ros.cli.arguments import resolution
+from asap_ros.segmentation import engine_selection, model_file
+from asap_ros.segmentation.engine import EngineError
+from asap_ros.segmentation.engine_selection import TENSORRT, EngineOptions
+from asap_ros.segmentation.model_file import ModelError, ModelFile
+from asap_ros.segmentation.tensorrt import find_or_build, runtimes
+from asap_ros.segmentation.tensorrt.plan import (
+    PRECISIONS,
+    CachedPlan,
+    PlanManifest,
+    PlanOptions,
+    describe_layers,
+)
+from asap_ros.segmentation.tensorrt.plan_cache import PlanCache, export, install
+from asap_ros.segmentation.tensorrt.target import Target, gpu_for
+
+PATIENCE = 10.0
+"""Seconds that TensorRT may take to end a build after Ctrl-C."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    made = argparse.ArgumentParser(
+        prog='ros2 run asap_ros build_engine', description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter, epilog="""examples:
+  ros2 run asap_ros build_engine asap_resnet18_camvid
+      for the GPU in this machine, fp16, 512x1024: what the node takes by default
+  ros2 run asap_ros build_engine asap_resnet18_camvid --runtime tensorrt_rtx \\
+          --arch sm86,sm89 --output resnet18.plan
+  ros2 run asap_ros build_engine --install resnet18.plan
+      on a machine without a GPU; then, with both files copied over, on the vehicle""")
+    made.add_argument('model', nargs='?', help='name of a shipped model, or an .onnx file')
+    made.add_argument('--runtime', choices=TENSORRT,
+                      help='default: the first that is installed, tensorrt before tensorrt_rtx')
+    made.add_argument('--precision', choices=PRECISIONS, default='fp16', help='default fp16')
+    made.add_argument('--size', type=resolution, default=(512, 1024), metavar='HEIGHTxWIDTH',
+                      help='the one resolution of the engine (default 512x1024)')
+    made.add_argument('--batch', type=int, default=1, metavar='N',
+                      help='frames in one call, 1 to N (default 1)')
+    made.add_argument('--arch', type=lambda text: tuple(text.lower().split(',')), default=(),
+                      metavar='SM,SM', help='GPUs to build for, such as sm86,sm89; tensorrt_rtx '
+                                            'alone (default: the one in this machine)')
+    made.add_argument('--timing-cache', type=Path, metavar='FILE',
+                      help='measured kernels, read and written: makes the next build shorter')
+    made.add_argument('--output', type=Path, metavar='FILE',
+                      help='write the engine here too, its manifest beside it as FILE.json')
+    made.add_argument('--cache', type=Path, metavar='FOLDER',
+                      help='of engines (default: the engine_cache of the node)')
+    other = made.add_mutually_exclusive_group()
+    other.add_argument('--install', type=Path, metavar='FILE',
+                       help='take an engine that --output wrote into the cache')
+    other.add_argument('--list', action='store_true', help='say what the cache holds')
+    other.add_argument('--clear', action='store_true', help='remove all engines')
+    return made
+
+
+def find_runtime(name: str | None) -> runtimes.TensorRtRuntime:
+    """Return the runtime of that name, or the first that is installed."""
+    reasons = []
+    for candidate in [name] if name else TENSORRT:
+        try:
+            return runtimes.load(candidate)
+        except EngineError as error:
+            reasons.append(str(error))
+    raise EngineError('; '.join(reasons))
+
+
+def build(options: argparse.Namespace, cache: PlanCache) -> None:
+    """Build what was asked for, unless the cache has it, and tell what it is."""
+    runtime = find_runtime(options.runtime)
+    model = model_file.read(model_file.locate(options.model))
+    recipe = PlanOptions(options.precision, options.size, options.batch, options.arch)
+    gpu = gpu_for(runtime, recipe.archs)
+    bar = tqdm(total=100, leave=False, bar_format='{desc:40.40} {percentage:3.0f} % |{bar}| '
+                                                  '{elapsed}, {remaining} left')
+    began = time.time()
+
+    def report(phase: str, share: float) -> None:
+        bar.n = max(bar.n, 100.0 * share)
+        bar.set_description_str(phase)
+
+    with bar:
+        entry = interruptible(lambda stopped: find_or_build.prepare(
+            runtime, model, recipe, cache, gpu, options.timing_cache, report, stopped))
+    for fault in cache.faults:
+        print(f'build_engine: {fault}', file=sys.stderr)
+    print(tell(entry.manifest), f'in the cache: {cache.folder / entry.manifest.key.digest}.plan'
+          + (', built before' if entry.manifest.built < began else ''), sep='\n')
+    if options.output is not None:
+        export(entry, options.output)
+        print(f'written: {options.output} and {options.output}.json')
+    if gpu is not None and gpu.arch in entry.manifest.key.archs:
+        prove(model, Target(runtime, gpu), entry)
+    else:
+        print('golden frame: not run, that takes the GPU; the node runs it when it configures')
+
+
+def prove(model: ModelFile, target: Target, entry: CachedPlan) -> None:
+    """Run the golden frame and tell how it went. Raises EngineError where it went wrong."""
+    proven = engine_selection.open_plan(model, target, entry, EngineOptions())
+    proven.engine.close()
+    print(f'golden frame: {proven.facts.golden_deviation} pixels differ, '
+          f'{proven.facts.golden_agreement:.2%} agree')
+
+
+def interruptible(work):
+    """Return ``work(stopped)``, run so that Ctrl-C ends it: TensorRT itself does not listen."""
+    stop, outcome = threading.Event(), []
+
+    def run() -> None:
+        try:
+            outcome.append(work(stop.is_set))
+        except Exception as error:  # raised again in the main thread
+            outcome.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(0.1)
+    except KeyboardInterrupt:
+        stop.set()
+        print('\nbuild_engine: stopping', file=sys.stderr)
+        thread.join(PATIENCE)
+        if thread.is_alive():  # in a phase that asks nobody; nothing is half written
+            os._exit(130)
+        raise
+    if isinstance(outcome[0], Exception):
+        raise outcome[0]
+    return outcome[0]
+
+
+def tell(manifest: PlanManifest) -> str:
+    """Return what an engine is, as text."""
+    key = manifest.key
+    return (f'{manifest.model}: {key.precision}, {key.size[0]}x{key.size[1]}, batch '
+            f'{"1" if key.batch == 1 else f"1 to {key.batch}"}, {key.runtime} {key.version} for '
+            f'{", ".join(key.archs)}{f" ({key.gpu})" if key.gpu else ""}\n'
+            f'  layers: {describe_layers(manifest.layers)}; {manifest.float32} of norms and '
+            'statistics, checked to be fp32\n'
+            f'  {manifest.plan_bytes / 1e6:.1f} MB, built in {manifest.seconds:.1f} s')
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build, install, list or clear engines; 1 where that fails, with one sentence why."""
+    made = parser()
+    options = made.parse_args(arguments)
+    if options.batch < 1:
+        made.error('--batch must be at least 1')
+    if not (options.model or options.list or options.clear or options.install):
+        made.error(f'which model? One of {", ".join(model_file.shipped())}, or an .onnx file')
+    try:
+        cache = PlanCache(options.cache)
+        if options.clear:
+            print(f'{cache.clear() / 1e6:.1f} MB removed from {cache.folder}')
+        elif options.list:
+            for manifest in cache.manifests():
+                print(tell(manifest), f'  {manifest.key.digest}.plan', sep='\n')
+            print(f'{cache.size() / 1e6:.1f} MB in {cache.folder}, at most '
+                  f'{cache.limit / 1e6:.0f} MB are kept')
+        elif options.install:
+            print(tell(install(cache, options.install)))
+        else:
+            build(options, cache)
+    except (EngineError, ModelError) as error:
+        print(f'build_engine: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('build_engine: stopped, the cache is as it was', file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""One drive to be evaluated, as data that any process can work on, and the working on it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from asap_ros import labels
+from asap_ros.bags import topics
+from asap_ros.bags.calibration_and_odometry import CalibrationAndOdometry
+from asap_ros.bags.reader import Bag, BagError
+from asap_ros.bags.topics import TopicNames
+from asap_ros.bags.writer import ResultBag
+from asap_ros.evaluation import ground_truth, offline
+from asap_ros.evaluation.offline import MaskSource
+from asap_ros.evaluation.report import EvaluatedDrive, FrameCounts
+from asap_ros.evaluation.session import EvaluationContext, EvaluationSession
+from asap_ros.labels import LabelSet
+from asap_ros.parameters import parameter_file
+from asap_ros.parameters.parameter_file import Settings
+from asap_ros.segmentation import model_file
+from asap_ros.segmentation.pipeline import Pipeline
+from asap_ros.version import version
+
+
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """How drives are evaluated; the fields are the command line's (``evaluate --help``)."""
+
+    model: str = 'asap_mobilenet_v2_driving'
+    engine: str = 'onnxruntime'
+    size: tuple[int, int] = (512, 1024)
+    threads: int = 0
+    wanted: TopicNames = TopicNames()
+    reference_labels: str = 'cityscapes'
+    params_file: str = ''
+    hood_fraction: float | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """The node's parameters that this stands for; OSError or SettingsError."""
+        path = Path(self.params_file) if self.params_file else None
+        return parameter_file.load(path, hood_fraction=self.hood_fraction)
+
+    def configuration(self) -> dict[str, object]:
+        """Return the request, and what it runs on, for the report."""
+        unused = ('wanted', 'model', 'engine', 'threads') if self.wanted.masks else ('wanted',)
+        told = {key: value for key, value in asdict(self).items() if key not in unused}
+        told['size'] = '{}x{}'.format(*self.size)
+        told |= {f'{key}_topic': value for key, value in asdict(self.wanted).items() if value}
+        return {**told, 'software': version(), 'python': platform.python_version(),
+                'machine': f'{platform.machine()}, {os.cpu_count()} processors'}
+
+
+@dataclass(frozen=True)
+class DriveJob:
+    """A bag and the folder that its results go to."""
+
+    bag: str
+    folder: str
+    request: EvaluationRequest
+
+
+@dataclass(frozen=True)
+class DriveOutcome:
+    """What became of a job: its report and files, and why the bag was refused where it was.
+
+    A bag that was refused has a report that says so, None where not even that could be written.
+    """
+
+    job: DriveJob
+    document: dict | None
+    files: tuple[str, ...] = ()
+    error: str = ''
+
+
+def work(job: DriveJob, quiet: bool = True) -> DriveOutcome:
+    """Evaluate one drive. A bag that cannot be judged makes an outcome that says why.
+
+    Raises OSError, ValueError or RuntimeError where the network or the request is at fault,
+    which no other bag would better.
+    """
+    request = job.request
+    segmenter = segmenter_of(request)
+    try:
+        with Bag(job.bag) as bag:
+            drive = topics.find(bag, request.wanted)
+            vehicle = CalibrationAndOdometry(bag, drive, request.settings)
+            inputs = [] if request.wanted.masks else [model_file.locate(request.model)]
+            setting = ground_truth.setting_of(
+                bag, drive, segmenter.labels, vehicle, request.settings, request.reference_labels,
+                request.configuration(), inputs)
+            results = offline.judge(bag, drive, segmenter, vehicle, setting, request.settings,
+                                    Path(job.folder), quiet)
+    except (BagError, OSError, ValueError) as error:
+        return refused(job, segmenter.labels, EvaluatedDrive(job.bag, '', 'offline', damage=str(error)),
+                       segmenter.facts)
+    error = '' if results.document['frames']['processed'] or not results.document['complete'] \
+        else f'not one frame of {job.bag} could be read'
+    return DriveOutcome(job, results.document, tuple(map(str, results.files)), error)
+
+
+def segmenter_of(request: EvaluationRequest) -> MaskSource:
+    """Return what makes the masks; opened once a process. Raises ModelError or EngineError."""
+    if request.wanted.masks:
+        return offline.recorded_masks(request.wanted.masks,
+                                      labels.load(request.reference_labels), request.size)
+    pipeline = _pipeline(request.model, request.engine, request.size, request.threads)
+    return offline.network(pipeline, request.settings.min_confidence)
+
+
+@lru_cache(maxsize=1)
+def _pipeline(model: str, engine: str, size: tuple[int, int], threads: int) -> Pipeline:
+    return Pipeline.open(model, engine=engine, size=size, threads=threads)
+
+
+def refused(job: DriveJob, judged: LabelSet, source: EvaluatedDrive,
+            facts: Mapping[str, str] | None = None) -> DriveOutcome:
+    """Write the report of a bag of which nothing can be judged, if there is such a bag.
+
+    ``source.damage`` says why; ``judged`` are the labels that its masks would have had.
+    """
+    if not Path(job.bag).exists():
+        return DriveOutcome(job, None, error=source.damage)
+    setting = EvaluationContext(judged, configuration=job.request.configuration())
+    folder = Path(job.folder)
+    with EvaluationSession(folder, setting, 0, 10.0) as session:
+        results = session.finish(source, FrameCounts(0, 0, 0, 0), facts)
+    ResultBag(folder).close()  # without a message: takes that of an earlier run away
+    return DriveOutcome(job, results.document, tuple(map(str, results.files)), source.damage)

@@ -1,0 +1,65 @@
+"""What a drive's results are judged by: its references, its truth, its odometry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from asap_ros import labels
+from asap_ros.bags import message_readers
+from asap_ros.bags.calibration_and_odometry import CalibrationAndOdometry
+from asap_ros.bags.frames import RecordedFrame
+from asap_ros.bags.message_readers import TrueSpace
+from asap_ros.bags.reader import Bag, BagError, Topic
+from asap_ros.bags.topics import TRUTH, DriveTopics
+from asap_ros.evaluation.report import MaskReference, MetricReference
+from asap_ros.evaluation.session import EvaluationContext
+from asap_ros.labels import LabelSet
+from asap_ros.parameters.parameter_file import Settings
+from asap_ros.road.geometry import RoadGeometry
+
+
+def setting_of(bag: Bag, drive: DriveTopics, judged: LabelSet, vehicle: CalibrationAndOdometry, settings: Settings,
+               truth_labels: str, configuration: Mapping[str, object],
+               inputs: Sequence[Path] = ()) -> EvaluationContext:
+    """Return the setting of a drive.
+
+    ``judged`` are the labels of the masks, ``truth_labels`` names those of the bag's masks and
+    truth; ``inputs`` are files that went in beside the bag's. Raises LabelError or
+    FileNotFoundError for a label set that there is not.
+    """
+    reference = None
+    if drive.reference:
+        reference = MaskReference(drive.reference.name, labels.load(truth_labels),
+                              drive.reference_kind)
+    return EvaluationContext(
+        labels=judged, reference=reference, true_space=_truth(drive.true_space),
+        true_road=_truth(drive.true_road),
+        truth_labels=labels.load(truth_labels) if drive.true_space else None,
+        odometry=vehicle.odometry,
+        driven=drive.odometry and MetricReference(drive.odometry.name, 'odometry'),
+        options=settings.options, configuration=configuration, inputs=[*bag.files, *inputs])
+
+
+def metric_truth(frame: RecordedFrame, columns: int,
+                 damaged: list[str]) -> tuple[RoadGeometry | None, TrueSpace | None]:
+    """Return the frame's true road and true free space, None for what there is not.
+
+    ``columns`` is the width of the image. What cannot be read is as if it had not been
+    recorded; what is wrong with it is put into ``damaged``.
+    """
+    road = space = None
+    try:
+        if frame.true_road is not None:
+            road = message_readers.geometry_of(frame.true_road.value)
+        if frame.true_space is not None:
+            space = message_readers.true_space_of(frame.true_space.value, columns)
+    except (BagError, ValueError) as error:
+        damaged.append(str(error))
+    return road, space
+
+
+def _truth(topic: Topic | None) -> MetricReference | None:
+    """Return how far a topic of metric truth is to be believed."""
+    return topic and MetricReference(topic.name, 'ground truth' if topic.name.startswith(TRUTH)
+                           else 'predictions')

@@ -1,0 +1,313 @@
+"""Play a recorded drive to a live segmenter, collect what it makes of it, and report."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from pathlib import Path
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import State
+from lifecycle_msgs.srv import GetState
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import Image
+from vision_msgs.msg import LabelInfo
+
+from asap_ros import labels
+from asap_ros.bags import frames, message_readers, topics
+from asap_ros.bags.calibration_and_odometry import CalibrationAndOdometry
+from asap_ros.bags.reader import Bag, BagError, Message
+from asap_ros.bags.writer import ResultBag
+from asap_ros.evaluation import acceptance, ground_truth, report
+from asap_ros.evaluation.live_results import COUNTERS, LiveResults, engine_facts, label_set_of
+from asap_ros.evaluation.live_scoring import LiveRun, exit_code, score
+from asap_ros.evaluation.progress import Progress
+from asap_ros.evaluation.session import SessionResults
+from asap_ros.imaging import message_codec
+from asap_ros.imaging.files import ImageError
+from asap_ros.labels import LabelSet
+from asap_ros.msg import RoadGeometry, StageTimings
+from asap_ros.nodes import output_recorder
+from asap_ros.nodes.bag_player import BagPlayer
+from asap_ros.parameters import parameter_file
+from asap_ros.version import version
+
+NAME = 'replay'
+PARAMETERS = (
+    ('bag', '', 'The bag: a rosbag2 folder, or its .mcap or .db3 file'),
+    ('out', 'out/run', 'Folder for report.json, the overlay video and the contact sheet'),
+    ('lockstep', True, 'Send the next frame when the result of the last has come'),
+    ('rate', 1.0, 'Pace without lockstep, 1 as recorded'),
+    ('image_topic', '', 'Topic in the bag where it has several cameras'),
+    ('reference_topic', '', 'Topic in the bag with masks to compare with; empty: find it'),
+    ('reference_labels', 'cityscapes', 'Label set of these masks and of the truth'),
+    ('odometry_topic', '', 'Topic in the bag with the motion of the vehicle; empty: find it'),
+    ('road_topic', '', 'Topic in the bag with the true road; empty: find it'),
+    ('free_space_topic', '', 'Topic in the bag with the true free space; empty: find it'),
+    ('params_file', '', 'Parameters of the segmenter, to judge it by; empty: the defaults'),
+    ('record_all', False, 'Record overlay, ground_points, markers, mask/compressed too'),
+    ('segmenter', 'segmenter', 'Name of the segmenter, in this namespace or absolute'),
+    ('startup_timeout', 120.0, 'Seconds to wait for the segmenter to become active'),
+    ('result_timeout', 10.0, 'Seconds to wait for the result of a frame'),
+)
+"""(name, default, description) of every parameter; all are read once, at the start."""
+
+LAST_WORDS = 0.3
+"""Seconds for what the segmenter still says about the last frame, once its mask has come."""
+UNCONFIGURED = 5.0
+"""Seconds after which a segmenter that is still unconfigured will not configure any more."""
+
+
+class ReplayError(RuntimeError):
+    """A replay that cannot go on; the text says what it waited for or what is wrong."""
+
+
+class Replay(Node):
+    """Plays one camera of a bag under its recorded names and notes what the segmenter answers."""
+
+    def __init__(self, **options):
+        """Declare the parameters; ReplayError where one makes no sense."""
+        super().__init__(NAME, **options)
+        for name, default, _ in PARAMETERS:
+            self.declare_parameter(name, default)
+        if not self.given('bag'):
+            raise ReplayError('parameter bag is empty: give the folder or file of a bag')
+        for name in ('rate', 'startup_timeout', 'result_timeout'):
+            if not self.given(name) > 0:
+                raise ReplayError(f'parameter {name} must be above 0, not {self.given(name)}')
+        self.ledger = LiveResults()
+        self.labels: LabelSet | None = None
+        self.engine: dict[str, str] | None = None
+        self.warnings: list[str] = []
+        self.stopped = False
+        self._state: int | None = None
+        self._player: BagPlayer | None = None
+        self._loop = SingleThreadedExecutor()
+        self._loop.add_node(self)
+        self._inputs = []
+
+    def given(self, name: str):
+        """Return a parameter's value."""
+        return self.get_parameter(name).value
+
+    def run(self) -> SessionResults | None:
+        """Play the drive and write the results; None where it was stopped before a frame went.
+
+        Raises ReplayError, BagError, LabelError, PictureError or OSError.
+        """
+        params = self.given('params_file')
+        parameters = parameter_file.load(Path(params) if params else None)
+        folder = Path(self.given('out'))
+        with Bag(self.given('bag')) as bag:
+            drive = topics.find(bag, topics.TopicNames(
+                self.given('image_topic'), self.given('reference_topic'), '',
+                self.given('odometry_topic'), self.given('road_topic'),
+                self.given('free_space_topic')))
+            vehicle = CalibrationAndOdometry(bag, drive, parameters)
+            # What cannot be judged should be known before the drive, not after it.
+            labels.load(self.given('reference_labels'))
+            if not drive.camera_info:
+                self.warnings.append(f'{bag.path} has no camera_info for {drive.image.name}: '
+                                     'masks only, nothing in metres')
+            self._player = BagPlayer(self, bag, drive)
+            recorded = ResultBag(folder)
+            try:
+                self._wait_for_segmenter(recorded)
+                if self.stopped:
+                    return None
+                self._play(bag, drive)
+                recorded.close()
+            finally:
+                recorded.discard()
+            lockstep = self.given('lockstep')
+            run = LiveRun(self.ledger, self.labels, self.engine, complete=not self.stopped,
+                      rate=None if lockstep else self.given('rate'))
+            setting = ground_truth.setting_of(
+                bag, drive, self.labels, vehicle, parameters, self.given('reference_labels'),
+                self._configuration())
+            return score(bag, drive, run, vehicle, setting, folder, self.warnings)
+
+    def _configuration(self) -> dict[str, object]:
+        """Return the replay's parameters for the report."""
+        return {**{name: self.given(name) for name, *_ in PARAMETERS}, 'software': version()}
+
+    def stop(self, number: int, _frame) -> None:
+        """End the drive here (a signal handler); the same signal again ends the process."""
+        signal.signal(number, signal.SIG_DFL)
+        print('replay: ending early; writing what there is (again to end at once)', flush=True)
+        self.stopped = True
+
+    def _wait_for_segmenter(self, recorded: ResultBag) -> None:
+        """Return when the segmenter is active and hears us, or when the replay is stopped."""
+        name = self.given('segmenter')
+        get_state = self.create_client(GetState, f'{name}/get_state')
+        pending = None
+        subscribed = False
+        deadline = time.monotonic() + self.given('startup_timeout')
+        refused = time.monotonic() + UNCONFIGURED
+        while not self.stopped:
+            if pending and pending.done():
+                self._state, pending = pending.result().current_state.id, None
+                if self._state != State.PRIMARY_STATE_UNCONFIGURED:
+                    refused = time.monotonic() + UNCONFIGURED
+                elif time.monotonic() > refused:
+                    raise ReplayError('the segmenter could not be configured; its log says why')
+            if not pending and get_state.service_is_ready():
+                pending = get_state.call_async(GetState.Request())
+            if self._state != State.PRIMARY_STATE_ACTIVE:
+                missing = ('node is not there (no service get_state)' if self._state is None
+                           else f'node is not active (lifecycle state {self._state})')
+            elif not self._player.heard:
+                missing = f'node does not listen to {self._player.image_name}'
+            elif not self._player.settled():
+                missing = 'node has not received /tf_static'
+            elif not subscribed:
+                self._inputs = output_recorder.listen(
+                    self, name, self.given('record_all'), recorded,
+                    lambda: self._player.now_ns, {
+                        'mask': self._on_mask, 'timings': self._on_timings,
+                        'road_geometry': self._on_road, 'label_info': self._on_labels,
+                        '/diagnostics': self._on_diagnostics})
+                subscribed = True
+                continue
+            elif not self.labels:
+                missing = 'node has not published label_info'
+            else:
+                return
+            if time.monotonic() > deadline:
+                asked = self.resolve_service_name(get_state.srv_name).rpartition('/')[0]
+                raise ReplayError(f'waited {self.given("startup_timeout"):g} s in vain for '
+                                  f'{asked}: the {missing}')
+            self._player.tick(self._player.now_ns)
+            self._spin(0.1)
+
+    def _play(self, bag: Bag, drive: topics.DriveTopics) -> None:
+        """Send every frame, in lockstep or at its pace, and wait for the last results."""
+        lockstep = self.given('lockstep')
+        progress = Progress('replay', drive.image.count)
+        begin = start_ns = None
+        stamp = None
+        for message in frames.play_order(bag, drive, self.warnings):
+            if begin is None:
+                begin, start_ns = time.monotonic(), message.time_ns
+            if not lockstep:
+                due = begin + (message.time_ns - start_ns) / 1e9 / self.given('rate')
+                self._wait_until(due, message.time_ns)
+            if self.stopped:
+                break
+            if not self._send(drive, message) or message.topic is not drive.image:
+                continue
+            stamp = message.stamp_ns
+            if lockstep:
+                self._wait_for(stamp)
+            if self.stopped:
+                break
+            infer = self.ledger[stamp].timings.get('infer')
+            progress.step(len(self.ledger), f'infer {infer:.0f} ms' if infer else '')
+        if stamp is not None and not lockstep:
+            self._wait_for(stamp)
+        end = time.monotonic() + LAST_WORDS
+        while time.monotonic() < end:
+            self._spin(0.02)
+        progress.end()
+
+    def _send(self, drive: topics.DriveTopics, message: Message) -> bool:
+        """Publish a recorded message as it is; return False where its bytes are damaged."""
+        try:
+            ready = self._player.ready(message)
+            if message.topic is drive.image:
+                self.ledger.send(message.stamp_ns, time.monotonic())
+        except Exception as error:  # rclpy has no common class for what damaged bytes cause
+            self.warnings.append(f'{message.topic.name} at {message.time_ns / 1e9:.3f} s: {error}')
+            return False
+        self._player.publish(message, ready)
+        return True
+
+    def _wait_for(self, stamp: int) -> None:
+        """Wait for the result of a frame; ends the drive where the segmenter has gone."""
+        deadline = time.monotonic() + self.given('result_timeout')
+        while not self.ledger[stamp].resolved and not self.stopped:
+            if not self._player.heard:
+                self.warnings.append(f'the segmenter went away after {len(self.ledger)} frames')
+                self.stopped = True
+            elif time.monotonic() > deadline:
+                self.warnings.append(f'frame at {stamp / 1e9:.3f} s: no result within '
+                                     f'{self.given("result_timeout"):g} s')
+                return
+            self._spin(0.05)
+        if not self.ledger[stamp].resolved:  # neither failed nor processed: ended before
+            self.ledger.take_back(stamp)
+
+    def _wait_until(self, due: float, bag_ns: int) -> None:
+        """Serve results until the moment ``due`` comes, /clock going on at the bag's pace."""
+        while not self.stopped and (left := due - time.monotonic()) > 0:
+            self._player.tick(bag_ns - int(left * 1e9 * self.given('rate')))
+            self._spin(min(left, 0.01))
+
+    def _spin(self, seconds: float) -> None:
+        """Serve one callback, or none within that time."""
+        self._loop.spin_once(seconds)
+
+    def _on_mask(self, message: Image) -> None:
+        now = time.monotonic()
+        try:
+            self.ledger.take_mask(_stamp_ns(message), message_codec.decode(message).pixels, now)
+        except ImageError as error:
+            self.warnings.append(f'mask at {_stamp_ns(message) / 1e9:.3f} s: {error}')
+
+    def _on_road(self, message: RoadGeometry) -> None:
+        self.ledger.take_geometry(_stamp_ns(message), message_readers.geometry_of(message))
+
+    def _on_timings(self, message: StageTimings) -> None:
+        self.ledger.take_timings(
+            _stamp_ns(message), {name: getattr(message, name) for name in report.STAGES},
+            {name: getattr(message, name) for name in COUNTERS})
+
+    def _on_labels(self, message: LabelInfo) -> None:
+        self.labels = label_set_of((c.class_id, c.class_name) for c in message.class_map)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        statuses = ((s.name, {v.key: v.value for v in s.values}) for s in message.status)
+        self.engine = engine_facts(statuses, self.given('segmenter')) or self.engine
+
+
+def _stamp_ns(message) -> int:
+    """Return a header's stamp in nanoseconds."""
+    return message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the replay; 0 if the drive was worked off, 1 if not, 2 if it could not be played."""
+    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    replay = None
+    try:
+        replay = Replay()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, replay.stop)
+        results = replay.run()
+    except (ReplayError, BagError, OSError, ValueError, RuntimeError) as error:
+        print(f'replay: {error}', file=sys.stderr, flush=True)
+        return 2
+    finally:
+        if replay:
+            replay.destroy_node()
+        rclpy.shutdown()
+    for sentence in replay.warnings:
+        print(f'warning: {sentence}', file=sys.stderr)
+    if not results:
+        print('replay: stopped before the first frame', flush=True)
+        return 1
+    if results.document['source']['damage']:
+        print(f'warning: {results.document["source"]["damage"]}', file=sys.stderr)
+    print(*results.files, sep='\n')
+    print(report.headline(results.document))
+    print(acceptance.sentence(results.document['verdict']), flush=True)
+    return exit_code(results.document)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

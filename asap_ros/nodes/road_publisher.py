@@ -1,0 +1,173 @@
+"""The road geometry in the node: a frame's mask to everything that is published of its road."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from nav_msgs.msg import OccupancyGrid, Odometry, Path
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, LaserScan, PointCloud2
+from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
+
+from asap_ros.labels import LabelSet
+from asap_ros.msg import RoadGeometry
+from asap_ros.nodes import road_conversions
+from asap_ros.nodes.camera_pose import FixedPose, TfPose
+from asap_ros.nodes.message_conversions import nanoseconds
+from asap_ros.road.free_space import BOUNDARY_FIELDS, boundary_points
+from asap_ros.road.geometry import ReferenceCurve, Status, invalid
+from asap_ros.road.grids import unknown_grid, unknown_scan
+from asap_ros.road.motion_log import MotionLog
+from asap_ros.road.options import RoadOptions, corners
+from asap_ros.road.projection import (
+    Calibration,
+    Camera,
+    CameraError,
+    Pose,
+    PoseError,
+    build_camera,
+)
+from asap_ros.road.road_model import Road, RoadModel
+
+OUTPUTS = {
+    'free_space/scan': LaserScan, 'free_space/grid': OccupancyGrid,
+    'free_space/boundary': PointCloud2, 'ground_points': PointCloud2, 'path': Path,
+    'road_geometry': RoadGeometry, 'markers': MarkerArray}
+"""What is published of every frame's road, below ``~/``."""
+STALE, FAILED = Status.STALE, Status.LOW_CONFIDENCE | Status.SHORT_VIEW
+"""Why a frame without labels has no road: it came too late, or nothing could be seen in it."""
+SAME_POSE = 1e-6
+"""Metres and radians below which a pose is the last one: TF's interpolation rounds."""
+BACK = 1.0
+"""Seconds by which stamps must go back before what TF said of the future is forgotten."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """A camera and what it was made of."""
+
+    calibration: Calibration
+    pose: Pose
+    camera: Camera
+
+
+class RoadPublisher:
+    """The road model of one camera, and what it needs of ROS: TF, odometry.
+
+    ``fault`` says why the road of the latest frame has no camera; it is empty where it has.
+    """
+
+    def __init__(self, node: Node, labels: LabelSet, values: dict):
+        """Take the node's parameters by name; ValueError where they contradict each other.
+
+        Listens to TF and odometry until ``close``.
+        """
+        self._model = RoadModel(labels, RoadOptions(
+            hood_fraction=values['hood_fraction'], hood_polygon=corners(values['hood_polygon']),
+            vehicle_width=values['vehicle_width'],
+            reference=ReferenceCurve[values['reference'].upper()]))
+        self._node, self._labels = node, labels
+        self._base_frame, self._rectified = values['base_frame'], values['rectified']
+        self._poses = (
+            FixedPose(values) if values['camera.pose_from'] == 'parameters'
+            else TfPose(node, self._base_frame, values['tf_timeout']))
+        self._motion = MotionLog()
+        self._odometry = node.create_subscription(
+            Odometry, 'odometry', self._move,
+            QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT))
+        self._kept: Kept | None = None
+        self._last: float | None = None
+        self.fault = ''
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._poses.close()
+        self._node.destroy_subscription(self._odometry)
+
+    def _move(self, message: Odometry) -> None:
+        twist = message.twist.twist
+        self._motion.add(nanoseconds(message.header.stamp) / 1e9, twist.linear.x, twist.angular.z)
+
+    def analyse(self, header: Header, mask: np.ndarray, confidence: np.ndarray,
+                info: CameraInfo | None, image: tuple[int, int]) -> Road:
+        """Return the road of a frame.
+
+        ``mask`` and ``confidence`` uint8 (H, W) of one grid; ``image`` (height, width) of the
+        camera's image, which ``info`` must be of.
+        """
+        unknown = Status.NO_CALIBRATION
+        now = nanoseconds(header.stamp) / 1e9
+        if self._last is not None and now < self._last - BACK:
+            self._poses.forget()
+        self.fault, camera = '', None
+        try:
+            camera = self._camera(header, mask.shape, info, image)
+        except PoseError as error:
+            unknown, self.fault = Status.NO_TF, f'road: {error}'
+        except CameraError as error:
+            self.fault = f'road: {error}'
+        if self.fault:
+            self._node.get_logger().warning(self.fault, throttle_duration_sec=5.0)
+        motion = None if self._last is None else self._motion.between(self._last, now)
+        self._last = now
+        return self._model.analyse(mask, confidence, camera, now, motion, unknown)
+
+    def without_labels(self, mask: np.ndarray, why: Status) -> Road:
+        """Return the road of a frame that was stale or failed: none."""
+        return Road(invalid(why), mask)
+
+    def _camera(self, header: Header, grid: tuple[int, int], info: CameraInfo | None,
+                image: tuple[int, int]) -> Camera:
+        """Return the camera of a mask, the same object while nothing about it changes."""
+        if info is None:
+            raise CameraError('no camera_info has come: is its topic remapped '
+                              '(camera_info_topic:=…)?')
+        calibration = road_conversions.calibration(info)
+        width, height = calibration.image_size
+        if (height, width) != tuple(image):
+            raise CameraError(
+                f'camera_info is of {width}x{height} images, but the image is '
+                f'{image[1]}x{image[0]}: is it the camera_info of another camera or mode?')
+        pose = self._poses.at(header.frame_id, header.stamp)
+        kept = self._kept
+        if (kept is None or kept.calibration != calibration or not _same(kept.pose, pose)
+                or (kept.camera.height, kept.camera.width) != grid):
+            camera = build_camera(calibration, pose, grid[1], grid[0], self._rectified)
+            self._kept = kept = Kept(calibration, pose, camera)
+        return kept.camera
+
+    def publish(self, header: Header, road: Road, send: Callable[[str, Callable], None]) -> None:
+        """Give ``send`` every output's name and what makes its message."""
+        header = Header(stamp=header.stamp, frame_id=self._base_frame)
+        model, geometry = self._model, road.geometry
+        send('road_geometry', lambda: road_conversions.road_geometry(geometry, header))
+        send('path', lambda: road_conversions.path(geometry, header))
+        # A LaserScan's rays leave from its frame's origin.
+        send('free_space/scan', lambda: road_conversions.laser_scan(
+            model.scan(road, (0.0, 0.0)) or unknown_scan(model.options), header))
+        send('free_space/grid', lambda: road_conversions.occupancy_grid(
+            model.grid(road) or unknown_grid(model.options), header))
+        send('free_space/boundary', lambda: road_conversions.point_cloud(
+            _boundary(road), BOUNDARY_FIELDS, header))
+        send('ground_points', lambda: road_conversions.point_cloud(
+            self._ground_points(road), road_conversions.GROUND_FIELDS, header))
+        send('markers', lambda: road_conversions.markers(geometry, self._labels, header))
+
+    def _ground_points(self, road: Road) -> np.ndarray:
+        points = self._model.ground_points(road)
+        return np.full((*road.mask.shape, 3), np.nan, np.float32) if points is None else points
+
+
+def _boundary(road: Road) -> np.ndarray:
+    if road.space is None:
+        return np.empty((0, len(BOUNDARY_FIELDS)), np.float32)
+    return boundary_points(road.space)
+
+
+def _same(a: Pose, b: Pose) -> bool:
+    return bool(np.abs(a.rotation - b.rotation).max() < SAME_POSE
+                and np.abs(a.translation - b.translation).max() < SAME_POSE)

@@ -1,0 +1,88 @@
+"""What every engine is: a batch of frames in, label masks and confidences out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from asap_ros.segmentation.model_file import STRIDE, GoldenFrame
+
+GOLDEN_AGREEMENT = 0.995
+"""Least share of the golden frame's pixels that an engine must label as expected."""
+
+
+class EngineError(RuntimeError):
+    """An engine that cannot be had or cannot go on; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class EngineFacts:
+    """What is actually in use, as diagnostics and reports state it.
+
+    ``golden_agreement``: share of the golden frame's pixels labelled as expected;
+    ``golden_deviation``: how many of its pixels are not. ``details``: what else the engine states
+    of itself.
+    """
+
+    name: str
+    provider: str
+    precision: str
+    golden_agreement: float
+    golden_deviation: int = 0
+    details: dict[str, str] = field(default_factory=dict)
+
+
+class Engine(Protocol):
+    """A network ready to run."""
+
+    provider: str
+    precision: str
+
+    def infer(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return labels, uint8 (B, H, W), and confidence, uint8 (B, H/s, W/s).
+
+        ``frames``: uint8 RGB (B, H, W, 3), contiguous. Raises ValueError where that does not
+        hold, EngineError where the runtime fails.
+        """
+
+
+def check_frames(frames: np.ndarray) -> None:
+    """Raise ValueError unless the array can go through a network."""
+    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3:
+        raise ValueError(
+            f'frames must be uint8 (B, H, W, 3), not {frames.dtype} {frames.shape}')
+    if frames.size == 0 or frames.shape[1] % STRIDE or frames.shape[2] % STRIDE:
+        raise ValueError(
+            f'frames of {frames.shape[1]}x{frames.shape[2]} (height x width) do not fit: both '
+            f'must be positive multiples of {STRIDE}')
+
+
+def golden_deviation(engine: Engine, golden: GoldenFrame, batch: int = 1) -> int:
+    """Return how many pixels of the golden frame the engine labels other than expected.
+
+    In a batch of several it counts in the frame that comes out worst.
+    """
+    labels, _ = engine.infer(np.repeat(golden.frame[np.newaxis], batch, axis=0))
+    if labels.shape != (batch, *golden.mask.shape):
+        return golden.mask.size
+    return int((labels != golden.mask).sum(axis=(1, 2)).max())
+
+
+def prove(name: str, engine: Engine, path: Path, golden: GoldenFrame,
+          batches: tuple[int, ...] = (1,)) -> EngineFacts:
+    """Run the golden frame; EngineError where too many pixels differ from the expected mask.
+
+    ``path``: of the network file; ``batches``: how often the frame stands in each batch tried.
+    """
+    deviation = max(golden_deviation(engine, golden, batch) for batch in dict.fromkeys(batches))
+    agreement = 1.0 - deviation / golden.mask.size
+    if agreement < GOLDEN_AGREEMENT:
+        raise EngineError(
+            f'{name} ({engine.provider}, {engine.precision}) labels only {agreement:.2%} of the '
+            f'golden frame of {path} as expected ({deviation} pixels differ), '
+            f'{GOLDEN_AGREEMENT:.1%} is the least: the file, the runtime or its driver is not '
+            'sound')
+    return EngineFacts(name, engine.provider, engine.precision, agreement, deviation)

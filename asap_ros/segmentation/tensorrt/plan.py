@@ -1,0 +1,137 @@
+"""What an engine is to be, what it was built from and what came out: recipe, key, manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import asdict, dataclass, field, replace
+
+from asap_ros.segmentation.engine import EngineError
+from asap_ros.segmentation.model_file import ModelFile
+from asap_ros.segmentation.tensorrt.runtimes import TensorRtRuntime
+
+FORMAT = 1
+PRECISIONS = ('fp32', 'fp16', 'int8')
+
+
+class BuildError(EngineError):
+    """An engine that could not be built; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """What an engine is built to be.
+
+    ``size``: (height, width); ``batch``: the most frames in one call, 1 to it are possible;
+    ``archs``: GPUs that it shall run on, such as ``('sm86', 'sm89')``.
+    """
+
+    precision: str = 'fp16'
+    size: tuple[int, int] = (512, 1024)
+    batch: int = 1
+    archs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BuiltPlan:
+    """A plan and what is in it.
+
+    ``layers``: how many layers compute in which precision; ``float32``: how many layers of norms
+    and other statistics were found, and found to be float32; ``seconds`` that it took.
+    """
+
+    plan: bytes = field(repr=False)
+    layers: dict[str, int]
+    float32: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class PlanKey:
+    """What makes one plan differ from another.
+
+    ``gpu``: the name of the GPU it was built on and tuned for, empty where the plan runs on any
+    GPU of ``archs`` (TensorRT-RTX).
+    """
+
+    model_sha256: str
+    runtime: str
+    version: str
+    gpu: str
+    archs: tuple[str, ...]
+    precision: str
+    size: tuple[int, int]
+    batch: int
+
+    @property
+    def digest(self) -> str:
+        """Return the hash that names the files."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def serves(self, wanted: PlanKey) -> bool:
+        """Return whether a plan of this key is one of ``wanted``: its GPU among others'."""
+        return (replace(self, archs=wanted.archs, batch=wanted.batch) == wanted
+                and set(wanted.archs) <= set(self.archs) and self.batch >= wanted.batch)
+
+
+def make_key(model: ModelFile, runtime: TensorRtRuntime, recipe: PlanOptions, gpu: str) -> PlanKey:
+    """Return the key of an engine; ``gpu``: the name of the one in this machine, if any."""
+    return PlanKey(model.sha256, runtime.name, runtime.version,
+               '' if runtime.cross_targets else gpu, tuple(sorted(recipe.archs)),
+               recipe.precision, tuple(recipe.size), recipe.batch)
+
+
+@dataclass(frozen=True)
+class PlanManifest:
+    """What a plan is; ``layers`` by precision, ``float32`` of them checked to be norms and such.
+
+    ``built`` is seconds since 1970, ``seconds`` what building took.
+    """
+
+    key: PlanKey
+    model: str
+    plan_sha256: str
+    plan_bytes: int
+    layers: dict[str, int]
+    float32: int
+    built: float
+    seconds: float
+    format: int = FORMAT
+
+    def dump(self) -> str:
+        """Return it as JSON."""
+        return json.dumps(asdict(self), indent=2, sort_keys=True)
+
+
+def parse_manifest(text: str) -> PlanManifest:
+    """Return a manifest from JSON. Raises ValueError where it is none of this format."""
+    try:
+        document = json.loads(text)
+        if document['format'] != FORMAT:
+            raise ValueError(f'format {document["format"]} is not {FORMAT}')
+        key = document.pop('key')
+        key = PlanKey(**key | {'archs': tuple(key['archs']), 'size': tuple(key['size'])})
+        return PlanManifest(key=key, **document)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f'not a manifest: {error!r}') from error
+
+
+def describe(built: BuiltPlan, key: PlanKey, model: ModelFile) -> PlanManifest:
+    """Return the manifest of a new plan."""
+    return PlanManifest(key, model.path.stem, hashlib.sha256(built.plan).hexdigest(),
+                    len(built.plan), built.layers, built.float32, time.time(), built.seconds)
+
+
+@dataclass(frozen=True)
+class CachedPlan:
+    """A plan, whole and as its manifest says."""
+
+    manifest: PlanManifest
+    plan: bytes = field(repr=False)
+
+
+def describe_layers(layers: dict[str, int]) -> str:
+    """Return how many layers have which precision, as text."""
+    return ', '.join(f'{count} {name}' for name, count in sorted(layers.items()))

@@ -1,0 +1,35 @@
+"""The bench of the road model as a user runs it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+pytest.importorskip('rclpy', reason='needs the ROS environment')
+
+from asap_ros.cli import bench
+
+
+def test_road(capsys):
+    assert bench.main(['--road', '--frames', '3']) == 0
+    found = json.loads(capsys.readouterr().out)['road']
+    assert (found['size'], found['frames']) == ([512, 1024], 3)
+    assert {'analyse', 'scan', 'grid', 'ground_points', 'total'} <= set(found['ms'])
+    for times in found['ms'].values():
+        assert 0.0 < times['p50'] <= times['p95'] <= times['p99']
+
+
+def test_no_frames(capsys):
+    with pytest.raises(SystemExit):
+        bench.main(['--road', '--frames', '0'])
+    assert '--frames must be at least 1' in capsys.readouterr().err
+
+
+def test_gpu_has_a_command_line_of_its_own(capsys):
+    with pytest.raises(SystemExit) as ended:
+        bench.main(['--gpu', '--help'])
+    assert ended.value.code == 0 and '--pictures FOLDER' in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        bench.main(['--gpu', '--batch', '0'])
+    assert '--batch must be at least 1' in capsys.readouterr().err

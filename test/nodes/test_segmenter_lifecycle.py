@@ -1,0 +1,236 @@
+"""The node's states: what each one holds, refuses and gives back."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import threading
+import weakref
+
+import numpy as np
+import pytest
+
+from support import tiny_model
+
+pytest.importorskip('rclpy', reason='needs the ROS environment')
+
+import rclpy
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from std_msgs.msg import Header
+
+from asap_ros.imaging import message_codec
+from asap_ros.nodes import segmenter as node_module
+from asap_ros.segmentation.frame_statistics import Counts
+from support.stand import PATIENCE, SIZE, pixels
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+MASK = tiny_model.expected_mask(tiny_model.frame(*SIZE))
+
+
+def state(bench):
+    return bench.node._state_machine.current_state[1]
+
+
+def topics(bench):
+    """Return what the segmenter publishes and subscribes to below its own name and as input."""
+    names = bench.node.get_publisher_names_and_types_by_node('segmenter', '/')
+    inputs = bench.node.get_subscriber_names_and_types_by_node('segmenter', '/')
+    return ({name for name, _ in names if name.startswith('/segmenter/mask')},
+            {name for name, _ in inputs if name in ('/image', '/camera_info')})
+
+
+def test_model_that_is_not_there(stand, capfd, tmp_path):
+    bench = stand(tmp_path / 'nothing.onnx')
+    assert bench.node.trigger_configure() == FAILURE
+    assert state(bench) == 'unconfigured'
+    assert 'not configured: ' in (err := capfd.readouterr().err)
+    assert 'nothing.onnx is not there' in err
+    assert bench.node.engine_facts() is None
+    assert bench.status('engine', 'no network loaded').level == b'\x03'
+
+
+def test_truncated_model_until_it_is_whole(stand, capfd, tmp_path):
+    path = tiny_model.write(tmp_path / 'cut.onnx')
+    whole = path.read_bytes()
+    path.write_bytes(whole[:len(whole) // 2])
+    bench = stand(path)
+    for _ in range(2):
+        assert bench.node.trigger_configure() == FAILURE
+        assert 'cut.onnx is damaged or not an ONNX network' in capfd.readouterr().err
+    path.write_bytes(whole)
+    bench.start('mask', 'timings')
+    bench.send(bench.frame())
+    np.testing.assert_array_equal(pixels(bench.heard['mask'][0]), MASK)
+
+
+def test_model_that_fails_its_golden_frame(stand, capfd, tmp_path):
+    wrong = np.zeros(SIZE, np.uint8)
+    bench = stand(tiny_model.write(tmp_path / 'wrong.onnx', tiny_model.entries(wrong)))
+    assert bench.node.trigger_configure() == FAILURE
+    assert state(bench) == 'unconfigured'
+    assert 'of the golden frame of' in capfd.readouterr().err
+
+
+@pytest.mark.parametrize('parameters, says', [
+    ({'engine': 'abacus'},
+     "engine: 'abacus' is not one of auto, tensorrt, tensorrt_rtx, onnxruntime"),
+    ({'provider': 'npu'}, "provider: 'npu' is not one of auto, cpu, cuda"),
+    ({'mask_resolution': 'double'}, "mask_resolution: 'double' is not one of network, camera"),
+    ({'model': 'mars'}, "there is no model 'mars'")])
+def test_parameter_that_does_not_hold(stand, capfd, parameters, says):
+    bench = stand(**parameters) if 'model' not in parameters else stand(parameters['model'])
+    assert bench.node.trigger_configure() == FAILURE
+    assert says in capfd.readouterr().err
+
+
+def test_an_error_that_nobody_expected_is_told(stand, capfd, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError('nobody knows')
+    monkeypatch.setattr(node_module.Pipeline, 'open', fail)
+    bench = stand()
+    assert bench.node.trigger_configure() == FAILURE
+    assert 'RuntimeError: nobody knows' in capfd.readouterr().err
+    monkeypatch.undo()
+    bench.start()
+
+
+def test_inputs_that_cannot_be_had_leave_the_node_inactive(stand, capfd):
+    bench = stand(**{'qos_overrides./image.subscription.reliability': 'sometimes'})
+    before = threading.active_count()
+    assert bench.node.trigger_configure() == SUCCESS
+    assert bench.node.trigger_activate() == FAILURE
+    assert state(bench) == 'inactive'
+    assert 'not activated: ' in (err := capfd.readouterr().err) and '`sometimes`' in err
+    assert threading.active_count() == before and topics(bench)[1] == set()
+
+
+def test_failed_transition_lets_go_of_everything(stand, capfd, monkeypatch):
+    bench = stand().start('mask', 'timings')
+    before = threading.active_count() - 1
+    with monkeypatch.context() as patch:
+        patch.setattr(type(bench.node), '_release_inputs', fail_once(patch))
+        assert bench.node.trigger_deactivate() == TransitionCallbackReturn.ERROR
+    assert state(bench) == 'unconfigured'
+    assert 'a transition failed' in capfd.readouterr().err
+    assert topics(bench) == (set(), set()) and threading.active_count() == before
+    bench.start('mask', 'timings')
+    bench.send(bench.frame())
+    np.testing.assert_array_equal(pixels(bench.heard['mask'][0]), MASK)
+
+
+def fail_once(patch):
+    """Return a method that gives its place back to the real one before it fails."""
+    def fail(_):
+        patch.undo()
+        raise RuntimeError('nobody knows')
+    return fail
+
+
+def test_topics_of_each_state(stand):
+    outputs = {'/segmenter/mask', '/segmenter/mask/camera_info', '/segmenter/mask/compressed'}
+    inputs = {'/image', '/camera_info'}
+    bench = stand()
+    assert topics(bench) == (set(), set())
+    for transition, expected in (
+            ('configure', (outputs, set())), ('activate', (outputs, inputs)),
+            ('deactivate', (outputs, set())), ('cleanup', (set(), set()))):
+        assert getattr(bench.node, f'trigger_{transition}')() == SUCCESS
+        bench.wait(lambda: topics(bench) == expected, transition)  # noqa: B023
+
+
+def test_counts_begin_anew_with_each_activation(stand):
+    bench = stand().start('mask', 'timings')
+    bench.send(bench.frame())
+    assert bench.node.trigger_deactivate() == SUCCESS
+    assert bench.status('frames', 'not active')
+    bench.activate()
+    bench.send(bench.frame(1))
+    assert bench.node._counts == Counts(received=1, processed=1)
+
+
+def test_cycles_leave_nothing_behind(stand):
+    bench = stand()
+    before = threading.active_count()
+    pipelines, publishers = [], []
+    for number in range(3):
+        bench.start('mask', 'timings')
+        pipelines.append(weakref.ref(bench.node._pipeline))
+        publishers.append(weakref.ref(bench.node._outputs['mask']))
+        for again in range(2):
+            bench.send(bench.frame(number))
+            np.testing.assert_array_equal(
+                pixels(bench.heard['mask'][-1]),
+                tiny_model.expected_mask(tiny_model.frame(*SIZE, seed=number)))
+            assert bench.node.trigger_deactivate() == SUCCESS
+            assert threading.active_count() == before
+            if not again:
+                bench.activate()
+        assert bench.node.trigger_cleanup() == SUCCESS
+    gc.collect()
+    assert [r() for r in pipelines + publishers] == [None] * 6
+
+
+def test_deactivation_finishes_the_frame_in_work(stand, monkeypatch):
+    bench = stand().start('mask', 'timings')
+    engine = bench.node._pipeline._engine
+    busy, go_on, infer = threading.Event(), threading.Event(), engine.infer
+
+    def slow(frames):
+        busy.set()
+        assert go_on.wait(PATIENCE)
+        return infer(frames)
+    monkeypatch.setattr(engine, 'infer', slow)
+    bench.offer(bench.frame())
+    bench.wait(busy.is_set, 'the frame to be taken')
+    threading.Timer(0.2, go_on.set).start()
+    assert bench.node.trigger_deactivate() == SUCCESS
+    assert bench.node._counts == Counts(received=1, processed=1)
+    bench.wait(lambda: bench.heard['mask'], 'its mask')
+    np.testing.assert_array_equal(pixels(bench.heard['mask'][0]), MASK)
+
+
+@pytest.mark.parametrize('steps', [(), ('configure',), ('configure', 'activate')])
+def test_shutdown_from_any_state(stand, steps):
+    bench = stand()
+    before = threading.active_count()
+    for step in steps:
+        assert getattr(bench.node, f'trigger_{step}')() == SUCCESS
+    assert bench.node.trigger_shutdown() == SUCCESS
+    assert state(bench) == 'finalized'
+    assert threading.active_count() == before
+
+
+def test_ctrl_c_in_the_middle_of_a_frame_says_nothing(tiny_file, capfd, monkeypatch):
+    context = rclpy.Context()
+    rclpy.init(args=[], context=context)
+    node = node_module.Segmenter(context=context, parameter_overrides=[
+        Parameter('model', value=str(tiny_file)), Parameter('max_age', value=0.)])
+    assert (node.trigger_configure(), node.trigger_activate()) == (SUCCESS, SUCCESS)
+    engine, ended = node._pipeline._engine, threading.Event()
+    infer = engine.infer
+
+    def end_first(frames):
+        context.shutdown()
+        ended.set()
+        return infer(frames)
+    monkeypatch.setattr(engine, 'infer', end_first)
+    node._worker.offer(message_codec.encode(tiny_model.frame(*SIZE), 'rgb8', Header()))
+    assert ended.wait(PATIENCE)
+    node.on_shutdown(None)
+    node.destroy_node()
+    assert node._counts.processed == 1
+    assert 'Traceback' not in (err := capfd.readouterr().err) and 'Failed' not in err
+
+
+@pytest.mark.parametrize('parameter, says', [
+    ('network_height:=100', 'network_height'), ('max_age:=-1.0', 'max_age'),
+    ('threads:=four', 'threads'), ('min_confidence:=.nan', 'min_confidence')])
+def test_program_refuses_a_parameter_that_cannot_be_in_one_sentence(parameter, says):
+    ended = subprocess.run(
+        [sys.executable, '-m', 'asap_ros.nodes.segmenter', '--ros-args', '-p', parameter],
+        capture_output=True, text=True, timeout=PATIENCE)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith('segmenter: ') and says in ended.stderr
+    assert 'Traceback' not in ended.stderr
