@@ -72,13 +72,15 @@ class LabelSet:
         if len(set(raw)) != len(raw) or not all(0 <= value <= 255 for value in raw):
             raise LabelError(
                 f'label set {self.name}: raw_ids must be unique and 0 to 255, those of '
-                f'ignored_raw_ids (255 unless stated) included')
+                f'ignored_raw_ids (255 unless stated) included'
+            )
         for other, pairs in self.maps_to.items():
             unknown = set(pairs) - set(self.names)
             if unknown:
                 raise LabelError(
                     f'label set {self.name}: maps_to {other} names {sorted(unknown)}, '
-                    'which are not classes of this set')
+                    'which are not classes of this set'
+                )
 
     def __len__(self) -> int:
         """Return the number of classes, the ignored one not counted."""
@@ -93,7 +95,8 @@ class LabelSet:
         """Return the id of the class called ``name``; LabelError names the known ones."""
         if name not in self.names:
             raise LabelError(
-                f'label set {self.name} has no class {name!r}; it has {", ".join(self.names)}')
+                f'label set {self.name} has no class {name!r}; it has {", ".join(self.names)}'
+            )
         return self.names.index(name)
 
     def is_role(self, *roles: Role) -> np.ndarray:
@@ -101,7 +104,7 @@ class LabelSet:
         table = np.zeros(256, bool)
         for c in self.classes:
             table[c.id] = c.role in roles
-        table[len(self):] = Role.IGNORED in roles
+        table[len(self) :] = Role.IGNORED in roles
         return table
 
     def role_of(self, class_id: int) -> Role:
@@ -112,7 +115,7 @@ class LabelSet:
     def colours(self) -> np.ndarray:
         """The palette, uint8 (256, 3) RGB; ids that are no class are black."""
         table = np.zeros((256, 3), np.uint8)
-        table[:len(self)] = [c.colour for c in self.classes]
+        table[: len(self)] = [c.colour for c in self.classes]
         return table
 
     @cached_property
@@ -145,12 +148,13 @@ class LabelSet:
         """
         table = np.full(256, IGNORED, np.uint8)
         if other.names == self.names:
-            table[:len(self)] = np.arange(len(self))
+            table[: len(self)] = np.arange(len(self))
             return table
         if other.name not in self.maps_to:
             raise LabelError(
                 f'no mapping from label set {self.name} to {other.name}; '
-                f'stated are {", ".join(self.maps_to) or "none"}')
+                f'stated are {", ".join(self.maps_to) or "none"}'
+            )
         for name, target in self.maps_to[other.name].items():
             table[self.id_of(name)] = other.id_of(target)
         return table
@@ -161,10 +165,14 @@ def parse(document: object, origin: str) -> LabelSet:
     try:
         classes = tuple(
             LabelClass(
-                id=int(c['id']), name=str(c['name']),
-                colour=tuple(int(v) for v in c['colour']), role=Role(c['role']),
-                raw_ids=tuple(int(v) for v in c.get('raw_ids', [c['id']])))
-            for c in document['classes'])
+                id=int(c['id']),
+                name=str(c['name']),
+                colour=tuple(int(v) for v in c['colour']),
+                role=Role(c['role']),
+                raw_ids=tuple(int(v) for v in c.get('raw_ids', [c['id']])),
+            )
+            for c in document['classes']
+        )
         maps_to = {str(k): dict(v) for k, v in (document.get('maps_to') or {}).items()}
         ignored = tuple(int(v) for v in document.get('ignored_raw_ids', (IGNORED,)))
         return LabelSet(str(document['name']), classes, maps_to, ignored)
@@ -177,8 +185,15 @@ def dump(labels: LabelSet) -> dict:
     return {
         'name': labels.name,
         'classes': [
-            {'id': c.id, 'name': c.name, 'colour': list(c.colour), 'role': c.role.value,
-             'raw_ids': list(c.raw_ids)} for c in labels.classes],
+            {
+                'id': c.id,
+                'name': c.name,
+                'colour': list(c.colour),
+                'role': c.role.value,
+                'raw_ids': list(c.raw_ids),
+            }
+            for c in labels.classes
+        ],
         'maps_to': labels.maps_to,
         'ignored_raw_ids': list(labels.ignored_raw_ids),
     }

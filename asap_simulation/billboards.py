@@ -14,12 +14,21 @@ LIGHT, SIGN, VEGETATION, PERSON, RIDER, BICYCLE = 6, 7, 8, 11, 12, 18
 """Cityscapes train ids of what is painted here."""
 
 SKIN = ((0.42, 0.26, 0.18), (0.55, 0.36, 0.26), (0.16, 0.09, 0.06))
-CLOTHES = ((0.02, 0.02, 0.03), (0.05, 0.07, 0.16), (0.20, 0.04, 0.04), (0.30, 0.28, 0.25),
-           (0.04, 0.10, 0.06), (0.45, 0.40, 0.10), (0.10, 0.10, 0.11), (0.35, 0.08, 0.16))
+CLOTHES = (
+    (0.02, 0.02, 0.03),
+    (0.05, 0.07, 0.16),
+    (0.20, 0.04, 0.04),
+    (0.30, 0.28, 0.25),
+    (0.04, 0.10, 0.06),
+    (0.45, 0.40, 0.10),
+    (0.10, 0.10, 0.11),
+    (0.35, 0.08, 0.16),
+)
 
 
-CIRCLE = np.stack([f(np.linspace(0, 2 * np.pi, 16, endpoint=False)) for f in (np.cos, np.sin)],
-                  axis=1)
+CIRCLE = np.stack(
+    [f(np.linspace(0, 2 * np.pi, 16, endpoint=False)) for f in (np.cos, np.sin)], axis=1
+)
 
 
 class _Sheet:
@@ -34,8 +43,9 @@ class _Sheet:
 
     def _pixels(self, points) -> np.ndarray:
         points = np.asarray(points, float) * self.height
-        return np.rint(np.stack([self.width / 2 + points[:, 0], self.height - points[:, 1]],
-                                axis=1) * 16).astype(np.int32)
+        return np.rint(
+            np.stack([self.width / 2 + points[:, 0], self.height - points[:, 1]], axis=1) * 16
+        ).astype(np.int32)
 
     def polygon(self, points, albedo, label: int) -> None:
         """Fill a shape; x from the middle, y from the bottom."""
@@ -78,16 +88,26 @@ def tree(variant: int) -> FlatPicture:
     sheet.limb((0, 0), (0.01, 0.45), 0.035, trunk, VEGETATION)
     for side in (-1, 1):
         sheet.limb((0, 0.28), (0.12 * side, 0.48), 0.018, trunk, VEGETATION)
-    hue = np.array([[0.050, 0.085, 0.022], [0.062, 0.095, 0.030], [0.042, 0.075, 0.028],
-                    [0.085, 0.095, 0.028]][variant % 4])
+    hue = np.array(
+        [
+            [0.050, 0.085, 0.022],
+            [0.062, 0.095, 0.030],
+            [0.042, 0.075, 0.028],
+            [0.085, 0.095, 0.028],
+        ][variant % 4]
+    )
     low, wide = rng.uniform(0.20, 0.34), rng.uniform(0.24, 0.36)
     middle = 0.5 * (low + 0.98)
     clumps = []
     for _ in range(22):
         angle, r = rng.uniform(0, 2 * np.pi), np.sqrt(rng.uniform(0, 1))
-        clumps.append((wide * 0.72 * r * np.cos(angle),
-                       middle + 0.72 * (0.98 - middle) * r * np.sin(angle),
-                       rng.uniform(0.06, 0.11)))
+        clumps.append(
+            (
+                wide * 0.72 * r * np.cos(angle),
+                middle + 0.72 * (0.98 - middle) * r * np.sin(angle),
+                rng.uniform(0.06, 0.11),
+            )
+        )
     leaves = []
     for x, y, r in clumps:
         for _ in range(210):
@@ -97,8 +117,13 @@ def tree(variant: int) -> FlatPicture:
             bright = 0.72 + 3.2 * (dy - 0.5 * dx) + 0.5 * (y - middle) + rng.normal(0, 0.16)
             leaves.append((x + dx, y + dy, bright))
     for x, y, bright in leaves:
-        sheet.disc((x, y), rng.uniform(0.003, 0.009), rng.uniform(0.003, 0.007),
-                   hue * np.clip(bright, 0.25, 1.7), VEGETATION)
+        sheet.disc(
+            (x, y),
+            rng.uniform(0.003, 0.009),
+            rng.uniform(0.003, 0.007),
+            hue * np.clip(bright, 0.25, 1.7),
+            VEGETATION,
+        )
     return sheet.shaded(rng, 0.06)
 
 
@@ -114,8 +139,13 @@ def conifer(variant: int) -> FlatPicture:
         for _ in range(46):
             x = rng.uniform(-half, half)
             bright = 0.85 - 1.6 * x + rng.normal(0, 0.2) - 0.5 * abs(x) / half
-            sheet.disc((x, y - 0.10 * abs(x) + rng.normal(0, 0.008)), 0.012, 0.006,
-                       hue * np.clip(bright, 0.3, 1.7), VEGETATION)
+            sheet.disc(
+                (x, y - 0.10 * abs(x) + rng.normal(0, 0.008)),
+                0.012,
+                0.006,
+                hue * np.clip(bright, 0.3, 1.7),
+                VEGETATION,
+            )
     return sheet.shaded(rng, 0.08)
 
 
@@ -130,8 +160,13 @@ def bush(variant: int) -> FlatPicture:
         roof = 0.92 * np.sqrt(max(1 - (x / 0.84) ** 2, 0.0)) * rng.uniform(0.85, 1.03)
         y = rng.uniform(0, 1) ** 0.7 * roof
         bright = 0.45 + 0.75 * y - 0.15 * x + rng.normal(0, 0.16)
-        sheet.disc((x, y), rng.uniform(0.012, 0.035), rng.uniform(0.010, 0.028),
-                   hue * np.clip(bright, 0.25, 1.7), VEGETATION)
+        sheet.disc(
+            (x, y),
+            rng.uniform(0.012, 0.035),
+            rng.uniform(0.010, 0.028),
+            hue * np.clip(bright, 0.25, 1.7),
+            VEGETATION,
+        )
     return sheet.shaded(rng, 0.06)
 
 
@@ -148,8 +183,18 @@ def person(variant: int, step: int) -> FlatPicture:
         sheet.limb((0.025 * side, 0.50), (0.6 * foot, 0.26), 0.085, legs * shade, PERSON)
         sheet.limb((0.6 * foot, 0.26), (foot, 0.03), 0.065, legs * shade, PERSON)
         sheet.limb((foot, 0.02), (foot + 0.03, 0.02), 0.04, (0.02, 0.02, 0.02), PERSON)
-    sheet.polygon([(-0.095, 0.80), (0.095, 0.80), (0.085, 0.62), (0.09, 0.46), (-0.09, 0.46),
-                   (-0.085, 0.62)], top, PERSON)
+    sheet.polygon(
+        [
+            (-0.095, 0.80),
+            (0.095, 0.80),
+            (0.085, 0.62),
+            (0.09, 0.46),
+            (-0.09, 0.46),
+            (-0.085, 0.62),
+        ],
+        top,
+        PERSON,
+    )
     for side in (-1, 1):
         hand = (0.10 * side - 0.8 * stride * side, 0.47)
         sheet.limb((0.095 * side, 0.79), (0.115 * side, 0.62), 0.055, top * 0.85, PERSON)
@@ -158,8 +203,11 @@ def person(variant: int, step: int) -> FlatPicture:
     sheet.limb((0, 0.80), (0, 0.86), 0.05, skin * 0.8, PERSON)
     sheet.disc((0.003, 0.915), 0.058, 0.075, skin, PERSON)
     hair = np.array([(0.02, 0.015, 0.012), (0.10, 0.06, 0.03), (0.25, 0.18, 0.09)][variant % 3])
-    sheet.polygon([(-0.060, 0.91), (-0.05, 0.97), (0.0, 0.995), (0.05, 0.97), (0.06, 0.93),
-                   (0.0, 0.945)], hair, PERSON)
+    sheet.polygon(
+        [(-0.060, 0.91), (-0.05, 0.97), (0.0, 0.995), (0.05, 0.97), (0.06, 0.93), (0.0, 0.945)],
+        hair,
+        PERSON,
+    )
     return sheet.shaded(rng, 0.05)
 
 
@@ -177,10 +225,15 @@ def cyclist(variant: int, sideways: bool) -> FlatPicture:
             ring = np.stack([x + 0.18 * np.cos(angle), 0.19 + 0.18 * np.sin(angle)], axis=1)
             for a, b in zip(ring[:-1], ring[1:]):
                 sheet.limb(a, b, 0.022, dark, BICYCLE)
-        for a, b in (((-0.30, 0.19), (-0.1, 0.48)), ((-0.1, 0.48), (0.22, 0.50)),
-                     ((0.22, 0.50), (0.30, 0.19)), ((-0.05, 0.20), (0.22, 0.48)),
-                     ((-0.05, 0.20), (-0.1, 0.52)), ((-0.30, 0.19), (-0.05, 0.20)),
-                     ((0.22, 0.50), (0.20, 0.57))):
+        for a, b in (
+            ((-0.30, 0.19), (-0.1, 0.48)),
+            ((-0.1, 0.48), (0.22, 0.50)),
+            ((0.22, 0.50), (0.30, 0.19)),
+            ((-0.05, 0.20), (0.22, 0.48)),
+            ((-0.05, 0.20), (-0.1, 0.52)),
+            ((-0.30, 0.19), (-0.05, 0.20)),
+            ((0.22, 0.50), (0.20, 0.57)),
+        ):
             sheet.limb(a, b, 0.02, frame, BICYCLE)
         sheet.limb((-0.10, 0.56), (0.08, 0.38), 0.085, legs, RIDER)
         sheet.limb((0.08, 0.38), (-0.02, 0.14), 0.06, legs, RIDER)
@@ -193,8 +246,7 @@ def cyclist(variant: int, sideways: bool) -> FlatPicture:
         sheet.limb((-0.15, 0.58), (0.15, 0.58), 0.02, frame, BICYCLE)
         for side in (-1, 1):
             sheet.limb((0.06 * side, 0.50), (0.08 * side, 0.30), 0.08, legs, RIDER)
-            sheet.limb((0.08 * side, 0.30), (0.06 * side, 0.10 + 0.03 * side), 0.055, legs,
-                       RIDER)
+            sheet.limb((0.08 * side, 0.30), (0.06 * side, 0.10 + 0.03 * side), 0.055, legs, RIDER)
             sheet.limb((0.10 * side, 0.78), (0.15 * side, 0.60), 0.05, top * 0.85, RIDER)
         sheet.polygon([(-0.11, 0.80), (0.11, 0.80), (0.09, 0.48), (-0.09, 0.48)], top, RIDER)
         sheet.disc((0, 0.92), 0.056, 0.07, skin, RIDER)

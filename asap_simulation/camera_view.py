@@ -40,14 +40,18 @@ class CameraView:
         optical = (np.asarray(points, float) - self.position) @ self.rotation
         depth = optical[..., 2]
         scale = 1.0 / np.where(depth > 1e-6, depth, 1e-6)
-        return (self.cx + self.fx * optical[..., 0] * scale,
-                self.cy + self.fy * optical[..., 1] * scale, depth)
+        return (
+            self.cx + self.fx * optical[..., 0] * scale,
+            self.cy + self.fy * optical[..., 1] * scale,
+            depth,
+        )
 
     def rays(self, u, v) -> np.ndarray:
         """Return directions (..., 3) in the world of pixels, of depth 1."""
         u, v = np.broadcast_arrays(np.asarray(u, float), np.asarray(v, float))
-        optical = np.stack([(u - self.cx) / self.fx, (v - self.cy) / self.fy,
-                            np.ones(u.shape)], axis=-1)
+        optical = np.stack(
+            [(u - self.cx) / self.fx, (v - self.cy) / self.fy, np.ones(u.shape)], axis=-1
+        )
         return optical @ self.rotation.T
 
 
@@ -64,11 +68,14 @@ class GroundView:
         cells = -(-(view.width - 1) // KNOT)
         self.columns = KNOT * np.arange(cells + 1)
         rows = np.arange(view.height)
-        nearness = _level(view, self.columns, rows) if terrain.level else _hills(
-            view, self.columns, rows, terrain)
+        nearness = (
+            _level(view, self.columns, rows)
+            if terrain.level
+            else _hills(view, self.columns, rows, terrain)
+        )
         seen = nearness > 1 / FARTHEST
         self.top = int(np.argmax(seen.any(axis=1))) if seen.any() else view.height
-        nearness = nearness[self.top:]
+        nearness = nearness[self.top :]
         self._share = (np.arange(KNOT) / KNOT).astype(np.float32)
         if not terrain.level:
             # No ground between a crest and what is seen over it.
@@ -77,7 +84,7 @@ class GroundView:
             self._share = np.where(torn[..., None], np.rint(self._share), self._share)
         self.nearness = nearness
         self._safe = np.maximum(nearness, 1 / FARTHEST)
-        rays = view.rays(self.columns, rows[self.top:, None]) / self._safe[..., None]
+        rays = view.rays(self.columns, rows[self.top :, None]) / self._safe[..., None]
         self.x, self.y = view.position[0] + rays[..., 0], view.position[1] + rays[..., 1]
         near = self._linear(nearness)
         self.is_ground = near > 1 / FARTHEST
@@ -88,7 +95,7 @@ class GroundView:
         """Return a field (rows, k) of the knots at every pixel (rows, W), float32."""
         field = field.astype(np.float32)
         cells = field[:, :-1, None] + np.diff(field)[:, :, None] * self._share
-        return cells.reshape(len(field), -1)[:, :self.view.width]
+        return cells.reshape(len(field), -1)[:, : self.view.width]
 
     def spread(self, field: np.ndarray) -> np.ndarray:
         """Return a quantity on the ground (rows, k) at every pixel (rows, W), float32.
@@ -107,7 +114,9 @@ def _level(view: CameraView, columns: np.ndarray, rows: np.ndarray) -> np.ndarra
     return -view.rays(columns, rows[:, None])[..., 2] / view.position[2]
 
 
-def _hills(view: CameraView, columns: np.ndarray, rows: np.ndarray, terrain: Terrain) -> np.ndarray:
+def _hills(
+    view: CameraView, columns: np.ndarray, rows: np.ndarray, terrain: Terrain
+) -> np.ndarray:
     """Return 1/depth of a wavy ground, (rows, columns), 0 where a ray meets none.
 
     Each column walks away from the camera; ground that does not rise in the image above all that
@@ -119,15 +128,18 @@ def _hills(view: CameraView, columns: np.ndarray, rows: np.ndarray, terrain: Ter
     r = view.rotation
     height = np.zeros((len(depth), len(columns)))
     for _ in range(3):
-        down = ((height - view.position[2] - depth * (r[2, 0] * across + r[2, 2]))
-                / (depth * r[2, 1]))
+        down = (height - view.position[2] - depth * (r[2, 0] * across + r[2, 2])) / (
+            depth * r[2, 1]
+        )
         height = terrain.height(
-            view.position[0] + depth * (r[0, 0] * across + r[0, 1] * down + r[0, 2]))
+            view.position[0] + depth * (r[0, 0] * across + r[0, 1] * down + r[0, 2])
+        )
     v = view.cy + view.fy * down
     nearness = np.zeros((len(rows), len(columns)))
     for column in range(len(columns)):
         lowest = np.minimum.accumulate(v[:, column])
         visible = np.r_[True, v[1:, column] < lowest[:-1]]
-        nearness[:, column] = np.interp(rows, v[visible, column][::-1],
-                                        1 / depth[visible, 0][::-1], left=0.0)
+        nearness[:, column] = np.interp(
+            rows, v[visible, column][::-1], 1 / depth[visible, 0][::-1], left=0.0
+        )
     return nearness

@@ -67,8 +67,15 @@ class Canvas:
     ``lamps`` (n, 4): x, y in the world, height and strength of street lamps.
     """
 
-    def __init__(self, view: CameraView, light: Light, rgb: np.ndarray, label: np.ndarray,
-                 base: tuple[np.ndarray, np.ndarray], lamps: np.ndarray):
+    def __init__(
+        self,
+        view: CameraView,
+        light: Light,
+        rgb: np.ndarray,
+        label: np.ndarray,
+        base: tuple[np.ndarray, np.ndarray],
+        lamps: np.ndarray,
+    ):
         """Draw over a picture; ``base`` is the vehicle's rotation and position in the world."""
         self.view, self.light, self.rgb, self.label = view, light, rgb, label
         self._base = base
@@ -90,7 +97,7 @@ class Canvas:
             light = light + facing * headlights(ahead, left, upright=True)
         for lamp in self._lamps:
             square = (point[0] - lamp[0]) ** 2 + (point[1] - lamp[1]) ** 2 + lamp[2] ** 2
-            light = light + lamp[3] * 0.35 * lamp[2] / square ** 1.5 * lamp[2] * LAMP
+            light = light + lamp[3] * 0.35 * lamp[2] / square**1.5 * lamp[2] * LAMP
         return light
 
     def shown(self, albedo, point: np.ndarray, normal: np.ndarray, emission=0.0) -> tuple:
@@ -130,8 +137,7 @@ class Canvas:
 
     def _pixels(self, u: np.ndarray, v: np.ndarray) -> np.ndarray | None:
         """Return places in the picture as pixels (n, 2), None where all are beside it."""
-        if (u.max() < -1 or v.max() < -1 or u.min() > self.view.width
-                or v.min() > self.view.height):
+        if u.max() < -1 or v.max() < -1 or u.min() > self.view.width or v.min() > self.view.height:
             return None
         return np.clip(np.stack([u, v], axis=1), -8000, 8000)
 
@@ -147,7 +153,8 @@ class Canvas:
         if self.light.lamps:
             radiance[LIT:] = np.array([0.75, 0.55, 0.28])
         return encode(self.light.through_air(radiance, np.full(256, self.distance(point))))[
-            :, None]
+            :, None
+        ]
 
     def textured(self, corners: np.ndarray, surface: Surface) -> None:
         """Draw a texture on a quad (4, 3): bottom left, bottom right, top right, top left."""
@@ -156,10 +163,14 @@ class Canvas:
         if span is None:
             return
         a, b = span
-        corners = np.stack([corners[0] + a * (corners[1] - corners[0]),
-                            corners[0] + b * (corners[1] - corners[0]),
-                            corners[3] + b * (corners[2] - corners[3]),
-                            corners[3] + a * (corners[2] - corners[3])])
+        corners = np.stack(
+            [
+                corners[0] + a * (corners[1] - corners[0]),
+                corners[0] + b * (corners[1] - corners[0]),
+                corners[3] + b * (corners[2] - corners[3]),
+                corners[3] + a * (corners[2] - corners[3]),
+            ]
+        )
         u, v, _ = self.view.project(corners)
         box = self._box(u, v)
         if box is None:
@@ -167,18 +178,26 @@ class Canvas:
         top, bottom, left, right = box
         across = max(abs(u[1] - u[0]), abs(u[2] - u[3]), 1.0) / (b - a)
         tall = max(abs(v[0] - v[3]), abs(v[1] - v[2]))
-        picture = textures.level(surface.levels, min(
-            2.5 * across / surface.levels[0].shape[1], tall / surface.levels[0].shape[0]))
+        picture = textures.level(
+            surface.levels,
+            min(2.5 * across / surface.levels[0].shape[1], tall / surface.levels[0].shape[0]),
+        )
         height, width = picture.shape[:2]
-        source = np.array([[a * width, height], [b * width, height], [b * width, 0],
-                           [a * width, 0]], np.float32) - 0.5
+        source = (
+            np.array(
+                [[a * width, height], [b * width, height], [b * width, 0], [a * width, 0]],
+                np.float32,
+            )
+            - 0.5
+        )
         target = np.stack([u - left, v - top], axis=1).astype(np.float32)
         if np.abs(target).max() > 1e6 or _area(target) < 0.5:
             return
         warp = cv2.getPerspectiveTransform(source, target)
         size = (right - left, bottom - top)
-        drawn = cv2.warpPerspective(picture, warp, size, flags=cv2.INTER_LINEAR,
-                                    borderMode=cv2.BORDER_REPLICATE)
+        drawn = cv2.warpPerspective(
+            picture, warp, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
         normal = np.cross(corners[1] - corners[0], corners[3] - corners[0])
         normal /= np.linalg.norm(normal) + 1e-12
         drawn = cv2.LUT(drawn, self.palette(corners.mean(axis=0), normal))
@@ -187,8 +206,14 @@ class Canvas:
         self._blend(box, drawn, shape)
         self.label[top:bottom, left:right][shape > 127] = surface.label
 
-    def cut_out(self, foot: np.ndarray, height: float, picture: FlatPicture, mirrored: bool = False,
-                normal: np.ndarray | None = None) -> None:
+    def cut_out(
+        self,
+        foot: np.ndarray,
+        height: float,
+        picture: FlatPicture,
+        mirrored: bool = False,
+        normal: np.ndarray | None = None,
+    ) -> None:
         """Draw a cut-out upright, facing the camera, its bottom's middle at ``foot`` (3,)."""
         u, v, depth = self.view.project(np.stack([foot, foot + (0, 0, height)]))
         if depth.min() < NEAR or v[0] - v[1] < 1.0:
@@ -200,18 +225,30 @@ class Canvas:
             return
         top, bottom, left, right = box
         size = (right - left, bottom - top)
-        alpha, colour, classes = (textures.level(levels, scale) for levels in (
-            picture.alpha, picture.colour, picture.labels))
+        alpha, colour, classes = (
+            textures.level(levels, scale)
+            for levels in (picture.alpha, picture.colour, picture.labels)
+        )
         scale = (v[0] - v[1]) / alpha.shape[0]
         flip = -1.0 if mirrored else 1.0
-        warp = np.array([
-            [flip * scale, 0, u[0] - flip * 0.5 * (alpha.shape[1] - 1) * scale - left],
-            [0, scale, v[1] + 0.5 * scale - 0.5 - top]])
-        colour = cv2.warpAffine(colour, warp, size, flags=cv2.INTER_LINEAR,
-                                borderMode=cv2.BORDER_REPLICATE)
+        warp = np.array(
+            [
+                [flip * scale, 0, u[0] - flip * 0.5 * (alpha.shape[1] - 1) * scale - left],
+                [0, scale, v[1] + 0.5 * scale - 0.5 - top],
+            ]
+        )
+        colour = cv2.warpAffine(
+            colour, warp, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
         shape = cv2.warpAffine(alpha, warp, size, flags=cv2.INTER_LINEAR)
-        classes = cv2.warpAffine(classes, warp, size, flags=cv2.INTER_NEAREST,
-                                 borderMode=cv2.BORDER_CONSTANT, borderValue=NOTHING)
+        classes = cv2.warpAffine(
+            classes,
+            warp,
+            size,
+            flags=cv2.INTER_NEAREST,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=NOTHING,
+        )
         if normal is None:
             normal = -self.view.rotation[:, 2]
         colour = cv2.LUT(colour, self.palette(foot + (0, 0, 0.5 * height), normal))
@@ -225,20 +262,20 @@ class Canvas:
         if depth < NEAR:
             return
         radius = float(np.clip(self.view.fy * size / depth, 1.5, 90.0))
-        box = self._box(np.array([u - 3 * radius, u + 3 * radius]),
-                        np.array([v - 3 * radius, v + 3 * radius]))
+        box = self._box(
+            np.array([u - 3 * radius, u + 3 * radius]), np.array([v - 3 * radius, v + 3 * radius])
+        )
         if box is None:
             return
         top, bottom, left, right = box
         rows, columns = np.arange(top, bottom)[:, None] - v, np.arange(left, right) - u
-        square = (rows * rows + columns * columns) / radius ** 2
+        square = (rows * rows + columns * columns) / radius**2
         fall = np.exp(-square * 4) + 0.12 * np.exp(-square / 1.5)
         added = np.minimum(255 * np.sqrt(fall[..., None] * np.asarray(colour)), 255)
         part = self.rgb[top:bottom, left:right]
         cv2.add(part, added.astype(np.uint8), dst=part)
 
-    def _blend(self, box: tuple[int, int, int, int], drawn: np.ndarray,
-               shape: np.ndarray) -> None:
+    def _blend(self, box: tuple[int, int, int, int], drawn: np.ndarray, shape: np.ndarray) -> None:
         top, bottom, left, right = box
         part = self.rgb[top:bottom, left:right]
         share = shape.astype(np.float32) * np.float32(1 / 255)
@@ -246,10 +283,14 @@ class Canvas:
 
     def _box(self, u: np.ndarray, v: np.ndarray) -> tuple[int, int, int, int] | None:
         """Return top, bottom, left and right of what is seen of a stretch of pixels."""
-        top, bottom = max(int(np.floor(v.min())), 0), min(int(np.ceil(v.max())) + 1,
-                                                          self.view.height)
-        left, right = max(int(np.floor(u.min())), 0), min(int(np.ceil(u.max())) + 1,
-                                                          self.view.width)
+        top, bottom = (
+            max(int(np.floor(v.min())), 0),
+            min(int(np.ceil(v.max())) + 1, self.view.height),
+        )
+        left, right = (
+            max(int(np.floor(u.min())), 0),
+            min(int(np.ceil(u.max())) + 1, self.view.width),
+        )
         return (top, bottom, left, right) if top < bottom and left < right else None
 
 

@@ -20,8 +20,16 @@ STOREY, BAY = 3.1, 2.9
 TEXELS = 44
 """Texels a storey and a bay."""
 
-WALLS = ((0.26, 0.12, 0.08), (0.33, 0.17, 0.11), (0.46, 0.40, 0.31), (0.50, 0.47, 0.43),
-         (0.34, 0.32, 0.29), (0.42, 0.33, 0.22), (0.55, 0.51, 0.40), (0.22, 0.20, 0.19))
+WALLS = (
+    (0.26, 0.12, 0.08),
+    (0.33, 0.17, 0.11),
+    (0.46, 0.40, 0.31),
+    (0.50, 0.47, 0.43),
+    (0.34, 0.32, 0.29),
+    (0.42, 0.33, 0.22),
+    (0.55, 0.51, 0.40),
+    (0.22, 0.20, 0.19),
+)
 """What walls reflect: bricks, plaster, stone, concrete."""
 
 
@@ -45,19 +53,21 @@ def facade(variant: int, storeys: int, bays: int, shop: bool, lamps: bool) -> Su
             _shop(picture, lit, bottom, width, rng, lamps)
             continue
         for column in range(bays):
-            top, left = bottom - int((0.24 + high) * TEXELS), int(
-                (column + 0.5 - broad / 2) * TEXELS)
+            top, left = (
+                bottom - int((0.24 + high) * TEXELS),
+                int((column + 0.5 - broad / 2) * TEXELS),
+            )
             tall, wide = int(high * TEXELS), int(broad * TEXELS)
             if row == 0 and column == bays // 2:
                 tall = bottom - top  # the door
-            picture[top - 2:top + tall + 2, left - 2:left + wide + 2] = frame
+            picture[top - 2 : top + tall + 2, left - 2 : left + wide + 2] = frame
             glass = _glass(tall, wide, rng)
-            picture[top:top + tall, left:left + wide] = glass
-            picture[top:top + tall, left + wide // 2 - 1:left + wide // 2 + 1] = frame
-            picture[top + tall + 2:top + tall + 4, left - 3:left + wide + 3] = wall * 1.35
+            picture[top : top + tall, left : left + wide] = glass
+            picture[top : top + tall, left + wide // 2 - 1 : left + wide // 2 + 1] = frame
+            picture[top + tall + 2 : top + tall + 4, left - 3 : left + wide + 3] = wall * 1.35
             if lamps and rng.random() < 0.3:
-                lit[top:top + tall, left:left + wide] = True
-        picture[bottom - TEXELS:bottom - TEXELS + 2] *= 0.8
+                lit[top : top + tall, left : left + wide] = True
+        picture[bottom - TEXELS : bottom - TEXELS + 2] *= 0.8
     picture[:4] = wall * 0.55  # the eaves
     coded = np.minimum(encode(picture), LIT - 1)
     coded[lit] = LIT + 2
@@ -74,20 +84,27 @@ def _glass(tall: int, wide: int, rng: np.random.Generator) -> np.ndarray:
     return pane
 
 
-def _shop(picture: np.ndarray, lit: np.ndarray, bottom: int, width: int,
-          rng: np.random.Generator, lamps: bool) -> None:
+def _shop(
+    picture: np.ndarray,
+    lit: np.ndarray,
+    bottom: int,
+    width: int,
+    rng: np.random.Generator,
+    lamps: bool,
+) -> None:
     """Paint shop windows and their sign boards into the lowest storey."""
     left = 0
     while left < width - 8:
         wide = min(int(TEXELS * rng.uniform(1.2, 2.4)), width - left)
         colour = rng.uniform(0.03, 0.45, 3)
-        picture[bottom - TEXELS + 2:bottom, left:left + wide] = colour * 0.5
-        picture[bottom - TEXELS + 3:bottom - TEXELS + 13, left + 1:left + wide - 1] = colour
+        picture[bottom - TEXELS + 2 : bottom, left : left + wide] = colour * 0.5
+        picture[bottom - TEXELS + 3 : bottom - TEXELS + 13, left + 1 : left + wide - 1] = colour
         top, tall = bottom - TEXELS + 15, TEXELS - 20
-        picture[top:top + tall, left + 4:left + wide - 4] = _glass(
-            tall, wide - 8, rng) if wide > 8 else colour
+        picture[top : top + tall, left + 4 : left + wide - 4] = (
+            _glass(tall, wide - 8, rng) if wide > 8 else colour
+        )
         if lamps and wide > 8 and rng.random() < 0.6:
-            lit[top:top + tall, left + 4:left + wide - 4] = True
+            lit[top : top + tall, left + 4 : left + wide - 4] = True
         left += wide
 
 

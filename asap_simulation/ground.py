@@ -70,8 +70,13 @@ def road_field(ground: GroundView, layout: RoadLayout, vehicle_s: float) -> Road
             open_to(junction, along, edge)
     origin = ORIGINS * np.round(ground.view.position[:2] / ORIGINS)
     return RoadField(
-        s=along, d=across, edge=edge, pixel=_change(edge),
-        x=ground.spread(ground.x - origin[0]), y=ground.spread(ground.y - origin[1]))
+        s=along,
+        d=across,
+        edge=edge,
+        pixel=_change(edge),
+        x=ground.spread(ground.x - origin[0]),
+        y=ground.spread(ground.y - origin[1]),
+    )
 
 
 def open_to(junction: Junction, s: np.ndarray, edge: np.ndarray) -> None:
@@ -108,8 +113,15 @@ def labels(ground: GroundView, field: RoadField, layout: RoadLayout) -> np.ndarr
     return bands
 
 
-def picture(ground: GroundView, field: RoadField, layout: RoadLayout, light: Light,
-            shade: np.ndarray, lamps: np.ndarray, forward: np.ndarray) -> np.ndarray:
+def picture(
+    ground: GroundView,
+    field: RoadField,
+    layout: RoadLayout,
+    light: Light,
+    shade: np.ndarray,
+    lamps: np.ndarray,
+    forward: np.ndarray,
+) -> np.ndarray:
     """Return the colours of the ground, linear float32 (3, rows, W).
 
     ``shade`` float32 (rows, W): share of the sun that is hidden. ``lamps`` (n, 4): x, y in the
@@ -142,7 +154,9 @@ def _fade(texel: np.ndarray, size: float) -> np.ndarray:
     return np.clip(1.6 - texel / size, 0.0, 1.0).astype(np.float32)
 
 
-def _materials(field: RoadField, layout: RoadLayout, texel: np.ndarray, light: Light) -> np.ndarray:
+def _materials(
+    field: RoadField, layout: RoadLayout, texel: np.ndarray, light: Light
+) -> np.ndarray:
     """Return what the ground reflects, linear float32 (3, rows, W)."""
     fine = textures.sample(textures.noise(1, 0.35), field.x, field.y, 0.02) * _fade(texel, 0.06)
     middle = textures.sample(textures.noise(2, 0.8), field.x, field.y, 0.125) * _fade(texel, 0.6)
@@ -164,27 +178,36 @@ def _materials(field: RoadField, layout: RoadLayout, texel: np.ndarray, light: L
         joints = np.minimum(_near_lines(field.s, 0.9), _near_lines(edge - KERB, 0.75))
         slabs -= 0.30 * _inside(joints - 0.012, pixel) * _fade(texel, 0.12)
         _lay(colour, _inside(edge - verge.pavement, pixel), PAVEMENT, slabs)
-        stones = 1 + 0.06 * middle - 0.35 * _inside(_near_lines(field.s, 1.0) - 0.012, pixel) \
-            * _fade(texel, 0.10)
+        stones = (
+            1
+            + 0.06 * middle
+            - 0.35 * _inside(_near_lines(field.s, 1.0) - 0.012, pixel) * _fade(texel, 0.10)
+        )
         _lay(colour, _inside(edge - KERB, pixel), KERBSTONE, stones)
         # The kerb's upright face, in its own shade.
         _lay(colour, _inside(edge - 0.05, pixel), KERBSTONE * np.float32(0.55), stones)
-    _lay(colour, _inside(edge, pixel), ASPHALT * np.float32(layout.asphalt),
-         _asphalt(field, layout, fine, middle, coarse))
+    _lay(
+        colour,
+        _inside(edge, pixel),
+        ASPHALT * np.float32(layout.asphalt),
+        _asphalt(field, layout, fine, middle, coarse),
+    )
     worn = np.clip(0.86 + 0.10 * middle + 0.06 * fine, 0.25, 1.0)
     for share in markings.shares(field, layout):
         _lay(colour, share * worn, MARKING * np.float32(1.25 if light.lamps else 1.0), 1.0)
     return colour
 
 
-def _asphalt(field: RoadField, layout: RoadLayout, fine: np.ndarray, middle: np.ndarray,
-             coarse: np.ndarray) -> np.ndarray:
+def _asphalt(
+    field: RoadField, layout: RoadLayout, fine: np.ndarray, middle: np.ndarray, coarse: np.ndarray
+) -> np.ndarray:
     """Return how bright the asphalt is: grain, stains, wheel tracks, dirt along its edges."""
     tracks = np.cos(2 * np.pi / layout.track * (field.d - layout.lane_middle))
     # Patches laid later, along the road: where slow noise is beyond a threshold.
     phase = 0.35 * field.s + layout.patch_phase
-    patch = textures.sample(textures.noise(5, 1.6), phase - 92.16 * np.floor(phase / 92.16),
-                            field.d, 0.18)
+    patch = textures.sample(
+        textures.noise(5, 1.6), phase - 92.16 * np.floor(phase / 92.16), field.d, 0.18
+    )
     bright = 1 + 0.10 * fine + 0.05 * middle + 0.07 * coarse + 0.05 * tracks
     bright -= 0.16 * np.clip(6 * (patch - 1.55), 0, 1)
     bright -= 0.22 * np.exp(np.minimum(field.edge, 0) / 0.25)

@@ -21,8 +21,13 @@ STEP = 0.25
 """Metres of arc length between the places at which the view is checked."""
 
 
-def road_geometry(world: World, time: float, base: tuple[np.ndarray, np.ndarray], view: CameraView,
-                  mask: np.ndarray) -> RoadGeometry:
+def road_geometry(
+    world: World,
+    time: float,
+    base: tuple[np.ndarray, np.ndarray],
+    view: CameraView,
+    mask: np.ndarray,
+) -> RoadGeometry:
     """Return the road's middle line as it lies before the vehicle; all sigmas are 0.
 
     Everything comes from the middle line itself, in the plan view of base_link. The view begins
@@ -32,8 +37,7 @@ def road_geometry(world: World, time: float, base: tuple[np.ndarray, np.ndarray]
     line = world.layout.line
     s0 = beside_base(world, time, base)
     x, y, heading = line.at(s0)
-    placed = (np.array([float(x), float(y), world.terrain.height(float(x))])
-              - base[1]) @ base[0]
+    placed = (np.array([float(x), float(y), world.terrain.height(float(x))]) - base[1]) @ base[0]
     c, n = np.cos(heading), np.sin(heading)
     forward = base[0].T @ np.array([c, n, c * float(world.terrain.slope(float(x)))])
     start, end, blocker = _view(world, s0, base, view, mask)
@@ -43,16 +47,32 @@ def road_geometry(world: World, time: float, base: tuple[np.ndarray, np.ndarray]
     pitch = float(np.arcsin(-axis[2]))
     met = blocker != NO_BLOCKER
     return RoadGeometry(
-        valid=True, status=Status.OK, lateral_offset=float(placed[1]), lateral_offset_sigma=0.0,
-        heading=float(np.arctan2(forward[1], forward[0])), heading_sigma=0.0,
-        curvature=float(line.curvature(s0)), curvature_sigma=0.0,
-        curvature_rate=float(line.curvature_rate(s0)), curvature_rate_sigma=0.0,
-        width=float(line.width(s0)), width_sigma=0.0, pitch=pitch, pitch_sigma=0.0,
-        crest=float(world.terrain.crest(x, heading)), covariance=np.zeros((6, 6)), s=s,
+        valid=True,
+        status=Status.OK,
+        lateral_offset=float(placed[1]),
+        lateral_offset_sigma=0.0,
+        heading=float(np.arctan2(forward[1], forward[0])),
+        heading_sigma=0.0,
+        curvature=float(line.curvature(s0)),
+        curvature_sigma=0.0,
+        curvature_rate=float(line.curvature_rate(s0)),
+        curvature_rate_sigma=0.0,
+        width=float(line.width(s0)),
+        width_sigma=0.0,
+        pitch=pitch,
+        pitch_sigma=0.0,
+        crest=float(world.terrain.crest(x, heading)),
+        covariance=np.zeros((6, 6)),
+        s=s,
         curvature_at_s=line.curvature(s0 + s),
-        curvature_at_s_sigma=zero, lateral_at_s_sigma=zero, view_start=start, view_end=end,
-        blocker_class=blocker, blocker_distance=end if met else float('nan'),
-        blocker_distance_sigma=0.0 if met else float('nan'))
+        curvature_at_s_sigma=zero,
+        lateral_at_s_sigma=zero,
+        view_start=start,
+        view_end=end,
+        blocker_class=blocker,
+        blocker_distance=end if met else float('nan'),
+        blocker_distance_sigma=0.0 if met else float('nan'),
+    )
 
 
 def beside_base(world: World, time: float, base: tuple[np.ndarray, np.ndarray]) -> float:
@@ -60,23 +80,37 @@ def beside_base(world: World, time: float, base: tuple[np.ndarray, np.ndarray]) 
     s, _ = world.motion.along(time)
     for _ in range(8):
         x, y, heading = world.layout.line.at(s)
-        ahead = base[0][:, 0] @ (np.array([float(x), float(y), world.terrain.height(float(x))])
-                                 - base[1])
-        s -= ahead / float(base[0][0, 0] * np.cos(heading) + base[0][1, 0] * np.sin(heading)
-                           + base[0][2, 0] * world.terrain.slope(float(x)) * np.cos(heading))
+        ahead = base[0][:, 0] @ (
+            np.array([float(x), float(y), world.terrain.height(float(x))]) - base[1]
+        )
+        s -= ahead / float(
+            base[0][0, 0] * np.cos(heading)
+            + base[0][1, 0] * np.sin(heading)
+            + base[0][2, 0] * world.terrain.slope(float(x)) * np.cos(heading)
+        )
     return float(s)
 
 
-def _view(world: World, s0: float, base: tuple[np.ndarray, np.ndarray], view: CameraView,
-          mask: np.ndarray) -> tuple[float, float, int]:
+def _view(
+    world: World,
+    s0: float,
+    base: tuple[np.ndarray, np.ndarray],
+    view: CameraView,
+    mask: np.ndarray,
+) -> tuple[float, float, int]:
     """Return where the view of the middle begins and ends, and the class that ends it."""
     s = np.arange(0.0, RANGE + STEP / 2, STEP)
     rows, columns, seen = [], [], []
     for d in (0.0, -SWATH / 2, SWATH / 2, -SWATH, SWATH):
         x, y, _ = world.layout.line.beside(s0 + s, d)
         u, v, depth = view.project(np.stack([x, y, world.terrain.height(x)], axis=1))
-        inside = ((depth > 0.1) & (u > -0.5) & (u < view.width - 0.5) & (v > -0.5)
-                  & (v < view.height - 0.5))
+        inside = (
+            (depth > 0.1)
+            & (u > -0.5)
+            & (u < view.width - 0.5)
+            & (v > -0.5)
+            & (v < view.height - 0.5)
+        )
         # Behind a crest the ground would come down again in the picture.
         lowest = np.minimum.accumulate(np.where(inside, v, np.inf))
         seen.append(inside & (v <= lowest + 1e-6))
@@ -97,8 +131,9 @@ def _view(world: World, s0: float, base: tuple[np.ndarray, np.ndarray], view: Ca
     return float(s[first]), float(s[last]), blocker
 
 
-def free_space(mask: np.ndarray, ground: GroundView, base: tuple[np.ndarray, np.ndarray],
-               terrain: Terrain) -> np.ndarray:
+def free_space(
+    mask: np.ndarray, ground: GroundView, base: tuple[np.ndarray, np.ndarray], terrain: Terrain
+) -> np.ndarray:
     """Return float32 (W, 6): x, y, z (base_link), class, range sigma, confidence by column.
 
     The boundary lies between the last pixel of road above the bottom of the picture and the first
@@ -128,8 +163,9 @@ def free_space(mask: np.ndarray, ground: GroundView, base: tuple[np.ndarray, np.
     return points
 
 
-def _depth(rays: np.ndarray, ground: GroundView, row: np.ndarray, column: np.ndarray,
-           terrain: Terrain) -> tuple[np.ndarray, np.ndarray]:
+def _depth(
+    rays: np.ndarray, ground: GroundView, row: np.ndarray, column: np.ndarray, terrain: Terrain
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the depth (n,) at which rays meet the ground near that of a pixel, and if they do.
 
     Where they do not, the depth is the pixel's.

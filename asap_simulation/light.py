@@ -37,8 +37,13 @@ class Light:
     def sun_direction(self) -> np.ndarray:
         """Return the unit vector to the sun in the world."""
         c = np.cos(self.sun_elevation)
-        return np.array([c * np.cos(self.sun_azimuth), c * np.sin(self.sun_azimuth),
-                         np.sin(self.sun_elevation)])
+        return np.array(
+            [
+                c * np.cos(self.sun_azimuth),
+                c * np.sin(self.sun_azimuth),
+                np.sin(self.sun_elevation),
+            ]
+        )
 
     @property
     def casts_shadows(self) -> bool:
@@ -50,7 +55,7 @@ class Light:
         facing = np.maximum(normal @ self.sun_direction, 0.0)
         # Walls see half of the sky, and the ground's reflection of both.
         open_sky = 0.72 + 0.28 * normal[..., 2]
-        return (facing[..., None] * np.array(self.sun) + open_sky[..., None] * np.array(self.sky))
+        return facing[..., None] * np.array(self.sun) + open_sky[..., None] * np.array(self.sky)
 
     def through_air(self, colour: np.ndarray, distance) -> np.ndarray:
         """Return colours (..., 3) as seen through ``distance`` (...) metres of air."""

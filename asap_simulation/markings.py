@@ -57,8 +57,7 @@ def _stripe(field: RoadField, stripe: Stripe) -> np.ndarray:
     return share
 
 
-def _crossing(field: RoadField, junction: Junction,
-              away: np.ndarray) -> Iterator[np.ndarray]:
+def _crossing(field: RoadField, junction: Junction, away: np.ndarray) -> Iterator[np.ndarray]:
     """Yield zebra crossings on both sides of a street and stop lines for both directions."""
     along = np.maximum(_along(field.s), 0.02)
     inside = np.clip(0.5 - (field.edge + 0.4) / field.pixel, 0, 1)

@@ -73,21 +73,30 @@ class SimulatedVehicle(SceneObject):
         axes, centre = self.axes, self.foot + (0, 0, 1.0)
         eye = (canvas.view.position - self.foot) @ axes.T
         detailed = canvas.distance(centre) < DETAIL
-        faces = [face for face in self.body.faces if (detailed or not face.detail)
-                 and face.normal @ (eye - face.points[0]) > 0]
+        faces = [
+            face
+            for face in self.body.faces
+            if (detailed or not face.detail) and face.normal @ (eye - face.points[0]) > 0
+        ]
         normals = np.array([face.normal for face in faces]) @ axes
         albedo = np.array([self.paint if face.albedo is None else face.albedo for face in faces])
         # Paint and glass mirror the sky above, and the road below.
-        shine = np.array([face.shine for face in faces])[:, None] * np.clip(
-            0.4 + 0.9 * normals[:, 2:], 0.05, 1.0) * np.array(canvas.light.horizon)
+        shine = (
+            np.array([face.shine for face in faces])[:, None]
+            * np.clip(0.4 + 0.9 * normals[:, 2:], 0.05, 1.0)
+            * np.array(canvas.light.horizon)
+        )
         radiance = albedo * canvas.light_at(centre, normals) + 0.6 * shine
-        colours = encode(canvas.light.through_air(
-            radiance, np.full(len(faces), canvas.distance(centre))))
+        colours = encode(
+            canvas.light.through_air(radiance, np.full(len(faces), canvas.distance(centre)))
+        )
         # The silhouette comes first, so that no background shines through between faces.
         under = self._core(axes)
-        canvas.faces([*under, *(self.foot + face.points @ axes for face in faces)],
-                     np.concatenate([np.repeat(np.uint8([[20, 20, 21]]), len(under), 0), colours]),
-                     self.body.label)
+        canvas.faces(
+            [*under, *(self.foot + face.points @ axes for face in faces)],
+            np.concatenate([np.repeat(np.uint8([[20, 20, 21]]), len(under), 0), colours]),
+            self.body.label,
+        )
         if self.lamps:
             self._glows(canvas, axes, eye)
 
@@ -95,13 +104,19 @@ class SimulatedVehicle(SceneObject):
         """Return two upright sheets within the body, along and across it."""
         length, width, height = self.body.size
         x, y, z = 0.44 * length, 0.42 * width, 0.55 * height
-        return [self.foot + np.array(sheet) @ axes for sheet in (
-            [(-x, 0, 0.2), (x, 0, 0.2), (x, 0, z), (-x, 0, z)],
-            [(0, -y, 0.2), (0, y, 0.2), (0, y, z), (0, -y, z)])]
+        return [
+            self.foot + np.array(sheet) @ axes
+            for sheet in (
+                [(-x, 0, 0.2), (x, 0, 0.2), (x, 0, z), (-x, 0, z)],
+                [(0, -y, 0.2), (0, y, 0.2), (0, y, z), (0, -y, z)],
+            )
+        ]
 
     def _glows(self, canvas: Canvas, axes: np.ndarray, eye: np.ndarray) -> None:
-        for places, behind, colour, size in ((self.body.tails, True, (0.8, 0.05, 0.03), 0.13),
-                                             (self.body.heads, False, (1.0, 0.95, 0.8), 0.28)):
+        for places, behind, colour, size in (
+            (self.body.tails, True, (0.8, 0.05, 0.03), 0.13),
+            (self.body.heads, False, (1.0, 0.95, 0.8), 0.28),
+        ):
             if (eye[0] < 0) == behind:
                 for place in places:
                     canvas.glow(self.foot + place @ axes, size, colour)
@@ -109,17 +124,24 @@ class SimulatedVehicle(SceneObject):
     def solid(self) -> list[np.ndarray]:
         """Return the corners of a box a little smaller than it."""
         length, width, height = self.body.size
-        corners = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5)
-                            for z in (0.0, 0.6)]) * (length, width, height)
+        corners = np.array(
+            [[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (0.0, 0.6)]
+        ) * (length, width, height)
         roof = np.array([[x, y, 1.0] for x in (-0.30, 0.15) for y in (-0.38, 0.38)]) * (
-            length, width, height)
+            length,
+            width,
+            height,
+        )
         return [np.concatenate([corners, roof]) @ self.axes]
 
     def contact(self) -> np.ndarray:
         """Return its outline on the ground, a little wider."""
         length, width, _ = self.body.size
         corners = np.array([[1, 1, 0], [1, -1, 0], [-1, -1, 0], [-1, 1, 0]]) * (
-            0.5 * length + 0.1, 0.5 * width + 0.15, 0)
+            0.5 * length + 0.1,
+            0.5 * width + 0.15,
+            0,
+        )
         return self.foot + corners @ self.axes
 
 
@@ -146,8 +168,9 @@ class Billboard(SceneObject):
         normal = np.append(to_eye[:2], 0.0) / np.linalg.norm(to_eye[:2])
         # Leaves and people are round: half of what lights them comes from above.
         normal = normal + 0.8 * UP + 0.7 * canvas.light.sun_direction
-        canvas.cut_out(self.foot, self.height, self.picture, self.mirrored,
-                       normal / np.linalg.norm(normal))
+        canvas.cut_out(
+            self.foot, self.height, self.picture, self.mirrored, normal / np.linalg.norm(normal)
+        )
 
     def solid(self) -> list[np.ndarray]:
         """Return a trunk and a ragged crown across the sun."""
@@ -155,9 +178,14 @@ class Billboard(SceneObject):
         angle = np.linspace(0, 2 * np.pi, 14, endpoint=False)
         ragged = 0.8 + 0.2 * np.cos(5 * angle + self.foot[0]) * np.sin(3 * angle + self.foot[1])
         half = 0.42 * self.height * self.picture.aspect
-        crown = np.stack([half * np.cos(angle) * ragged, half * np.sin(angle) * ragged,
-                          0.5 * (low + high) + 0.5 * (high - low) * np.sin(angle) * ragged],
-                         axis=1)
+        crown = np.stack(
+            [
+                half * np.cos(angle) * ragged,
+                half * np.sin(angle) * ragged,
+                0.5 * (low + high) + 0.5 * (high - low) * np.sin(angle) * ragged,
+            ],
+            axis=1,
+        )
         top = low + 0.3
         trunk = np.array([[-0.12, 0, 0], [0.12, 0, 0], [0.12, 0, top], [-0.12, 0, top]])
         return [crown, trunk] if low > 0.5 else [crown]

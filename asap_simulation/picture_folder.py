@@ -47,26 +47,40 @@ def varied(scenario: Scenario, rng: np.random.Generator) -> Scenario:
         return tuple(float(v) for v in gain * tint * np.array(colour))
 
     light = replace(
-        light, sun_elevation=elevation, clouds=float(np.clip(light.clouds + rng.normal(0, 0.2),
-                                                             0, 1)),
-        haze=light.haze * rng.uniform(0.5, 2.5), grain=light.grain * rng.uniform(0.5, 2.0),
-        **{name: exposed(getattr(light, name)) for name in ('sun', 'sky', 'zenith', 'horizon')})
+        light,
+        sun_elevation=elevation,
+        clouds=float(np.clip(light.clouds + rng.normal(0, 0.2), 0, 1)),
+        haze=light.haze * rng.uniform(0.5, 2.5),
+        grain=light.grain * rng.uniform(0.5, 2.0),
+        **{name: exposed(getattr(light, name)) for name in ('sun', 'sky', 'zenith', 'horizon')},
+    )
     wider = rng.uniform(0.9, 1.2)
     return replace(
-        scenario, light=light, width=tuple(wider * w for w in scenario.width),
-        trees=scenario.trees * rng.uniform(0.5, 1.8), walkers=scenario.walkers * rng.uniform(1, 3),
+        scenario,
+        light=light,
+        width=tuple(wider * w for w in scenario.width),
+        trees=scenario.trees * rng.uniform(0.5, 1.8),
+        walkers=scenario.walkers * rng.uniform(1, 3),
         cyclists=scenario.cyclists * rng.uniform(1, 3),
-        oncoming=scenario.oncoming * rng.uniform(0.5, 1.5))
+        oncoming=scenario.oncoming * rng.uniform(0.5, 1.5),
+    )
 
 
 def random_lens(height: int, width: int, rng: np.random.Generator) -> SimulatedCamera:
     """Return a camera of that size with another view, height and tilt."""
-    return SimulatedCamera(height, width, width * rng.uniform(0.62, 1.25), rng.uniform(1.1, 1.75),
-                rng.uniform(-0.01, 0.09), rng.uniform(0.5, 2.0))
+    return SimulatedCamera(
+        height,
+        width,
+        width * rng.uniform(0.62, 1.25),
+        rng.uniform(1.1, 1.75),
+        rng.uniform(-0.01, 0.09),
+        rng.uniform(0.5, 2.0),
+    )
 
 
-def samples(count: int, seed: int, height: int, width: int,
-            names: tuple[str, ...] = tuple(SCENARIOS)) -> Iterator[Sample]:
+def samples(
+    count: int, seed: int, height: int, width: int, names: tuple[str, ...] = tuple(SCENARIOS)
+) -> Iterator[Sample]:
     """Yield ``count`` frames of random worlds, cameras and moments, the same for one seed."""
     for number in range(count):
         index, within = divmod(number, PER_WORLD)
@@ -96,5 +110,6 @@ def start(root: Path) -> None:
 def write(root: Path, sample: Sample) -> None:
     """Write a frame and its labels as PNG, losslessly; the picture appears last, once whole."""
     files.write(root / 'labels' / f'{sample.name}.png', sample.mask)
-    files.write(root / 'images' / f'{sample.name}.png',
-                      cv2.cvtColor(sample.rgb, cv2.COLOR_RGB2BGR))
+    files.write(
+        root / 'images' / f'{sample.name}.png', cv2.cvtColor(sample.rgb, cv2.COLOR_RGB2BGR)
+    )

@@ -62,12 +62,19 @@ class RoadLine:
     def _table(self) -> np.ndarray:
         """x, y, heading, curvature and its rate at every STEP, (5, m)."""
         s = np.arange(self.knots[0], self.knots[-1] + STEP / 2, STEP)
-        turned = np.concatenate([[0.0], np.cumsum(
-            0.5 * (self.curvatures[1:] + self.curvatures[:-1]) * np.diff(self.knots))])
+        turned = np.concatenate(
+            [
+                [0.0],
+                np.cumsum(
+                    0.5 * (self.curvatures[1:] + self.curvatures[:-1]) * np.diff(self.knots)
+                ),
+            ]
+        )
 
         def heading(at):
-            index = np.clip(np.searchsorted(self.knots, at, side='right') - 1, 0,
-                            len(self.knots) - 2)
+            index = np.clip(
+                np.searchsorted(self.knots, at, side='right') - 1, 0, len(self.knots) - 2
+            )
             u = at - self.knots[index]
             rate = np.diff(self.curvatures)[index] / np.diff(self.knots)[index]
             return turned[index] + u * (self.curvatures[index] + 0.5 * rate * u)
@@ -88,17 +95,21 @@ class RoadLine:
         # The series of the clothoid about the entry before; u is below STEP but on the straights
         # beyond the ends, where all that follows the first term is 0.
         across = u * u * (0.5 * bend + rate * u / 6)
-        along = u - bend * bend * u ** 3 / 6
-        return (x + along * c - across * n, y + along * n + across * c,
-                heading + u * (bend + 0.5 * rate * u))
+        along = u - bend * bend * u**3 / 6
+        return (
+            x + along * c - across * n,
+            y + along * n + across * c,
+            heading + u * (bend + 0.5 * rate * u),
+        )
 
     def beside(self, s, d) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return x, y and the road's heading at s, d metres to the left of the middle line."""
         x, y, heading = self.at(s)
         return x - d * np.sin(heading), y + d * np.cos(heading), heading
 
-    def nearest(self, x: np.ndarray, y: np.ndarray, first: float,
-                last: float) -> tuple[np.ndarray, np.ndarray]:
+    def nearest(
+        self, x: np.ndarray, y: np.ndarray, first: float, last: float
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return s and d, shaped as x and y, of the nearest points between two arc lengths."""
         shape = x.shape
         x, y = np.ravel(x).astype(float), np.ravel(y).astype(float)

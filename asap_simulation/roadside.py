@@ -45,21 +45,31 @@ class _Site:
             s += self.rng.uniform(*step)
 
 
-def place(scenario: Scenario, layout: RoadLayout, terrain: Terrain, light: Light,
-          rng: np.random.Generator) -> list[SceneObject]:
+def place(
+    scenario: Scenario,
+    layout: RoadLayout,
+    terrain: Terrain,
+    light: Light,
+    rng: np.random.Generator,
+) -> list[SceneObject]:
     """Return everything that stands still beside the road."""
     site = _Site(layout, terrain, rng)
-    kinds = {'city': (_buildings, _street, _signals, _parked, _street_trees),
-             'country': (_countryside, _delineators, _fences),
-             'motorway': (_countryside, _rails, _guides)}
+    kinds = {
+        'city': (_buildings, _street, _signals, _parked, _street_trees),
+        'country': (_countryside, _delineators, _fences),
+        'motorway': (_countryside, _rails, _guides),
+    }
     found = [thing for make in kinds[scenario.place] for thing in make(site, scenario, light)]
     # What would stand on another stretch of the road, or on a street, is left out.
     feet = np.array([thing.foot for thing in found])
     s, d = layout.line.nearest(feet[:, 0], feet[:, 1], 0.0, site.last)
     edge = np.abs(d) - 0.5 * layout.line.width(s)
-    return [thing for thing, e in zip(found, edge)
-            if isinstance(thing, SimulatedVehicle) or e > (
-                0.9 * thing.reach if isinstance(thing, Building) else 0.25)]
+    return [
+        thing
+        for thing, e in zip(found, edge)
+        if isinstance(thing, SimulatedVehicle)
+        or e > (0.9 * thing.reach if isinstance(thing, Building) else 0.25)
+    ]
 
 
 def _buildings(site: _Site, scenario: Scenario, light: Light) -> Iterator[SceneObject]:
@@ -79,10 +89,15 @@ def _buildings(site: _Site, scenario: Scenario, light: Light) -> Iterator[SceneO
             variant = int(rng.integers(24))
             shop = bool(rng.random() < 0.4)
             yield Building(
-                foot, heading, length, depth, storeys * STOREY,
+                foot,
+                heading,
+                length,
+                depth,
+                storeys * STOREY,
                 facades.facade(variant, storeys, bays, shop, light.lamps),
                 facades.facade(variant, storeys, max(2, round(depth / BAY)), False, light.lamps),
-                gable=float(rng.choice((0.0, 2.6))) if storeys < 4 else 0.0)
+                gable=float(rng.choice((0.0, 2.6))) if storeys < 4 else 0.0,
+            )
 
 
 def _street(site: _Site, scenario: Scenario, light: Light) -> Iterator[SceneObject]:
@@ -94,13 +109,20 @@ def _street(site: _Site, scenario: Scenario, light: Light) -> Iterator[SceneObje
         if site.open(s, 4):
             foot, heading = site.foot(s, site.beside(s, side, 0.5))
             # The arm reaches over the road.
-            yield Post(foot, heading + (np.pi if side > 0 else 0.0), 6.5, 0.15, arm=1.3,
-                       lit=light.lamps)
+            yield Post(
+                foot, heading + (np.pi if side > 0 else 0.0), 6.5, 0.15, arm=1.3, lit=light.lamps
+            )
     for s in site.along((35, 60), 22.0):
         if site.open(s, 5):
             foot, heading = site.foot(s, site.beside(s, -1.0, 0.6))
-            yield Post(foot, heading, 2.7, 0.08, plate=0.65,
-                       sign=str(rng.choice(('limit', 'warning', 'give_way'))))
+            yield Post(
+                foot,
+                heading,
+                2.7,
+                0.08,
+                plate=0.65,
+                sign=str(rng.choice(('limit', 'warning', 'give_way'))),
+            )
     for s in site.along((50, 100), 30.0):
         if site.open(s, 12):
             for k in range(4):
@@ -128,9 +150,12 @@ def _parked(site: _Site, scenario: Scenario, light: Light) -> Iterator[SceneObje
                 s += 5.6
                 if site.open(s, 11):
                     foot, heading = site.foot(s, site.beside(s, side, -1.02))
-                    yield SimulatedVehicle(foot, heading + (np.pi if side > 0 else 0.0),
-                                  bodies.car(bool(rng.random() < 0.4)),
-                                  PAINTS[int(rng.integers(len(PAINTS)))])
+                    yield SimulatedVehicle(
+                        foot,
+                        heading + (np.pi if side > 0 else 0.0),
+                        bodies.car(bool(rng.random() < 0.4)),
+                        PAINTS[int(rng.integers(len(PAINTS)))],
+                    )
             s += 5.6 * row * (1 - scenario.parked) / scenario.parked * rng.uniform(0.6, 1.4)
 
 
@@ -138,17 +163,32 @@ def _street_trees(site: _Site, scenario: Scenario, light: Light) -> Iterator[Sce
     rng = site.rng
     for s in site.along((60 / scenario.trees, 220 / scenario.trees), 7.0):
         if site.open(s, 5):
-            foot, heading = site.foot(s, site.beside(
-                s, rng.choice((-1.0, 1.0)), min(1.0, site.layout.verge.pavement - 0.8)))
-            yield Billboard(foot, heading, billboards.tree(int(rng.integers(8))), rng.uniform(5.5, 9.0),
-                        bool(rng.random() < 0.5))
+            foot, heading = site.foot(
+                s,
+                site.beside(
+                    s, rng.choice((-1.0, 1.0)), min(1.0, site.layout.verge.pavement - 0.8)
+                ),
+            )
+            yield Billboard(
+                foot,
+                heading,
+                billboards.tree(int(rng.integers(8))),
+                rng.uniform(5.5, 9.0),
+                bool(rng.random() < 0.5),
+            )
     for side in (-1.0, 1.0):
         for s in site.along((10, 26), 9.0):
-            foot, heading = site.foot(s, site.beside(s, side, site.layout.verge.pavement
-                                                     + rng.uniform(14, 26)))
+            foot, heading = site.foot(
+                s, site.beside(s, side, site.layout.verge.pavement + rng.uniform(14, 26))
+            )
             if site.open(s, 8):
-                yield Billboard(foot, heading, billboards.tree(int(rng.integers(8))),
-                            rng.uniform(9, 14), bool(rng.random() < 0.5))
+                yield Billboard(
+                    foot,
+                    heading,
+                    billboards.tree(int(rng.integers(8))),
+                    rng.uniform(9, 14),
+                    bool(rng.random() < 0.5),
+                )
 
 
 def _countryside(site: _Site, scenario: Scenario, light: Light) -> Iterator[SceneObject]:
@@ -160,25 +200,48 @@ def _countryside(site: _Site, scenario: Scenario, light: Light) -> Iterator[Scen
             off = away + rng.exponential(9.0)
             foot, heading = site.foot(s, site.beside(s, side, off))
             make = billboards.conifer if rng.random() < 0.25 else billboards.tree
-            yield Billboard(foot, heading, make(int(rng.integers(8))), rng.uniform(5, 12),
-                        bool(rng.random() < 0.5),
-                        (0.05, 1.0) if make is billboards.conifer else (0.25, 1.0))
+            yield Billboard(
+                foot,
+                heading,
+                make(int(rng.integers(8))),
+                rng.uniform(5, 12),
+                bool(rng.random() < 0.5),
+                (0.05, 1.0) if make is billboards.conifer else (0.25, 1.0),
+            )
         for s in site.along((4, 22)):
             foot, heading = site.foot(s, site.beside(s, side, away - 1.0 + rng.exponential(6.0)))
-            yield Billboard(foot, heading, billboards.bush(int(rng.integers(6))), rng.uniform(0.7, 2.2),
-                        bool(rng.random() < 0.5), (0.0, 1.0))
+            yield Billboard(
+                foot,
+                heading,
+                billboards.bush(int(rng.integers(6))),
+                rng.uniform(0.7, 2.2),
+                bool(rng.random() < 0.5),
+                (0.0, 1.0),
+            )
         # The edge of a wood, far enough away to stand behind all else.
         for s in site.along((5, 9)):
             if np.sin(0.013 * s + 2 * side) > -0.2:
                 foot, heading = site.foot(s, site.beside(s, side, rng.uniform(38, 60)))
-                yield Billboard(foot, heading, billboards.tree(int(rng.integers(8))),
-                            rng.uniform(11, 17), bool(rng.random() < 0.5))
+                yield Billboard(
+                    foot,
+                    heading,
+                    billboards.tree(int(rng.integers(8))),
+                    rng.uniform(11, 17),
+                    bool(rng.random() < 0.5),
+                )
         for s in site.along((130, 260), 60.0):
             foot, heading = site.foot(s, site.beside(s, side, rng.uniform(16, 30)))
             variant = int(rng.integers(24))
-            yield Building(foot, heading + rng.uniform(-0.4, 0.4), 5 * BAY, 9.0, 2 * STOREY,
-                           facades.facade(variant, 2, 5, False, light.lamps),
-                           facades.facade(variant, 2, 3, False, light.lamps), gable=3.0)
+            yield Building(
+                foot,
+                heading + rng.uniform(-0.4, 0.4),
+                5 * BAY,
+                9.0,
+                2 * STOREY,
+                facades.facade(variant, 2, 5, False, light.lamps),
+                facades.facade(variant, 2, 3, False, light.lamps),
+                gable=3.0,
+            )
 
 
 def _delineators(site: _Site, scenario: Scenario, light: Light) -> Iterator[SceneObject]:
@@ -190,8 +253,7 @@ def _delineators(site: _Site, scenario: Scenario, light: Light) -> Iterator[Scen
             yield Post(foot, heading, 0.95, 0.11, albedo=(0.6, 0.6, 0.58))
     for s in site.along((60, 110), 40.0):
         foot, heading = site.foot(s, site.beside(s, -1.0, 1.4))
-        yield Post(foot, heading, 2.5, 0.08, plate=0.8,
-                   sign=str(rng.choice(('limit', 'warning'))))
+        yield Post(foot, heading, 2.5, 0.08, plate=0.8, sign=str(rng.choice(('limit', 'warning'))))
     side = float(rng.choice((-1.0, 1.0)))
     for s in site.along((38, 44), 20.0):
         foot, heading = site.foot(s, site.beside(s, side, 5.0))
@@ -219,8 +281,9 @@ def _rails(site: _Site, scenario: Scenario, light: Light) -> Iterator[SceneObjec
             yield from _barrier(site, s, side, off, 'rail', 0)
 
 
-def _barrier(site: _Site, s: float, side: float, off: float, kind: str,
-             variant: int) -> Iterator[SceneObject]:
+def _barrier(
+    site: _Site, s: float, side: float, off: float, kind: str, variant: int
+) -> Iterator[SceneObject]:
     foot, heading = site.foot(s, site.beside(s, side, off))
     end, _ = site.foot(s + 4.0, site.beside(s + 4.0, side, off))
     yield Barrier(foot, heading, end, kind, variant)
@@ -234,8 +297,7 @@ def _guides(site: _Site, scenario: Scenario, light: Light) -> Iterator[SceneObje
         yield Post(foot, heading, 4.6, 0.16, sign='guide', plate=2.2)
     for s in site.along((80, 140), 100.0):
         foot, heading = site.foot(s, site.beside(s, -1.0, 2.0))
-        yield Post(foot, heading, 3.0, 0.1, sign=str(rng.choice(('limit', 'warning'))),
-                   plate=0.9)
+        yield Post(foot, heading, 3.0, 0.1, sign=str(rng.choice(('limit', 'warning'))), plate=0.9)
     for s in site.along((49.9, 50.1), 20.0):
         for side in (-1.0, 1.0):
             foot, heading = site.foot(s, site.beside(s, side, 0.9))

@@ -7,17 +7,47 @@ from dataclasses import dataclass, field
 from asap_simulation.light import Light
 
 DAY = Light()
-OVERCAST = Light(sun=(0.10, 0.10, 0.10), sky=(1.75, 1.80, 1.86), zenith=(0.62, 0.67, 0.74),
-                 horizon=(1.05, 1.08, 1.12), clouds=0.9, haze=0.002)
-EVENING = Light(sun_elevation=0.20, sun=(4.2, 2.9, 1.7), sky=(0.62, 0.66, 0.82),
-                zenith=(0.20, 0.32, 0.58), horizon=(0.90, 0.70, 0.52), haze=0.0022,
-                exposure_time=0.007, grain=3.0)
-RAIN = Light(sun=(0.0, 0.0, 0.0), sky=(1.15, 1.20, 1.28), zenith=(0.42, 0.45, 0.50),
-             horizon=(0.66, 0.70, 0.75), clouds=1.0, haze=0.006, wet=1.0, exposure_time=0.009,
-             grain=4.0, rain=260)
-NIGHT = Light(sun=(0.0, 0.0, 0.0), sky=(0.030, 0.034, 0.048), zenith=(0.004, 0.005, 0.011),
-              horizon=(0.016, 0.016, 0.024), clouds=0.3, haze=0.003, lamps=True,
-              exposure_time=0.016, grain=7.0)
+OVERCAST = Light(
+    sun=(0.10, 0.10, 0.10),
+    sky=(1.75, 1.80, 1.86),
+    zenith=(0.62, 0.67, 0.74),
+    horizon=(1.05, 1.08, 1.12),
+    clouds=0.9,
+    haze=0.002,
+)
+EVENING = Light(
+    sun_elevation=0.20,
+    sun=(4.2, 2.9, 1.7),
+    sky=(0.62, 0.66, 0.82),
+    zenith=(0.20, 0.32, 0.58),
+    horizon=(0.90, 0.70, 0.52),
+    haze=0.0022,
+    exposure_time=0.007,
+    grain=3.0,
+)
+RAIN = Light(
+    sun=(0.0, 0.0, 0.0),
+    sky=(1.15, 1.20, 1.28),
+    zenith=(0.42, 0.45, 0.50),
+    horizon=(0.66, 0.70, 0.75),
+    clouds=1.0,
+    haze=0.006,
+    wet=1.0,
+    exposure_time=0.009,
+    grain=4.0,
+    rain=260,
+)
+NIGHT = Light(
+    sun=(0.0, 0.0, 0.0),
+    sky=(0.030, 0.034, 0.048),
+    zenith=(0.004, 0.005, 0.011),
+    horizon=(0.016, 0.016, 0.024),
+    clouds=0.3,
+    haze=0.003,
+    lamps=True,
+    exposure_time=0.016,
+    grain=7.0,
+)
 
 
 @dataclass(frozen=True)
@@ -70,37 +100,117 @@ _CITY = _ALWAYS | {'sidewalk', 'building', 'pole', 'traffic_sign', 'person'}
 _COUNTRY = _ALWAYS | {'terrain', 'pole', 'traffic_sign', 'fence'}
 
 _TOWN = {
-    'place': 'city', 'radius': (90.0, 220.0), 'straight': (40.0, 110.0), 'arc': (25.0, 60.0),
-    'spiral': (30.0, 45.0), 'width': (10.2, 10.8), 'ego': -0.20, 'speed': 10.0, 'trees': 7.0,
-    'parked': 0.30, 'oncoming': 1.6, 'walkers': 6.0, 'cyclists': 2.5}
+    'place': 'city',
+    'radius': (90.0, 220.0),
+    'straight': (40.0, 110.0),
+    'arc': (25.0, 60.0),
+    'spiral': (30.0, 45.0),
+    'width': (10.2, 10.8),
+    'ego': -0.20,
+    'speed': 10.0,
+    'trees': 7.0,
+    'parked': 0.30,
+    'oncoming': 1.6,
+    'walkers': 6.0,
+    'cyclists': 2.5,
+}
 
-SCENARIOS = {s.name: s for s in (
-    Scenario('highway', 'three lanes of a motorway with guard rails, wide bends, by day',
-             'motorway', 29.0, DAY, radius=(600.0, 1800.0), straight=(60.0, 200.0),
-             arc=(120.0, 300.0), spiral=(80.0, 140.0), width=(14.2, 14.2), lanes=3, ego=-0.05,
-             one_way=True, trees=5.0, oncoming=0.0, lorries=0.5, bounce=0.002,
-             promised=_COUNTRY | {'truck'}),
-    Scenario('urban', 'a street with kerbs, parked cars, cyclists and people, by day',
-             light=DAY, junctions=1, **_TOWN,
-             promised=_CITY | {'traffic_light', 'rider', 'bicycle'}),
-    Scenario('winding', 'a country road of bends and S-curves, by day',
-             'country', 16.0, DAY, radius=(110.0, 240.0), straight=(10.0, 40.0),
-             arc=(20.0, 60.0), spiral=(40.0, 60.0), width=(6.4, 7.2), trees=10.0,
-             promised=_COUNTRY),
-    Scenario('crest', 'a country road over crests and through dips, overcast',
-             'country', 17.0, OVERCAST, radius=(500.0, 900.0), straight=(60.0, 150.0),
-             arc=(30.0, 60.0), spiral=(50.0, 70.0), width=(6.8, 7.2), rise=5.0, wave=400.0,
-             promised=_COUNTRY),
-    Scenario('junction', 'a street with crossroads, zebra crossings and traffic lights, overcast',
-             light=OVERCAST, junctions=4, **{**_TOWN, 'straight': (90.0, 150.0)},
-             promised=_CITY | {'traffic_light'}),
-    Scenario('night', 'a street under lamps, in the light of headlights', light=NIGHT,
-             **{**_TOWN, 'walkers': 3.0}, promised=_CITY),
-    Scenario('rain', 'a country road, wet and in the rain',
-             'country', 15.0, RAIN, radius=(180.0, 400.0), straight=(40.0, 90.0),
-             arc=(30.0, 80.0), spiral=(45.0, 70.0), width=(6.6, 7.4), bounce=0.004,
-             promised=_COUNTRY),
-    Scenario('evening', 'a street against a low sun with long shadows', light=EVENING, **_TOWN,
-             promised=_CITY),
-)}
+SCENARIOS = {
+    s.name: s
+    for s in (
+        Scenario(
+            'highway',
+            'three lanes of a motorway with guard rails, wide bends, by day',
+            'motorway',
+            29.0,
+            DAY,
+            radius=(600.0, 1800.0),
+            straight=(60.0, 200.0),
+            arc=(120.0, 300.0),
+            spiral=(80.0, 140.0),
+            width=(14.2, 14.2),
+            lanes=3,
+            ego=-0.05,
+            one_way=True,
+            trees=5.0,
+            oncoming=0.0,
+            lorries=0.5,
+            bounce=0.002,
+            promised=_COUNTRY | {'truck'},
+        ),
+        Scenario(
+            'urban',
+            'a street with kerbs, parked cars, cyclists and people, by day',
+            light=DAY,
+            junctions=1,
+            **_TOWN,
+            promised=_CITY | {'traffic_light', 'rider', 'bicycle'},
+        ),
+        Scenario(
+            'winding',
+            'a country road of bends and S-curves, by day',
+            'country',
+            16.0,
+            DAY,
+            radius=(110.0, 240.0),
+            straight=(10.0, 40.0),
+            arc=(20.0, 60.0),
+            spiral=(40.0, 60.0),
+            width=(6.4, 7.2),
+            trees=10.0,
+            promised=_COUNTRY,
+        ),
+        Scenario(
+            'crest',
+            'a country road over crests and through dips, overcast',
+            'country',
+            17.0,
+            OVERCAST,
+            radius=(500.0, 900.0),
+            straight=(60.0, 150.0),
+            arc=(30.0, 60.0),
+            spiral=(50.0, 70.0),
+            width=(6.8, 7.2),
+            rise=5.0,
+            wave=400.0,
+            promised=_COUNTRY,
+        ),
+        Scenario(
+            'junction',
+            'a street with crossroads, zebra crossings and traffic lights, overcast',
+            light=OVERCAST,
+            junctions=4,
+            **{**_TOWN, 'straight': (90.0, 150.0)},
+            promised=_CITY | {'traffic_light'},
+        ),
+        Scenario(
+            'night',
+            'a street under lamps, in the light of headlights',
+            light=NIGHT,
+            **{**_TOWN, 'walkers': 3.0},
+            promised=_CITY,
+        ),
+        Scenario(
+            'rain',
+            'a country road, wet and in the rain',
+            'country',
+            15.0,
+            RAIN,
+            radius=(180.0, 400.0),
+            straight=(40.0, 90.0),
+            arc=(30.0, 80.0),
+            spiral=(45.0, 70.0),
+            width=(6.6, 7.4),
+            bounce=0.004,
+            promised=_COUNTRY,
+        ),
+        Scenario(
+            'evening',
+            'a street against a low sun with long shadows',
+            light=EVENING,
+            **_TOWN,
+            promised=_CITY,
+        ),
+    )
+}
 """The scenarios by name; ``promised`` classes of Cityscapes are seen within a drive of each."""

@@ -41,8 +41,7 @@ def contact(canvas: Canvas, things: Iterable[SceneObject], top: int) -> np.ndarr
         points = thing.contact()
         if points is not None and canvas.distance(thing.foot) < FARTHEST:
             _fill(canvas, dark, points, 255)
-    return cv2.GaussianBlur(dark[top:], (0, 0), 2.5).astype(np.float32) * np.float32(
-        CONTACT / 255)
+    return cv2.GaussianBlur(dark[top:], (0, 0), 2.5).astype(np.float32) * np.float32(CONTACT / 255)
 
 
 def _fill(canvas: Canvas, dark: np.ndarray, points: np.ndarray, value: int) -> None:

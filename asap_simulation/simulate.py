@@ -63,12 +63,14 @@ def size(text: str) -> tuple[int, int]:
     if min(sides) < SIZES[0] or max(sides) > SIZES[1]:
         raise argparse.ArgumentTypeError(
             f'{text!r} is not HEIGHTxWIDTH with sides of {SIZES[0]} to {SIZES[1]} pixels, '
-            'such as 512x1024')
+            'such as 512x1024'
+        )
     return sides
 
 
 def number(least: float, most: float, kind: type = float):
     """Return the parser of a number within limits."""
+
     def parse(text: str):
         try:
             value = kind(text)
@@ -77,32 +79,61 @@ def number(least: float, most: float, kind: type = float):
         if value is None or not least <= value <= most:
             raise argparse.ArgumentTypeError(f'{text!r} is not a number from {least} to {most}')
         return value
+
     return parse
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     """Return the parsed command line."""
     parser = argparse.ArgumentParser(
-        'simulate', description=__doc__, epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        'simulate',
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     result = parser.add_mutually_exclusive_group(required=True)
     result.add_argument('--out', type=Path, metavar='BAG', help='the folder of the bag to make')
-    result.add_argument('--frames', type=Path, metavar='DIR',
-                        help='make images/, labels/ and labels.yaml for training instead')
-    parser.add_argument('--scenario', choices=sorted(SCENARIOS), metavar='NAME',
-                        help='see below (urban); of --frames: only that one (all by turns)')
-    parser.add_argument('--seconds', type=number(0.05, 3600.0), default=10.0,
-                        help='length of the drive (%(default)s)')
-    parser.add_argument('--rate', type=number(1.0, 100.0), default=20.0,
-                        help='frames a second (%(default)s)')
-    parser.add_argument('--count', type=number(1, 100000, int), default=600,
-                        help='of --frames: how many (%(default)s)')
-    parser.add_argument('--seed', type=number(0, 2**31 - 1, int), default=1,
-                        help='what is drawn by chance; one seed is always one drive (%(default)s)')
-    parser.add_argument('--size', type=size, default=(512, 1024), metavar='HEIGHTxWIDTH',
-                        help='of the pictures (512x1024)')
-    parser.add_argument('--raw', action='store_true',
-                        help='store images as they are, not as JPEG')
+    result.add_argument(
+        '--frames',
+        type=Path,
+        metavar='DIR',
+        help='make images/, labels/ and labels.yaml for training instead',
+    )
+    parser.add_argument(
+        '--scenario',
+        choices=sorted(SCENARIOS),
+        metavar='NAME',
+        help='see below (urban); of --frames: only that one (all by turns)',
+    )
+    parser.add_argument(
+        '--seconds',
+        type=number(0.05, 3600.0),
+        default=10.0,
+        help='length of the drive (%(default)s)',
+    )
+    parser.add_argument(
+        '--rate', type=number(1.0, 100.0), default=20.0, help='frames a second (%(default)s)'
+    )
+    parser.add_argument(
+        '--count',
+        type=number(1, 100000, int),
+        default=600,
+        help='of --frames: how many (%(default)s)',
+    )
+    parser.add_argument(
+        '--seed',
+        type=number(0, 2**31 - 1, int),
+        default=1,
+        help='what is drawn by chance; one seed is always one drive (%(default)s)',
+    )
+    parser.add_argument(
+        '--size',
+        type=size,
+        default=(512, 1024),
+        metavar='HEIGHTxWIDTH',
+        help='of the pictures (512x1024)',
+    )
+    parser.add_argument('--raw', action='store_true', help='store images as they are, not as JPEG')
     return parser.parse_args(argv)
 
 
@@ -112,8 +143,9 @@ def drive(given: argparse.Namespace) -> int:
     lens = SimulatedCamera.of_size(*given.size)
     count = max(1, round(given.seconds * given.rate))
     with BagRecording(given.out, lens, given.raw) as bag, interruptible() as stop:
-        simulation = Simulation(worlds.build(scenario, given.seed, given.seconds), lens,
-                                given.seed)
+        simulation = Simulation(
+            worlds.build(scenario, given.seed, given.seconds), lens, given.seed
+        )
         for index in tqdm(range(count), scenario.name, unit='frame', dynamic_ncols=True):
             if stop.asked:
                 break
@@ -121,8 +153,10 @@ def drive(given: argparse.Namespace) -> int:
     if not bag.frames:
         print('simulate: ended before the first frame: there is no bag', file=sys.stderr)
         return 130
-    print(f'{given.out}: {bag.frames} frames, {bag.frames / given.rate:.1f} s of {scenario.name}, '
-          f'seed {given.seed}' + (' (ended early)' if bag.frames < count else ''))
+    print(
+        f'{given.out}: {bag.frames} frames, {bag.frames / given.rate:.1f} s of {scenario.name}, '
+        f'seed {given.seed}' + (' (ended early)' if bag.frames < count else '')
+    )
     return 0 if bag.frames == count else 130
 
 
@@ -138,8 +172,10 @@ def frames(given: argparse.Namespace) -> int:
             written += 1
             if stop.asked:
                 break
-    print(f'{given.frames}: {written} frames with labels'
-          + (' (ended early)' if written < given.count else ''))
+    print(
+        f'{given.frames}: {written} frames with labels'
+        + (' (ended early)' if written < given.count else '')
+    )
     return 0 if written == given.count else 130
 
 

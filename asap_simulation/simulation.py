@@ -98,9 +98,16 @@ class Simulation:
         turn, shift = self.world.motion.sway(time)
         mount, lens = self.lens.mounting, self.lens
         cx, cy = lens.centre
-        return CameraView(lens.f, lens.f, cx, cy, lens.width, lens.height,
-                    rotation @ turn @ mount.rotation,
-                    position + rotation @ (turn @ mount.translation + shift)), (rotation, position)
+        return CameraView(
+            lens.f,
+            lens.f,
+            cx,
+            cy,
+            lens.width,
+            lens.height,
+            rotation @ turn @ mount.rotation,
+            position + rotation @ (turn @ mount.translation + shift),
+        ), (rotation, position)
 
     def frame(self, number: int, rate: float) -> SimulatedFrame:
         """Return the frame of a number, of ``rate`` frames a second."""
@@ -113,36 +120,52 @@ class Simulation:
         rgb = camera_effects.record(scene, view, world.light, speed, spin, rng)
         linear, angular = world.motion.twist(time, world.terrain)
         return SimulatedFrame(
-            time=time, rgb=rgb, mask=mask,
+            time=time,
+            rgb=rgb,
+            mask=mask,
             geometry=ground_truth.road_geometry(world, time, base, view, mask),
             free_space=ground_truth.free_space(mask, ground, base, world.terrain),
-            rotation=base[0], position=base[1], linear=linear, angular=angular, view=view)
+            rotation=base[0],
+            position=base[1],
+            linear=linear,
+            angular=angular,
+            view=view,
+        )
 
-    def _scene(self, view: CameraView, base: tuple[np.ndarray, np.ndarray], ground: GroundView,
-               time: float) -> tuple[np.ndarray, np.ndarray]:
+    def _scene(
+        self,
+        view: CameraView,
+        base: tuple[np.ndarray, np.ndarray],
+        ground: GroundView,
+        time: float,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return the picture before the camera's own flaws, and its labels."""
         world, height, width = self.world, view.height, view.width
         rgb = np.empty((height, width, 3), np.uint8)
         mask = np.empty((height, width), np.uint8)
-        self._panorama.paint(view, rgb, mask, height if not world.terrain.level
-                             else min(ground.top + 40, height))
+        self._panorama.paint(
+            view, rgb, mask, height if not world.terrain.level else min(ground.top + 40, height)
+        )
         lamps = self._lamps(view)
         canvas = Canvas(view, world.light, rgb, mask, base, lamps)
         things = self._things(view, time)
         s, _ = world.motion.along(time)
         field = ground_picture.road_field(ground, world.layout, s)
-        shade = (shadows.shade(canvas, things, world.terrain, ground.top)
-                 if world.light.casts_shadows
-                 else np.zeros(field.edge.shape, np.float32))
+        shade = (
+            shadows.shade(canvas, things, world.terrain, ground.top)
+            if world.light.casts_shadows
+            else np.zeros(field.edge.shape, np.float32)
+        )
         below = shadows.contact(canvas, things, ground.top)
         forward = np.stack([base[1][:2], base[0][:2, 0]])
-        colour = ground_picture.picture(ground, field, world.layout, world.light, shade, lamps,
-                                        forward)
+        colour = ground_picture.picture(
+            ground, field, world.layout, world.light, shade, lamps, forward
+        )
         colour *= 1 - below
         picture = np.dstack([encode(plane) for plane in colour])
         seen = ground.is_ground
-        mask[ground.top:][seen] = ground_picture.labels(ground, field, world.layout)[seen]
-        np.copyto(rgb[ground.top:], picture, where=seen[..., None])
+        mask[ground.top :][seen] = ground_picture.labels(ground, field, world.layout)[seen]
+        np.copyto(rgb[ground.top :], picture, where=seen[..., None])
         for thing in things:
             if world.terrain.level:
                 thing.draw(canvas)
@@ -166,15 +189,17 @@ class Simulation:
             depth = (thing.foot - view.position) @ view.rotation[:, 2]
             if -6 < depth < SIGHT:
                 chosen.append(thing)
-        return sorted(chosen, key=lambda thing: thing.before - np.hypot(
-            *(thing.foot - view.position)[:2]))
+        return sorted(
+            chosen, key=lambda thing: thing.before - np.hypot(*(thing.foot - view.position)[:2])
+        )
 
     def _velocities(self, time: float) -> tuple[np.ndarray, np.ndarray]:
         """Return the camera's speed and spin (3,) in its optical frame."""
         (before, _), (after, _) = self.view(time - INSTANT), self.view(time + INSTANT)
         middle = 0.5 * (before.rotation + after.rotation)
-        return velocities(middle, after.rotation - before.rotation,
-                          after.position - before.position)
+        return velocities(
+            middle, after.rotation - before.rotation, after.position - before.position
+        )
 
 
 def _draw_behind_hills(thing: SceneObject, canvas: Canvas, ground: GroundView) -> None:
@@ -187,10 +212,10 @@ def _draw_behind_hills(thing: SceneObject, canvas: Canvas, ground: GroundView) -
     half = 1.5 * view.fx * thing.reach / (depth - 0.5 * CLOSE) + 4
     left, right = (int(np.clip(edge, 0, view.width)) for edge in (u - half, u + half))
     # How far down the nearest part of it can stand, seen from three metres above or less.
-    low = v + view.fy * 3.0 * thing.reach / depth ** 2 + 4
+    low = v + view.fy * 3.0 * thing.reach / depth**2 + 4
     bottom = int(np.clip(low, ground.top, view.height))
     box = (slice(ground.top, bottom), slice(left, right))
     before = canvas.rgb[box].copy(), canvas.label[box].copy()
     thing.draw(canvas)
-    hidden = ground.depth[:bottom - ground.top, left:right] < depth - thing.reach - 0.5
+    hidden = ground.depth[: bottom - ground.top, left:right] < depth - thing.reach - 0.5
     canvas.rgb[box][hidden], canvas.label[box][hidden] = (b[hidden] for b in before)

@@ -25,35 +25,49 @@ class Panorama:
         elevation = np.linspace(HIGHEST, LOWEST, ROWS, dtype=np.float32)[:, None]
         azimuth = np.linspace(-np.pi, np.pi, COLUMNS, endpoint=False, dtype=np.float32)[None]
         up = np.clip(elevation / 0.55, 0, 1) ** 0.6
-        picture = (np.float32(light.horizon) * (1 - up[..., None])
-                   + np.float32(light.zenith) * up[..., None]) * np.ones((1, COLUMNS, 1),
-                                                                         np.float32)
+        picture = (
+            np.float32(light.horizon) * (1 - up[..., None])
+            + np.float32(light.zenith) * up[..., None]
+        ) * np.ones((1, COLUMNS, 1), np.float32)
         self._clouds(picture, elevation, azimuth, light, seed)
-        toward = np.arccos(np.clip(
-            np.sin(light.sun_elevation) * np.sin(elevation) + np.cos(light.sun_elevation)
-            * np.cos(elevation) * np.cos(azimuth - light.sun_azimuth), -1, 1))
+        toward = np.arccos(
+            np.clip(
+                np.sin(light.sun_elevation) * np.sin(elevation)
+                + np.cos(light.sun_elevation)
+                * np.cos(elevation)
+                * np.cos(azimuth - light.sun_azimuth),
+                -1,
+                1,
+            )
+        )
         glare = 0.35 * np.exp(-toward / 0.35) + 4 * np.exp(-np.square(toward / 0.03))
         picture += glare[..., None] * np.float32(light.sun) * np.float32(0.5)
         self._labels = np.full((ROWS, COLUMNS), SKY, np.uint8)
         self._woods(picture, elevation, light, seed)
         self._picture = encode(picture)
 
-    def _clouds(self, picture: np.ndarray, elevation: np.ndarray, azimuth: np.ndarray,
-                light: Light, seed: int) -> None:
+    def _clouds(
+        self,
+        picture: np.ndarray,
+        elevation: np.ndarray,
+        azimuth: np.ndarray,
+        light: Light,
+        seed: int,
+    ) -> None:
         """Cover the sky with clouds as they look on a layer one kilometre up."""
         away = 1.0 / np.maximum(np.sin(np.maximum(elevation, 0.03)), 0.03)
         x, y = (np.float32(14) * away * f(azimuth) for f in (np.cos, np.sin))
-        shape = sum(weight * textures.sample(textures.noise(40 + seed % 7, 1.5), scale * x,
-                                             scale * y, 1.0)
-                    for weight, scale in ((0.7, 1.0), (0.35, 2.7)))
+        shape = sum(
+            weight * textures.sample(textures.noise(40 + seed % 7, 1.5), scale * x, scale * y, 1.0)
+            for weight, scale in ((0.7, 1.0), (0.35, 2.7))
+        )
         cover = np.clip(0.9 * shape + 3.0 * light.clouds - 1.2, 0, 1)
         cover *= np.clip(elevation / 0.06, 0, 1)
         bright = np.float32(light.horizon) * 1.12
         shadow = np.clip(0.92 - 0.16 * np.clip(shape, -1, 2), 0.55, 1.0)
         picture += cover[..., None] * (bright * shadow[..., None] - picture)
 
-    def _woods(self, picture: np.ndarray, elevation: np.ndarray, light: Light,
-               seed: int) -> None:
+    def _woods(self, picture: np.ndarray, elevation: np.ndarray, light: Light, seed: int) -> None:
         """Let distant woods and hills stand in the haze along the horizon."""
         lines = textures.noise(50 + seed % 5, 1.1)
         ridge = np.concatenate([lines[k] for k in range(8)])[:COLUMNS]
@@ -62,7 +76,8 @@ class Panorama:
         leaves = np.tile(lines[100], COLUMNS // len(lines[100]))
         near = near + 0.0006 * leaves
         ground = np.float32([0.05, 0.07, 0.035]) * (
-            np.float32(light.sky) + np.float32(light.sun) * np.float32(0.5))
+            np.float32(light.sky) + np.float32(light.sun) * np.float32(0.5)
+        )
         for height, clear in ((2.2 * near[::-1], 0.22), (near, 0.5)):
             wood = elevation < height[None]
             tint = ground * clear + np.float32(light.horizon) * np.float32(1 - clear)
@@ -86,5 +101,4 @@ class Panorama:
         grid = [np.ascontiguousarray(a) for a in np.broadcast_arrays(at_u[None], at_v[:, None])]
         u, v = (cv2.remap(a, *grid, cv2.INTER_LINEAR) for a in (u, v))
         rgb[:rows] = cv2.remap(self._picture, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-        label[:rows] = cv2.remap(self._labels, u, v, cv2.INTER_NEAREST,
-                                 borderMode=cv2.BORDER_WRAP)
+        label[:rows] = cv2.remap(self._labels, u, v, cv2.INTER_NEAREST, borderMode=cv2.BORDER_WRAP)

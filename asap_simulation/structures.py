@@ -41,8 +41,10 @@ class Building(SceneObject):
 
     def _corners(self) -> np.ndarray:
         half = np.array([0.5 * self.length, 0.5 * self.depth, 0.0])
-        return self.foot + (np.array([[1, 1, 0], [-1, 1, 0], [-1, -1, 0], [1, -1, 0]])
-                            * half) @ self.axes
+        return (
+            self.foot
+            + (np.array([[1, 1, 0], [-1, 1, 0], [-1, -1, 0], [1, -1, 0]]) * half) @ self.axes
+        )
 
     def draw(self, canvas: Canvas) -> None:
         """Paint the walls turned to the camera, and the roof of a house."""
@@ -53,8 +55,9 @@ class Building(SceneObject):
             a, b = corners[i - 1], corners[i]
             outward = np.cross(b - a, UP)
             if outward @ (eye - a) > 0:
-                canvas.textured(np.stack([a, b, b + tall, a + tall]),
-                                self.side if i % 2 else self.front)
+                canvas.textured(
+                    np.stack([a, b, b + tall, a + tall]), self.side if i % 2 else self.front
+                )
         if self.gable:
             self._roof(canvas, corners + tall)
 
@@ -63,10 +66,12 @@ class Building(SceneObject):
         lift = np.array([0.0, 0.0, self.gable])
         ridge = np.stack([0.5 * (eaves[0] + eaves[3]) + lift, 0.5 * (eaves[1] + eaves[2]) + lift])
         tiles, plaster = np.array([0.16, 0.07, 0.05]), np.array([0.40, 0.36, 0.30])
-        faces = [(np.stack([eaves[0], ridge[0], eaves[3]]), plaster),
-                 (np.stack([eaves[2], ridge[1], eaves[1]]), plaster),
-                 (np.stack([eaves[1], ridge[1], ridge[0], eaves[0]]), tiles),
-                 (np.stack([eaves[3], ridge[0], ridge[1], eaves[2]]), tiles)]
+        faces = [
+            (np.stack([eaves[0], ridge[0], eaves[3]]), plaster),
+            (np.stack([eaves[2], ridge[1], eaves[1]]), plaster),
+            (np.stack([eaves[1], ridge[1], ridge[0], eaves[0]]), tiles),
+            (np.stack([eaves[3], ridge[0], ridge[1], eaves[2]]), tiles),
+        ]
         for points, albedo in faces:
             normal = np.cross(points[1] - points[0], points[2] - points[1])
             normal /= np.linalg.norm(normal)
@@ -110,8 +115,13 @@ class Post(SceneObject):
         colour = canvas.shown(self.albedo, self.foot + UP, normal)
         for share, side in ((1.0, 1), (0.62, 0)):
             dim = tuple(int(v * share) for v in colour)
-            canvas.face(np.stack([self.foot - right * side, self.foot + right,
-                                  top + right, top - right * side]), dim, POLE)
+            canvas.face(
+                np.stack(
+                    [self.foot - right * side, self.foot + right, top + right, top - right * side]
+                ),
+                dim,
+                POLE,
+            )
         if self.arm:
             self._lamp(canvas, top, colour)
         if self.sign:
@@ -129,21 +139,30 @@ class Post(SceneObject):
         if self.lit:
             canvas.glow(head - thick, 0.35, (1.0, 0.75, 0.4))
 
-    def _lights(self, canvas: Canvas, top: np.ndarray, right: np.ndarray,
-                normal: np.ndarray) -> None:
+    def _lights(
+        self, canvas: Canvas, top: np.ndarray, right: np.ndarray, normal: np.ndarray
+    ) -> None:
         side = right / np.linalg.norm(right)
         black = canvas.shown((0.02, 0.02, 0.02), top, normal)
         low = top - 0.95 * UP
-        canvas.face(np.stack([low - 0.17 * side, low + 0.17 * side, top + 0.17 * side,
-                              top - 0.17 * side]), black, LIGHT)
+        canvas.face(
+            np.stack([low - 0.17 * side, low + 0.17 * side, top + 0.17 * side, top - 0.17 * side]),
+            black,
+            LIGHT,
+        )
         tints = ((1.0, 0.04, 0.02), (1.0, 0.5, 0.02), (0.05, 0.9, 0.35))
         for number, tint in enumerate(tints):
             centre = top - (0.17 + 0.31 * number) * UP + 0.02 * normal
             shines = number == self.signal
             angle = np.linspace(0, 2 * np.pi, 10, endpoint=False)[:, None]
             disc = centre + 0.11 * (np.cos(angle) * side + np.sin(angle) * UP)
-            canvas.face(disc, canvas.shown(0.06 * np.array(tint), centre, normal,
-                                           0.9 * np.array(tint) if shines else 0.0), LIGHT)
+            canvas.face(
+                disc,
+                canvas.shown(
+                    0.06 * np.array(tint), centre, normal, 0.9 * np.array(tint) if shines else 0.0
+                ),
+                LIGHT,
+            )
             if shines:
                 canvas.glow(centre, 0.10, np.array(tint) * 0.5)
 
@@ -172,26 +191,45 @@ class Barrier(SceneObject):
         middle = 0.5 * (self.foot + self.end)
         if self.kind == 'wall':
             a, b = (self.foot, self.end) if seen_from else (self.end, self.foot)
-            canvas.textured(np.stack([a, b, b + 1.9 * UP, a + 1.9 * UP]),
-                            facades.masonry(self.variant))
+            canvas.textured(
+                np.stack([a, b, b + 1.9 * UP, a + 1.9 * UP]), facades.masonry(self.variant)
+            )
             return
         if canvas.distance(middle) > FARTHEST:
             return
         rail = self.kind == 'rail'
-        albedo = np.array([0.30, 0.31, 0.32]) if rail else PLANKS * (1 + 0.12 * (
-            self.variant % 4))
+        albedo = np.array([0.30, 0.31, 0.32]) if rail else PLANKS * (1 + 0.12 * (self.variant % 4))
         step = 0.05 * along / np.linalg.norm(along)
         tall = (0.72 if rail else 1.15) * UP
-        polygons = [np.stack([at - step, at + step, at + step + tall, at - step + tall])
-                    for at in (self.foot, middle)]
-        bands = ((0.45, 0.56, 0.8), (0.56, 0.64, 1.25), (0.64, 0.75, 0.95)) if rail else (
-            (0.25, 0.42, 1.0), (0.58, 0.75, 1.05), (0.90, 1.07, 1.1))
-        polygons += [np.stack([self.foot + low * UP, self.end + low * UP, self.end + high * UP,
-                               self.foot + high * UP]) for low, high, _ in bands]
+        polygons = [
+            np.stack([at - step, at + step, at + step + tall, at - step + tall])
+            for at in (self.foot, middle)
+        ]
+        bands = (
+            ((0.45, 0.56, 0.8), (0.56, 0.64, 1.25), (0.64, 0.75, 0.95))
+            if rail
+            else ((0.25, 0.42, 1.0), (0.58, 0.75, 1.05), (0.90, 1.07, 1.1))
+        )
+        polygons += [
+            np.stack(
+                [
+                    self.foot + low * UP,
+                    self.end + low * UP,
+                    self.end + high * UP,
+                    self.foot + high * UP,
+                ]
+            )
+            for low, high, _ in bands
+        ]
         bright = np.array([0.7, 0.7, *(band[2] for band in bands)])[:, None]
         radiance = bright * albedo * canvas.light_at(middle, normal)
-        canvas.faces(polygons, encode(canvas.light.through_air(
-            radiance, np.full(len(bright), canvas.distance(middle)))), FENCE)
+        canvas.faces(
+            polygons,
+            encode(
+                canvas.light.through_air(radiance, np.full(len(bright), canvas.distance(middle)))
+            ),
+            FENCE,
+        )
 
     def solid(self) -> list[np.ndarray]:
         """Return the band that hides the sun."""

@@ -35,7 +35,7 @@ class Terrain:
         """Return by how much the ground bends away along a heading, 1/m; negative in a dip."""
         wave = 2 * np.pi / self.length
         along = np.square(np.cos(heading))
-        return -0.5 * self.rise * wave ** 2 * np.cos(wave * np.asarray(x)) * along
+        return -0.5 * self.rise * wave**2 * np.cos(wave * np.asarray(x)) * along
 
     def stand(self, x: float, y: float, heading: float) -> tuple[np.ndarray, np.ndarray]:
         """Return rotation (3, 3) and position (3,) in the world of a body that stands on it.
@@ -48,5 +48,7 @@ class Terrain:
         # The direction in the tangent plane whose plan view is the heading.
         ahead[2] = -(ahead[:2] @ up[:2]) / up[2]
         ahead /= np.linalg.norm(ahead)
-        return (np.stack([ahead, np.cross(up, ahead), up], axis=1),
-                np.array([x, y, float(self.height(x))]))
+        return (
+            np.stack([ahead, np.cross(up, ahead), up], axis=1),
+            np.array([x, y, float(self.height(x))]),
+        )

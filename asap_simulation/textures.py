@@ -24,7 +24,7 @@ def noise(seed: int, exponent: float, size: int = SIZE) -> np.ndarray:
     spectrum = np.fft.rfft2(rng.normal(size=(size, size)))
     frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)) * size
     frequency[0, 0] = np.inf
-    tile = np.fft.irfft2(spectrum * frequency ** -exponent, (size, size))
+    tile = np.fft.irfft2(spectrum * frequency**-exponent, (size, size))
     return ((tile - tile.mean()) / tile.std()).astype(np.float32)
 
 
@@ -39,8 +39,9 @@ def pyramid(picture: np.ndarray) -> list[np.ndarray]:
     levels = [picture]
     while min(levels[-1].shape[:2]) >= 8:
         height, width = levels[-1].shape[:2]
-        levels.append(cv2.resize(levels[-1], (width // 2, height // 2),
-                                 interpolation=cv2.INTER_AREA))
+        levels.append(
+            cv2.resize(levels[-1], (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+        )
     return levels
 
 

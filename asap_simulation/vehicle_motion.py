@@ -14,17 +14,20 @@ INSTANT = 1e-3
 """Seconds over which speeds are taken as differences; the paths are smooth over a second."""
 
 
-def velocities(rotation: np.ndarray, turned: np.ndarray,
-               moved: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def velocities(
+    rotation: np.ndarray, turned: np.ndarray, moved: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Return linear (m/s) and angular (rad/s) velocities (3,) in a body's own frame.
 
     ``rotation`` (3, 3) is the body's, ``turned`` (3, 3) and ``moved`` (3,) are the changes of
     rotation and position over two INSTANTs about that moment.
     """
     rate = rotation.T @ turned / (2 * INSTANT)
-    return (rotation.T @ moved / (2 * INSTANT),
-            0.5 * np.array([rate[2, 1] - rate[1, 2], rate[0, 2] - rate[2, 0],
-                            rate[1, 0] - rate[0, 1]]))
+    return (
+        rotation.T @ moved / (2 * INSTANT),
+        0.5
+        * np.array([rate[2, 1] - rate[1, 2], rate[0, 2] - rate[2, 0], rate[1, 0] - rate[0, 1]]),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +40,9 @@ class Wave:
 
     def __call__(self, time: float) -> float:
         """Return its value at a time in seconds."""
-        return float(np.sum(self.amplitude * np.sin(
-            2 * np.pi * self.frequency * time + self.phase)))
+        return float(
+            np.sum(self.amplitude * np.sin(2 * np.pi * self.frequency * time + self.phase))
+        )
 
     @classmethod
     def drawn(cls, rng: np.random.Generator, deviation: float, frequencies) -> Wave:
@@ -46,8 +50,11 @@ class Wave:
         count = len(frequencies)
         share = rng.uniform(0.5, 1.0, count)
         amplitude = deviation * np.sqrt(2) * share / np.linalg.norm(share)
-        return cls(amplitude, np.array(frequencies) * rng.uniform(0.9, 1.1, count),
-                   rng.uniform(0, 2 * np.pi, count))
+        return cls(
+            amplitude,
+            np.array(frequencies) * rng.uniform(0.9, 1.1, count),
+            rng.uniform(0, 2 * np.pi, count),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,16 +77,21 @@ class VehicleMotion:
     heave: Wave
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, line: RoadLine, scenario: Scenario,
-              start: float) -> VehicleMotion:
+    def drawn(
+        cls, rng: np.random.Generator, line: RoadLine, scenario: Scenario, start: float
+    ) -> VehicleMotion:
         """Return a drive of a scenario that begins at ``start``."""
         return cls(
-            line, start, scenario.speed, scenario.ego,
+            line,
+            start,
+            scenario.speed,
+            scenario.ego,
             surge=Wave.drawn(rng, 0.12 * scenario.speed, (0.11, 0.07)),
             weave=Wave.drawn(rng, scenario.weave, (0.13, 0.21)),
             pitch=Wave.drawn(rng, scenario.bounce, (1.25, 1.9, 6.5)),
             roll=Wave.drawn(rng, 0.4 * scenario.bounce, (0.9, 1.6)),
-            heave=Wave.drawn(rng, 2.0 * scenario.bounce, (1.3, 2.2)))
+            heave=Wave.drawn(rng, 2.0 * scenario.bounce, (1.3, 2.2)),
+        )
 
     def along(self, time: float) -> tuple[float, float]:
         """Return arc length and offset from the middle, to the left, at a time in seconds."""

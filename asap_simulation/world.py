@@ -41,8 +41,10 @@ class World:
 def build(scenario: Scenario, seed: int, seconds: float) -> World:
     """Return the world of a drive of ``seconds`` with this seed."""
     # Streams of their own, so that what is drawn for one does not move the others.
-    rng = {name: np.random.default_rng([seed, number]) for number, name in enumerate(
-        ('road', 'looks', 'drive', 'side', 'traffic'))}
+    rng = {
+        name: np.random.default_rng([seed, number])
+        for number, name in enumerate(('road', 'looks', 'drive', 'side', 'traffic'))
+    }
     length = RUN_UP + scenario.speed * seconds + RUN_OUT
     line, straights = _line(scenario, rng['road'], length)
     layout = _layout(scenario, line, straights, rng['looks'])
@@ -54,14 +56,21 @@ def build(scenario: Scenario, seed: int, seconds: float) -> World:
     motion = VehicleMotion.drawn(rng['drive'], line, scenario, RUN_UP)
     things = roadside.place(scenario, layout, terrain, light, rng['side'])
     movers = traffic.place(scenario, layout, motion, seconds, rng['traffic'])
-    lamps = np.array([[*thing.foot[:2], thing.foot[2] + thing.height, 1.0] for thing in things
-                      if isinstance(thing, Post) and thing.lit]).reshape(-1, 4)
+    lamps = np.array(
+        [
+            [*thing.foot[:2], thing.foot[2] + thing.height, 1.0]
+            for thing in things
+            if isinstance(thing, Post) and thing.lit
+        ]
+    ).reshape(-1, 4)
     return World(scenario, layout, terrain, light, tuple(things), tuple(movers), motion, lamps)
 
 
-def _line(scenario: Scenario, rng: np.random.Generator,
-          length: float) -> tuple[RoadLine, list[tuple[float, float]]]:
+def _line(
+    scenario: Scenario, rng: np.random.Generator, length: float
+) -> tuple[RoadLine, list[tuple[float, float]]]:
     """Return a middle line at least that long, and its straights as (first, last)."""
+
     def snap(value):
         return STEP * np.rint(value / STEP)
 
@@ -91,31 +100,60 @@ def _line(scenario: Scenario, rng: np.random.Generator,
         bends.append(0.0)
     widths = rng.uniform(*scenario.width, len(knots))
     # A width is kept along each arc and each straight, and changes along the spirals.
-    widths[1::2][:len(widths[0::2])] = widths[0::2][:len(widths[1::2])]
+    widths[1::2][: len(widths[0::2])] = widths[0::2][: len(widths[1::2])]
     return RoadLine(np.array(knots), np.array(bends), widths), straights
 
 
-def _layout(scenario: Scenario, line: RoadLine, straights: list[tuple[float, float]],
-            rng: np.random.Generator) -> RoadLayout:
+def _layout(
+    scenario: Scenario,
+    line: RoadLine,
+    straights: list[tuple[float, float]],
+    rng: np.random.Generator,
+) -> RoadLayout:
     """Return the road's markings, verges and junctions."""
     junctions = []
     if scenario.junctions:
         long = [span for span in straights[1:] if span[1] - span[0] > 36]
-        junctions = [Junction(0.5 * (a + b), rng.uniform(6.5, 8.5), rng.uniform(4, 6))
-                     for a, b in long[:scenario.junctions]]
+        junctions = [
+            Junction(0.5 * (a + b), rng.uniform(6.5, 8.5), rng.uniform(4, 6))
+            for a, b in long[: scenario.junctions]
+        ]
     width = float(np.mean(scenario.width))
-    verge = Verge(pavement=float(rng.uniform(2.4, 3.6))) if scenario.place == 'city' else Verge(
-        gravel=0.6 if scenario.place == 'country' else 0.25)
+    verge = (
+        Verge(pavement=float(rng.uniform(2.4, 3.6)))
+        if scenario.place == 'city'
+        else Verge(gravel=0.6 if scenario.place == 'country' else 0.25)
+    )
     if scenario.place == 'motorway':
         # A hard shoulder on the right, three lanes, a narrow strip on the left.
         lane, left = 3.6, 0.5 * width - 0.7
-        stripes = [Stripe(left, 0.7), Stripe(-1.0, width - 0.7 - 3 * lane),
-                   Stripe(left - lane, None, 6.0, 12.0), Stripe(left - 2 * lane, None, 6.0, 12.0)]
-        return RoadLayout(line, verge, tuple(stripes), (), left - 1.5 * lane, lane,
-                      float(rng.uniform(0.9, 1.25)), float(rng.uniform(0, 90)))
+        stripes = [
+            Stripe(left, 0.7),
+            Stripe(-1.0, width - 0.7 - 3 * lane),
+            Stripe(left - lane, None, 6.0, 12.0),
+            Stripe(left - 2 * lane, None, 6.0, 12.0),
+        ]
+        return RoadLayout(
+            line,
+            verge,
+            tuple(stripes),
+            (),
+            left - 1.5 * lane,
+            lane,
+            float(rng.uniform(0.9, 1.25)),
+            float(rng.uniform(0, 90)),
+        )
     dashes = (3.0, 5.0) if scenario.place == 'city' else (4.0, 8.0)
     stripes = [Stripe(0.0, None, *dashes)]
     if scenario.place == 'country':
         stripes += [Stripe(1.0, 0.22), Stripe(-1.0, 0.22)]
-    return RoadLayout(line, verge, tuple(stripes), tuple(junctions), -0.22 * width, 1.75,
-                  float(rng.uniform(0.85, 1.35)), float(rng.uniform(0, 90)))
+    return RoadLayout(
+        line,
+        verge,
+        tuple(stripes),
+        tuple(junctions),
+        -0.22 * width,
+        1.75,
+        float(rng.uniform(0.85, 1.35)),
+        float(rng.uniform(0, 90)),
+    )

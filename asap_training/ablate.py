@@ -46,9 +46,14 @@ def make(options: argparse.Namespace, chosen: Recipe, row: Row, seed: int) -> bo
     """
     folder = options.out / row.name / f'seed_{seed}'
     of_run = argparse.Namespace(
-        **vars(options) | {'out': folder, 'seed': seed, 'start': None, 'resident': 'auto'})
-    settings = replace(chosen, name=f'{chosen.name}_{row.name}', keep='last',
-                       network=ablation_rows.network(row, chosen.network))
+        **vars(options) | {'out': folder, 'seed': seed, 'start': None, 'resident': 'auto'}
+    )
+    settings = replace(
+        chosen,
+        name=f'{chosen.name}_{row.name}',
+        keep='last',
+        network=ablation_rows.network(row, chosen.network),
+    )
     job = train.prepare(of_run, settings, torch.device(options.device))
     print(f'{row.name}, seed {seed}', flush=True)
     if not train.train(job):
@@ -56,10 +61,19 @@ def make(options: argparse.Namespace, chosen: Recipe, row: Row, seed: int) -> bo
     source = replace(settings.validation, split=options.split or settings.validation.split)
     data = arguments.open_source(options, source, settings)
     matrix = inference.score(
-        job.run.average.model, data, settings.network.classes, Protocol(settings.size))
-    write(folder / 'result.json', json.dumps({
-        'data': data.name, 'epochs': settings.optimisation.epochs, 'miou': matrix.miou(),
-        'seconds': sum(entry['seconds'] for entry in job.run.history)}))
+        job.run.average.model, data, settings.network.classes, Protocol(settings.size)
+    )
+    write(
+        folder / 'result.json',
+        json.dumps(
+            {
+                'data': data.name,
+                'epochs': settings.optimisation.epochs,
+                'miou': matrix.miou(),
+                'seconds': sum(entry['seconds'] for entry in job.run.history),
+            }
+        ),
+    )
     return True
 
 
@@ -83,8 +97,9 @@ def milliseconds(config: AsapConfig, size: tuple[int, int], device: torch.device
     return float(np.median(times[5:]))
 
 
-def measured(out: Path, row: Row, config: AsapConfig, size: tuple[int, int],
-             device: torch.device) -> dict:
+def measured(
+    out: Path, row: Row, config: AsapConfig, size: tuple[int, int], device: torch.device
+) -> dict:
     """Return what a row's network costs at ``size``, measured once and then kept."""
     path = out / row.name / 'cost.json'
     if path.is_file():
@@ -105,29 +120,50 @@ def table(options: argparse.Namespace, chosen: Recipe) -> str:
     height, width = chosen.size
     rounds = chosen.optimisation.epochs * chosen.optimisation.passes
     lines = [
-        f'# Ablations of {chosen.name}', '',
+        f'# Ablations of {chosen.name}',
+        '',
         f'{rounds} times through the data, {options.seeds} seeds, mIoU in % as mean ± '
         'standard deviation of the averaged weights after the last epoch, on '
         f'{options.split or chosen.validation.split} of {chosen.validation.data} at '
         f'{height}x{width}. Multiply-accumulates (10⁹) of the whole network as it is run, and '
         f'milliseconds (median) of a frame through it in torch on {options.device}, both at '
         f'{height}x{width}. "Module": 10⁹ multiply-accumulates of the module alone as the paper '
-        "writes it, at its input. The paper's figures are for Cityscapes val."]
+        "writes it, at its input. The paper's figures are for Cityscapes val.",
+    ]
     for name in dict.fromkeys(line.table for line in LINES):
-        lines += ['', f'## {name}', '', '| | mIoU | paper | MAC | module | paper | ms |',
-                  '|---|---|---|---|---|---|---|']
+        lines += [
+            '',
+            f'## {name}',
+            '',
+            '| | mIoU | paper | MAC | module | paper | ms |',
+            '|---|---|---|---|---|---|---|',
+        ]
         for line in (entry for entry in LINES if entry.table == name):
             row = rows[first[line.row]]
             config = ablation_rows.network(row, base)
             results = [finished(options.out / row.name / f'seed_{seed}') for seed in seeds]
             scores = [100 * result['miou'] for result in results if result]
-            cost = measured(options.out, row, config, chosen.size, torch.device(options.device)) \
-                if scores else None
+            cost = (
+                measured(options.out, row, config, chosen.size, torch.device(options.device))
+                if scores
+                else None
+            )
             module = ablation_rows.module_cost(config, line)
-            lines.append('| ' + ' | '.join([
-                line.label, spread(scores, len(seeds)), number(line.paper_miou, 1),
-                number(cost and cost['macs'] / 1e9, 2), number(module and module / 1e9, 3),
-                number(line.paper_cost, 2), number(cost and cost['ms'], 1)]) + ' |')
+            lines.append(
+                '| '
+                + ' | '.join(
+                    [
+                        line.label,
+                        spread(scores, len(seeds)),
+                        number(line.paper_miou, 1),
+                        number(cost and cost['macs'] / 1e9, 2),
+                        number(module and module / 1e9, 3),
+                        number(line.paper_cost, 2),
+                        number(cost and cost['ms'], 1),
+                    ]
+                )
+                + ' |'
+            )
     return '\n'.join(lines) + '\n'
 
 
@@ -148,16 +184,23 @@ def number(value: float | None, digits: int) -> str:
 def main(given: list[str] | None = None) -> None:
     """Train every row of Tables II and III with several seeds and write one Markdown table."""
     parser = argparse.ArgumentParser(
-        prog='python -m asap_training.ablate', description=main.__doc__, epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        prog='python -m asap_training.ablate',
+        description=main.__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument('recipe', help='the network "ASAP" of the tables, data and budget')
     arguments.add_data(parser)
     parser.add_argument('--out', type=Path, required=True)
     parser.add_argument('--trunk', type=Path, help="safetensors of the trunk's ImageNet weights")
     parser.add_argument('--epochs', type=int, help="instead of the recipe's, for every row")
     parser.add_argument('--seeds', type=int, default=3)
-    parser.add_argument('--rows', nargs='+', choices=[row.name for row in ROWS],
-                        help='train only these; default: all')
+    parser.add_argument(
+        '--rows',
+        nargs='+',
+        choices=[row.name for row in ROWS],
+        help='train only these; default: all',
+    )
     parser.add_argument('--split', help="score on this split; default: the recipe's validation")
     parser.add_argument('--workers', type=int)
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')

@@ -15,8 +15,13 @@ from asap_training.recipe import DataSource, Recipe
 def add_data(parser: argparse.ArgumentParser) -> None:
     """Add ``--data NAME=FOLDER``, which may be given several times."""
     parser.add_argument(
-        '--data', action='append', default=[], metavar='NAME=FOLDER', type=_named_folder,
-        help='the folder of a data set that the recipe names; once for each')
+        '--data',
+        action='append',
+        default=[],
+        metavar='NAME=FOLDER',
+        type=_named_folder,
+        help='the folder of a data set that the recipe names; once for each',
+    )
 
 
 def folder(text: str) -> Path:
@@ -39,7 +44,9 @@ def open_source(options: argparse.Namespace, source: DataSource, used: Recipe) -
 
 
 def open_data(
-        options: argparse.Namespace, used: Recipe, say: bool = True,
+    options: argparse.Namespace,
+    used: Recipe,
+    say: bool = True,
 ) -> tuple[Recipe, list[DataSet], DataSet]:
     """Return the recipe less the optional sources not given, and its training and validation sets.
 

@@ -48,8 +48,10 @@ class Augmentation:
         scaled = size if factor == 1.0 else (round(size[0] * factor), round(size[1] * factor))
         missing = [max(0, want - have) for want, have in zip(self.crop, scaled)]
         border = [int(random.integers(m + 1)) for m in missing] if any(missing) else (0, 0)
-        start = [int(random.integers(have + m - want + 1))
-                 for have, m, want in zip(scaled, missing, self.crop)]
+        start = [
+            int(random.integers(have + m - want + 1))
+            for have, m, want in zip(scaled, missing, self.crop)
+        ]
         corner = (start[0] - border[0], start[1] - border[1])
         flip = bool(self.flip and random.random() < 0.5)
         colours = jitter(self.jitter, self.hue, random) if self.jitter or self.hue else None
@@ -71,8 +73,10 @@ def scale(image: np.ndarray, mask: np.ndarray, size: tuple[int, int]):
     if mask.shape == tuple(size):
         return image, mask
     smooth = cv2.INTER_AREA if size[0] < mask.shape[0] else cv2.INTER_LINEAR
-    return (cv2.resize(image, size[::-1], interpolation=smooth),
-            cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT))
+    return (
+        cv2.resize(image, size[::-1], interpolation=smooth),
+        cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT),
+    )
 
 
 def cut(image: np.ndarray, mask: np.ndarray, corner: tuple[int, int], size: tuple[int, int]):
@@ -81,14 +85,15 @@ def cut(image: np.ndarray, mask: np.ndarray, corner: tuple[int, int], size: tupl
     The picture is padded by reflection, so that no edge appears, and the mask by 255.
     """
     top, left = (max(0, -place) for place in corner)
-    bottom, right = (max(0, place + want - have)
-                     for place, want, have in zip(corner, size, mask.shape))
+    bottom, right = (
+        max(0, place + want - have) for place, want, have in zip(corner, size, mask.shape)
+    )
     if top or left or bottom or right:
         border = (top, bottom, left, right)
         image = cv2.copyMakeBorder(image, *border, cv2.BORDER_REFLECT_101)
         mask = cv2.copyMakeBorder(mask, *border, cv2.BORDER_CONSTANT, value=IGNORED)
     top, left = corner[0] + top, corner[1] + left
-    window = np.s_[top:top + size[0], left:left + size[1]]
+    window = np.s_[top : top + size[0], left : left + size[1]]
     return image[window], mask[window]
 
 
@@ -101,11 +106,10 @@ def jitter(amount: float, hue: float, random: np.random.Generator) -> np.ndarray
     brightness, contrast, saturation = 1.0 + random.uniform(-amount, amount, 3)
     angle = 2.0 * np.pi * random.uniform(-hue, hue)
     luma = np.tile([0.299, 0.587, 0.114], (3, 1))
-    axis = np.full(3, 3.0 ** -0.5)
+    axis = np.full(3, 3.0**-0.5)
     cross = np.cross(np.eye(3), axis)
     turn = np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * (cross @ cross)
-    matrix = brightness * contrast * turn @ (
-        saturation * np.eye(3) + (1.0 - saturation) * luma)
+    matrix = brightness * contrast * turn @ (saturation * np.eye(3) + (1.0 - saturation) * luma)
     offset = np.full((3, 1), brightness * (1.0 - contrast))
     return np.hstack([matrix, offset])
 

@@ -19,7 +19,10 @@ from asap_training.augment import RandomView
 
 
 def views(
-        images: Tensor, masks: Tensor, drawn: Sequence[RandomView], crop: tuple[int, int],
+    images: Tensor,
+    masks: Tensor,
+    drawn: Sequence[RandomView],
+    crop: tuple[int, int],
 ) -> tuple[Tensor, Tensor]:
     """Return views of pairs of one size, on their device.
 
@@ -33,8 +36,9 @@ def views(
         by_size.setdefault(tuple(view.size), []).append(number)
     for size, members in by_size.items():
         chosen = torch.tensor(members, device=images.device)
-        places = [[_places(drawn[m], axis, crop[axis], size[axis]) for m in members]
-                  for axis in (0, 1)]
+        places = [
+            [_places(drawn[m], axis, crop[axis], size[axis]) for m in members] for axis in (0, 1)
+        ]
         rows, columns = (torch.from_numpy(np.stack(p)).to(images.device) for p in places)
         frames[chosen] = _cut_image(resize(images[chosen], size), rows, columns)
         targets[chosen] = _cut_mask(masks[chosen], size, rows, columns)
@@ -109,6 +113,7 @@ def _area(have: int, want: int) -> Tensor:
     """Return the matrix (want, have) that averages over the area that an output pixel covers."""
     edges = torch.arange(want + 1, dtype=torch.float64) * have / want
     start = torch.arange(have, dtype=torch.float64)
-    overlap = (torch.minimum(edges[1:, None], start + 1)
-               - torch.maximum(edges[:-1, None], start)).clamp_min(0)
+    overlap = (
+        torch.minimum(edges[1:, None], start + 1) - torch.maximum(edges[:-1, None], start)
+    ).clamp_min(0)
     return (overlap * want / have).float()

@@ -106,5 +106,6 @@ def load_trunk(model: Asap, path: Path) -> None:
     if missing or wrong:
         raise CheckpointError(
             f'{path} does not fit trunk {model.config.trunk.value}: '
-            f'missing {missing[:3]}, of another shape {wrong[:3]}')
+            f'missing {missing[:3]}, of another shape {wrong[:3]}'
+        )
     model.trunk.load_state_dict({k: tensors[k] for k in own if k in tensors}, strict=False)

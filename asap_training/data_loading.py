@@ -39,14 +39,16 @@ class Order:
             raise DataError(f'{pairs} pairs an epoch do not fill one batch of {batch}')
         if batch % distributed.world():
             raise DataError(
-                f'a batch of {batch} cannot be shared by {distributed.world()} processes')
+                f'a batch of {batch} cannot be shared by {distributed.world()} processes'
+            )
 
     @lru_cache(maxsize=2)  # noqa: B019 - an order lives as long as its run
     def of(self, epoch: int) -> np.ndarray:
         """Return (n, 2) rows (number of the set, index of the pair)."""
         random = np.random.default_rng((self.seed, epoch))
-        return random.permutation(np.concatenate(
-            [_drawn(number, data, random) for number, data in enumerate(self.sets)]))
+        return random.permutation(
+            np.concatenate([_drawn(number, data, random) for number, data in enumerate(self.sets)])
+        )
 
     def random(self, epoch: int, position: int) -> np.random.Generator:
         """Return the generator of the view at a position."""
@@ -63,7 +65,7 @@ def _drawn(number: int, data: DataSet, random: np.random.Generator) -> np.ndarra
     """Return (n, 2) rows (number, index): each pair ``weight`` times, the fraction by lot."""
     whole, part = divmod(data.weight, 1.0)
     indices = np.tile(np.arange(len(data.pairs)), int(whole))
-    extra = random.permutation(len(data.pairs))[:round(part * len(data.pairs))]
+    extra = random.permutation(len(data.pairs))[: round(part * len(data.pairs))]
     indices = np.concatenate([indices, extra])
     return np.column_stack([np.full_like(indices, number), indices])
 
@@ -85,8 +87,9 @@ class Views(Dataset):
 class Read:
     """Batches that worker processes read and augment ahead, from one epoch into the next."""
 
-    def __init__(self, order: Order, augmentation: Augmentation, workers: int,
-                 device: torch.device):
+    def __init__(
+        self, order: Order, augmentation: Augmentation, workers: int, device: torch.device
+    ):
         self.order, self.device, self.workers = order, device, workers
         self.views = Views(order, augmentation)
         self._ahead: Iterator | None = None
@@ -95,19 +98,26 @@ class Read:
     def epoch(self, epoch: int, first: int) -> Iterator[Batch]:
         """Yield the batches of an epoch from step ``first`` on."""
         if self._ahead is None or self._next != (epoch, first):
-            self._ahead = iter(DataLoader(
-                self.views, batch_sampler=_Keys(self.order, epoch, first),
-                num_workers=self.workers, worker_init_fn=_start_worker,
-                # Not forked: OpenCV waits for ever for threads that a fork leaves behind.
-                multiprocessing_context='spawn' if self.workers else None,
-                prefetch_factor=4 if self.workers else None,
-                pin_memory=self.device.type == 'cuda'))
+            self._ahead = iter(
+                DataLoader(
+                    self.views,
+                    batch_sampler=_Keys(self.order, epoch, first),
+                    num_workers=self.workers,
+                    worker_init_fn=_start_worker,
+                    # Not forked: OpenCV waits for ever for threads that a fork leaves behind.
+                    multiprocessing_context='spawn' if self.workers else None,
+                    prefetch_factor=4 if self.workers else None,
+                    pin_memory=self.device.type == 'cuda',
+                )
+            )
         for step in range(first, self.order.steps):
             frames, targets = next(self._ahead)
             done = step + 1 == self.order.steps
             self._next = (epoch + 1, 0) if done else (epoch, step + 1)
-            yield (frames.to(self.device, non_blocking=True),
-                   targets.to(self.device, non_blocking=True))
+            yield (
+                frames.to(self.device, non_blocking=True),
+                targets.to(self.device, non_blocking=True),
+            )
 
 
 class _Keys:
@@ -135,8 +145,9 @@ def _start_worker(_: int) -> None:
 class Resident:
     """All pairs on the device, where views are cut from them a batch at a time."""
 
-    def __init__(self, order: Order, augmentation: Augmentation, device: torch.device,
-                 progress: bool = True):
+    def __init__(
+        self, order: Order, augmentation: Augmentation, device: torch.device, progress: bool = True
+    ):
         self.order, self.augmentation, self.device = order, augmentation, device
         self.stacks: list[tuple[Tensor, Tensor]] = []
         self.place: dict[tuple[int, int], tuple[int, int]] = {}
@@ -148,16 +159,25 @@ class Resident:
         by_size: dict[tuple[int, int], list] = {}
         with ThreadPoolExecutor() as pool:
             pairs = pool.map(data.read, range(len(data.pairs)))
-            for index, (image, mask) in enumerate(tqdm(
-                    pairs, f'loading {data.name}', len(data.pairs), leave=False,
-                    disable=not progress)):
+            for index, (image, mask) in enumerate(
+                tqdm(
+                    pairs,
+                    f'loading {data.name}',
+                    len(data.pairs),
+                    leave=False,
+                    disable=not progress,
+                )
+            ):
                 by_size.setdefault(mask.shape, []).append((index, image, mask))
         for members in by_size.values():
             for row, (index, _, _) in enumerate(members):
                 self.place[number, index] = len(self.stacks), row
-            self.stacks.append(tuple(
-                torch.from_numpy(np.stack([m[part] for m in members])).to(self.device)
-                for part in (1, 2)))
+            self.stacks.append(
+                tuple(
+                    torch.from_numpy(np.stack([m[part] for m in members])).to(self.device)
+                    for part in (1, 2)
+                )
+            )
 
     def epoch(self, epoch: int, first: int) -> Iterator[Batch]:
         """Yield the batches of an epoch from step ``first`` on."""
@@ -169,17 +189,22 @@ class Resident:
                 stack, row = self.place[tuple(order[position])]
                 by_stack.setdefault(stack, []).append((slot, row, position))
             frames = torch.empty(
-                len(positions), *self.augmentation.crop, 3, dtype=torch.uint8, device=self.device)
+                len(positions), *self.augmentation.crop, 3, dtype=torch.uint8, device=self.device
+            )
             targets = torch.empty(
-                len(positions), *self.augmentation.crop, dtype=torch.int64, device=self.device)
+                len(positions), *self.augmentation.crop, dtype=torch.int64, device=self.device
+            )
             for stack, members in by_stack.items():
                 images, masks = self.stacks[stack]
                 slots, rows, places = zip(*members)
-                drawn = [self.augmentation.draw(masks.shape[1:], self.order.random(epoch, p))
-                         for p in places]
+                drawn = [
+                    self.augmentation.draw(masks.shape[1:], self.order.random(epoch, p))
+                    for p in places
+                ]
                 rows, slots = (torch.tensor(n, device=self.device) for n in (rows, slots))
                 frames[slots], targets[slots] = augment_batch.views(
-                    images[rows], masks[rows], drawn, self.augmentation.crop)
+                    images[rows], masks[rows], drawn, self.augmentation.crop
+                )
             yield frames, targets
 
 
@@ -191,7 +216,8 @@ def bytes_resident(sets: list[DataSet]) -> int:
 def fits(sets: list[DataSet], device: torch.device) -> bool:
     """Return whether the pairs take less than half of the memory that is free on a GPU."""
     return device.type == 'cuda' and (
-        bytes_resident(sets) < 0.5 * torch.cuda.mem_get_info(device)[0])
+        bytes_resident(sets) < 0.5 * torch.cuda.mem_get_info(device)[0]
+    )
 
 
 def default_workers(device: torch.device) -> int:

@@ -22,13 +22,17 @@ def camvid(root: Path, split: str) -> Found:
     stems_file = root / f'{split}.txt'
     if not stems_file.is_file():
         raise DataError(f'{stems_file} is missing: it lists the pairs of the split, one a line')
-    stems = [PurePath(line.split()[0]).stem for line in stems_file.read_text().splitlines()
-             if line.strip()]
+    stems = [
+        PurePath(line.split()[0]).stem
+        for line in stems_file.read_text().splitlines()
+        if line.strip()
+    ]
     if not stems:
         raise DataError(f'{stems_file} is empty: there is nothing in split {split}')
     pairs = tuple(
         Pair(_picture(root / split, stem), _picture(root / f'{split}annot', stem))
-        for stem in stems)
+        for stem in stems
+    )
     return Found(f'camvid/{split}', pairs, label_sets.load('camvid'))
 
 
@@ -78,8 +82,13 @@ def folder(root: Path, split: str) -> Found:
     return Found(str(base), pairs, labels)
 
 
-LAYOUTS = {'camvid': camvid, 'cityscapes': cityscapes, 'idd': idd, 'idd_lite': idd_lite,
-           'folder': folder}
+LAYOUTS = {
+    'camvid': camvid,
+    'cityscapes': cityscapes,
+    'idd': idd,
+    'idd_lite': idd_lite,
+    'folder': folder,
+}
 """Known layouts of a data set on disk, by the name that recipes use."""
 
 
@@ -98,15 +107,20 @@ def _two_trees(root: Path, split: str, image: str, annotation: str) -> tuple[Pai
     """Pair the pictures of two trees by their stems; DataError names what has no partner."""
     images = {_key(p, image): p for p in pictures(root, 'leftImg8bit', split, image)}
     masks = {_key(p, annotation): p for p in pictures(root, 'gtFine', split, annotation)}
-    missing = [f'{root / "gtFine" / split / key}{annotation}.png'
-               for key in sorted(images.keys() - masks.keys())]
-    missing += [f'{root / "leftImg8bit" / split / key}{image}.png'
-                for key in sorted(masks.keys() - images.keys())]
+    missing = [
+        f'{root / "gtFine" / split / key}{annotation}.png'
+        for key in sorted(images.keys() - masks.keys())
+    ]
+    missing += [
+        f'{root / "leftImg8bit" / split / key}{image}.png'
+        for key in sorted(masks.keys() - images.keys())
+    ]
     if missing:
         more = len(missing) - MOST_FAULTS
         rest = [f'and {more} more'] if more > 0 else []
-        raise DataError('\n'.join(
-            [f'{len(missing)} files are missing:', *missing[:MOST_FAULTS], *rest]))
+        raise DataError(
+            '\n'.join([f'{len(missing)} files are missing:', *missing[:MOST_FAULTS], *rest])
+        )
     return tuple(Pair(images[key], masks[key]) for key in sorted(images))
 
 

@@ -68,17 +68,20 @@ class DataSet:
         if annotation.ndim != 2 or annotation.dtype != np.uint8:
             raise DataError(
                 f'{self.name}: {pair.annotation} must have one channel of 8 bits, '
-                f'it is {annotation.dtype} {annotation.shape}')
+                f'it is {annotation.dtype} {annotation.shape}'
+            )
         if annotation.shape != image.shape[:2]:
             raise DataError(
                 f'{self.name}: {pair.image} is {image.shape[1]}x{image.shape[0]} but '
-                f'{pair.annotation} is {annotation.shape[1]}x{annotation.shape[0]}')
+                f'{pair.annotation} is {annotation.shape[1]}x{annotation.shape[0]}'
+            )
         if not self.known[annotation].all():
             values = np.unique(annotation)
             raise DataError(
                 f'{self.name}: {pair.annotation} holds label id {values[~self.known[values]][0]}, '
                 f'which the label set does not know; it knows '
-                f'{", ".join(map(str, np.flatnonzero(self.known)))}')
+                f'{", ".join(map(str, np.flatnonzero(self.known)))}'
+            )
         if self.resize:
             image = pixel_formats.resize(image, self.resize)
             annotation = overlay.resize_mask(annotation, self.resize)
@@ -111,8 +114,13 @@ def hold(data: DataSet, most: int) -> DataSet:
     return HeldDataSet(**parts, held=tuple(data.read(i) for i in range(len(data.pairs))))
 
 
-def data_set(found: Found, target: LabelSet, classes: dict[str, str] | None = None,
-             weight: float = 1.0, resize: tuple[int, int] | None = None) -> DataSet:
+def data_set(
+    found: Found,
+    target: LabelSet,
+    classes: dict[str, str] | None = None,
+    weight: float = 1.0,
+    resize: tuple[int, int] | None = None,
+) -> DataSet:
     """Return what was found as training data for the classes of ``target``.
 
     ``classes``, from class names there to names in ``target``, replaces the mapping that the
@@ -138,18 +146,27 @@ def survey(sets: list[DataSet], classes: int, progress: bool = True) -> np.ndarr
     """
     counts, faults = np.zeros(classes), []
     for data in sets:
+
         def examine(index: int, data=data) -> np.ndarray | str:
             try:
                 seen = np.bincount(data.read(index)[1].ravel(), minlength=256)[:classes]
             except DataError as error:
                 return str(error)
-            return seen if seen.any() else (
-                f'{data.name}: {data.pairs[index].annotation} holds no labelled pixel')
+            return (
+                seen
+                if seen.any()
+                else (f'{data.name}: {data.pairs[index].annotation} holds no labelled pixel')
+            )
 
         # OpenCV decodes outside Python's lock, so threads read at the speed of all cores.
         with ThreadPoolExecutor() as pool:
-            for result in tqdm(pool.map(examine, range(len(data.pairs))), f'reading {data.name}',
-                               len(data.pairs), leave=False, disable=not progress):
+            for result in tqdm(
+                pool.map(examine, range(len(data.pairs))),
+                f'reading {data.name}',
+                len(data.pairs),
+                leave=False,
+                disable=not progress,
+            ):
                 if isinstance(result, str):
                     faults.append(result)
                 else:
@@ -157,6 +174,7 @@ def survey(sets: list[DataSet], classes: int, progress: bool = True) -> np.ndarr
     if faults:
         more = len(faults) - MOST_FAULTS
         rest = [f'and {more} more'] if more > 0 else []
-        raise DataError('\n'.join(
-            [f'{len(faults)} pairs are damaged:', *faults[:MOST_FAULTS], *rest]))
+        raise DataError(
+            '\n'.join([f'{len(faults)} pairs are damaged:', *faults[:MOST_FAULTS], *rest])
+        )
     return counts

@@ -38,7 +38,11 @@ FULL = 'full'
 
 
 def compare(
-        model: nn.Module, engine: Engine, data: DataSet, classes: int, size: tuple[int, int],
+    model: nn.Module,
+    engine: Engine,
+    data: DataSet,
+    classes: int,
+    size: tuple[int, int],
 ) -> tuple[float, ConfusionMatrix]:
     """Return how an exported network does beside the torch one it was made from.
 
@@ -59,8 +63,11 @@ def compare(
 
 def summary(matrix: ConfusionMatrix, names: tuple[str, ...]) -> dict:
     """Return the scores of a confusion matrix as plain values."""
-    return {'miou': matrix.miou(), 'pixel_accuracy': matrix.pixel_accuracy(),
-            'per_class': dict(zip(names, matrix.iou()))}
+    return {
+        'miou': matrix.miou(),
+        'pixel_accuracy': matrix.pixel_accuracy(),
+        'per_class': dict(zip(names, matrix.iou())),
+    }
 
 
 def size(text: str) -> tuple[int, int] | str:
@@ -70,10 +77,20 @@ def size(text: str) -> tuple[int, int] | str:
 
 def add_protocol(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how pictures go through the network."""
-    parser.add_argument('--size', type=size, metavar='HEIGHTxWIDTH',
-                        help="through the network, or full; default: the recipe's")
-    parser.add_argument('--scales', nargs='+', type=float, default=[1.0], metavar='FACTOR',
-                        help='factors of that size whose scores are averaged')
+    parser.add_argument(
+        '--size',
+        type=size,
+        metavar='HEIGHTxWIDTH',
+        help="through the network, or full; default: the recipe's",
+    )
+    parser.add_argument(
+        '--scales',
+        nargs='+',
+        type=float,
+        default=[1.0],
+        metavar='FACTOR',
+        help='factors of that size whose scores are averaged',
+    )
     parser.add_argument('--flip', action='store_true', help='average with the mirrored picture')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
 
@@ -87,8 +104,11 @@ def protocol_of(options: argparse.Namespace, used: recipe.Recipe) -> Protocol:
 def main(given: list[str] | None = None) -> None:
     """Score a checkpoint on one split of its recipe's validation data and print JSON."""
     parser = argparse.ArgumentParser(
-        prog='python -m asap_training.evaluate', description=main.__doc__, epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        prog='python -m asap_training.evaluate',
+        description=main.__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument('checkpoint', type=Path)
     add_data(parser)
     parser.add_argument('--split', default=None, help='default: the split that the recipe names')
@@ -108,15 +128,21 @@ def main(given: list[str] | None = None) -> None:
         model = checkpoint.network(saved)
         model = model.to(options.device, memory_format=torch.channels_last)
         matrix = score(model, data, len(labels), protocol)
-        result = {'data': data.name, 'frames': len(data.pairs), **asdict(protocol),
-                  'size': protocol.size or FULL,
-                  'epoch': saved.facts['epoch'], **summary(matrix, labels.names)}
+        result = {
+            'data': data.name,
+            'frames': len(data.pairs),
+            **asdict(protocol),
+            'size': protocol.size or FULL,
+            'epoch': saved.facts['epoch'],
+            **summary(matrix, labels.names),
+        }
         if options.figure:
             plots.confusion(matrix, labels.names, options.figure)
         if options.onnx:
             engine, _ = open_engine(model_file.read(options.onnx), provider='cpu')
             agreement, exported = compare(
-                model.cpu(), engine, data, len(labels), protocol.size or used.size)
+                model.cpu(), engine, data, len(labels), protocol.size or used.size
+            )
             result['onnx'] = {'agreement': agreement, **summary(exported, labels.names)}
     print(json.dumps(result, indent=2))
 

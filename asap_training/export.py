@@ -53,10 +53,20 @@ def to_onnx(model: Asap) -> onnx.ModelProto:
     # Height and width must be multiples of 32; two frames, since a size of 1 would be fixed.
     example = torch.zeros(2, 128, 192, 3, dtype=torch.uint8)
     sizes = {
-        0: Dim('batch', max=64), 1: 32 * Dim('rows', max=128), 2: 32 * Dim('columns', max=128)}
+        0: Dim('batch', max=64),
+        1: 32 * Dim('rows', max=128),
+        2: 32 * Dim('columns', max=128),
+    }
     program = torch.onnx.export(
-        deployed, (example,), dynamo=True, opset_version=OPSET, verbose=False,
-        input_names=['image'], output_names=['labels', 'confidence'], dynamic_shapes=(sizes,))
+        deployed,
+        (example,),
+        dynamo=True,
+        opset_version=OPSET,
+        verbose=False,
+        input_names=['image'],
+        output_names=['labels', 'confidence'],
+        dynamic_shapes=(sizes,),
+    )
     model_proto = program.model_proto  # made anew at every access
     forget_traces(model_proto)
     return model_proto
@@ -65,8 +75,14 @@ def to_onnx(model: Asap) -> onnx.ModelProto:
 def forget_traces(model: onnx.ModelProto) -> None:
     """Remove the exporter's stack traces, in place: they hold the exporting machine's paths."""
     graph = model.graph
-    for part in [graph, *graph.node, *graph.value_info, *graph.input, *graph.output,
-                 *graph.initializer]:
+    for part in [
+        graph,
+        *graph.node,
+        *graph.value_info,
+        *graph.input,
+        *graph.output,
+        *graph.initializer,
+    ]:
         del part.metadata_props[:]
         part.doc_string = ''
 
@@ -94,7 +110,8 @@ def halve_weights(model: onnx.ModelProto) -> None:
 def expected_mask(model: onnx.ModelProto, frame: np.ndarray) -> np.ndarray:
     """Return the label mask that ONNX Runtime's CPU provider gives for a frame."""
     session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=['CPUExecutionProvider'])
+        model.SerializeToString(), providers=['CPUExecutionProvider']
+    )
     return session.run(['labels'], {'image': frame[np.newaxis]})[0][0]
 
 
@@ -105,8 +122,9 @@ def export(model: Asap, labels: LabelSet, training: dict, path: Path) -> None:
     write(proto, labels, golden_frame.frame(), training, path)
 
 
-def write(proto: onnx.ModelProto, labels: LabelSet, frame: np.ndarray, training: dict,
-          path: Path) -> None:
+def write(
+    proto: onnx.ModelProto, labels: LabelSet, frame: np.ndarray, training: dict, path: Path
+) -> None:
     """Write a network with its metadata, whole or not at all; its folder is made where need be.
 
     ``frame``: uint8 RGB (H, W, 3), becomes the golden frame, with the mask that the network
@@ -116,7 +134,8 @@ def write(proto: onnx.ModelProto, labels: LabelSet, frame: np.ndarray, training:
     if len(np.unique(proof.mask)) < FEWEST_CLASSES:
         raise ValueError(
             'the network sees fewer than 3 classes in the golden frame, which then proves '
-            'nothing: is it trained?')
+            'nothing: is it trained?'
+        )
     entries = model_file.metadata(labels, proof, training, version())
     helper.set_model_props(proto, entries)
     onnx.checker.check_model(proto)
@@ -130,20 +149,31 @@ def write(proto: onnx.ModelProto, labels: LabelSet, frame: np.ndarray, training:
 def main(given: list[str] | None = None) -> None:
     """Export a checkpoint to ONNX, with its label set, scores and golden frame inside."""
     parser = argparse.ArgumentParser(
-        prog='python -m asap_training.export', description=main.__doc__, epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        prog='python -m asap_training.export',
+        description=main.__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument('checkpoint', type=Path)
-    parser.add_argument('--score', type=Path, action='append', default=[],
-                        help='JSON that asap_training.evaluate printed; may be given again')
+    parser.add_argument(
+        '--score',
+        type=Path,
+        action='append',
+        default=[],
+        help='JSON that asap_training.evaluate printed; may be given again',
+    )
     parser.add_argument('--out', type=Path, required=True)
     options = parser.parse_args(given)
     with fail(parser), stopped(parser):
         saved = checkpoint.load(options.checkpoint)
         used = recipe.parse(json.loads(saved.facts['recipe']))
         training = {
-            'recipe': used.name, 'epoch': saved.facts['epoch'], 'seed': saved.facts['seed'],
+            'recipe': used.name,
+            'epoch': saved.facts['epoch'],
+            'seed': saved.facts['seed'],
             'config': saved.facts['config'],
-            'scores': [json.loads(path.read_text()) for path in options.score]}
+            'scores': [json.loads(path.read_text()) for path in options.score],
+        }
         export(checkpoint.network(saved), used.label_set, training, options.out)
     size = options.out.stat().st_size / 1e6
     print(f'{options.out}: {size:.1f} MB')

@@ -27,8 +27,9 @@ def frame() -> np.ndarray:
     for x, radius in ((140, 26), (250, 22), (275, 30)):
         cv2.rectangle(image, (x - 3, horizon - 10), (x + 3, horizon + 12), (70, 55, 45), -1)
         cv2.circle(image, (x, horizon - 22), radius, (60, 95, 50), -1)
-    ground = np.array([[0, height], [0, 110], [165, horizon], [215, horizon], [width, 105],
-                       [width, height]])
+    ground = np.array(
+        [[0, height], [0, 110], [165, horizon], [215, horizon], [width, 105], [width, height]]
+    )
     cv2.fillPoly(image, [ground], (165, 160, 155))
     road = np.array([[30, height], [180, horizon], [200, horizon], [350, height]])
     cv2.fillPoly(image, [road], (95, 95, 100))

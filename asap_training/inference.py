@@ -34,8 +34,10 @@ class Protocol:
 
     def sizes(self, own: tuple[int, int]) -> list[tuple[int, int]]:
         """Return the input sizes for a picture whose own size is ``own``, multiples of 32."""
-        return [tuple(max(1, round(side * factor / STRIDE)) * STRIDE
-                      for side in self.size or own) for factor in self.scales]
+        return [
+            tuple(max(1, round(side * factor / STRIDE)) * STRIDE for side in self.size or own)
+            for factor in self.scales
+        ]
 
 
 def predict(model: nn.Module, image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -51,18 +53,25 @@ def label_mask(model: nn.Module, image: np.ndarray, protocol: Protocol) -> np.nd
     are resized back.
     """
     device = next(model.parameters()).device
-    views = [(size, mirrored) for size in protocol.sizes(image.shape[:2])
-             for mirrored in ((False, True) if protocol.flip else (False,))]
+    views = [
+        (size, mirrored)
+        for size in protocol.sizes(image.shape[:2])
+        for mirrored in ((False, True) if protocol.flip else (False,))
+    ]
     if len(views) == 1:  # no softmax: the argmax of the scores themselves
         scores = _scores(model, image, views[0][0], False, device)
     else:
-        scores = sum(functional.softmax(_scores(model, image, *view, device), 1)
-                     for view in views)
+        scores = sum(functional.softmax(_scores(model, image, *view, device), 1) for view in views)
     return scores.argmax(1)[0].to(torch.uint8).cpu().numpy()
 
 
-def _scores(model: nn.Module, image: np.ndarray, size: tuple[int, int], mirrored: bool,
-            device: torch.device) -> Tensor:
+def _scores(
+    model: nn.Module,
+    image: np.ndarray,
+    size: tuple[int, int],
+    mirrored: bool,
+    device: torch.device,
+) -> Tensor:
     """Return the class scores, (1, K, H, W) at the picture's own resolution."""
     frame = torch.from_numpy(pixel_formats.resize(image, size)).unsqueeze(0).to(device)
     pixels = normalise(frame.flip(2) if mirrored else frame)
@@ -70,8 +79,9 @@ def _scores(model: nn.Module, image: np.ndarray, size: tuple[int, int], mirrored
     return resize(scores.flip(3) if mirrored else scores, image.shape[:2])
 
 
-def score(model: nn.Module, data: DataSet, classes: int, protocol: Protocol,
-          progress: bool = True) -> ConfusionMatrix:
+def score(
+    model: nn.Module, data: DataSet, classes: int, protocol: Protocol, progress: bool = True
+) -> ConfusionMatrix:
     """Return the confusion matrix of a network over a data set at its own resolution.
 
     Of several processes each takes its share of the pictures; all return the whole.

@@ -32,7 +32,8 @@ def conv_norms(module: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
     previous = None
     for name, child in module.named_children():
         if isinstance(child, nn.BatchNorm2d) and isinstance(
-                getattr(module, previous or '', None), nn.Conv2d):
+            getattr(module, previous or '', None), nn.Conv2d
+        ):
             yield module, previous, name
         yield from conv_norms(child)
         previous = name
@@ -60,12 +61,16 @@ def from_network_file(model: Asap, path: Path, batches: Iterable[Tensor]) -> lis
             del tensors[name]
     refilled = {f'{names[norm]}.{part}' for norm, _ in norms for part in ('weight', 'bias')}
     wrong = [k for k, v in tensors.items() if k not in own or own[k].shape != v.shape]
-    missing = [k for k, _ in model.named_parameters() if k not in tensors and k not in refilled
-               and not k.startswith(NOT_NEEDED)]
+    missing = [
+        k
+        for k, _ in model.named_parameters()
+        if k not in tensors and k not in refilled and not k.startswith(NOT_NEEDED)
+    ]
     if wrong or missing:
         raise CheckpointError(
             f'{path} is of another configuration or of an older exporter: of another shape are '
-            f'{wrong[:3]}, missing are {missing[:3]}')
+            f'{wrong[:3]}, missing are {missing[:3]}'
+        )
     model.load_state_dict(tensors, strict=False)
     _restore_norms(model, norms, batches)
     return sorted({k.split('.')[0] for k in own} - {k.split('.')[0] for k in tensors})
@@ -78,14 +83,19 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # protobuf's exceptions share no public base class
         raise CheckpointError(f'{path} cannot be read as a network file: {error}') from error
     return {
-        t.name.removeprefix(PREFIX).removesuffix(HALF):
-            torch.from_numpy(numpy_helper.to_array(t).astype(np.float32))
-        for t in graph.initializer if t.name.startswith(PREFIX)}
+        t.name.removeprefix(PREFIX).removesuffix(HALF): torch.from_numpy(
+            numpy_helper.to_array(t).astype(np.float32)
+        )
+        for t in graph.initializer
+        if t.name.startswith(PREFIX)
+    }
 
 
 @torch.no_grad()
 def _restore_norms(
-        model: Asap, norms: list[tuple[nn.BatchNorm2d, Tensor]], batches: Iterable[Tensor],
+    model: Asap,
+    norms: list[tuple[nn.BatchNorm2d, Tensor]],
+    batches: Iterable[Tensor],
 ) -> None:
     """Give each batch norm its convolution's statistics, the network's output unchanged.
 
@@ -101,8 +111,11 @@ def _restore_norms(
     def note(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         x = inputs[0].double()
         pixels, total, squares = sums[norm]
-        sums[norm] = (pixels + x.numel() // x.shape[1], total + x.sum((0, 2, 3)),
-                      squares + x.square().sum((0, 2, 3)))
+        sums[norm] = (
+            pixels + x.numel() // x.shape[1],
+            total + x.sum((0, 2, 3)),
+            squares + x.square().sum((0, 2, 3)),
+        )
 
     hooks = [norm.register_forward_pre_hook(note) for norm, _ in norms]
     device = next(model.parameters()).device
@@ -112,7 +125,8 @@ def _restore_norms(
         hook.remove()
     for norm, offset in norms:
         pixels, total, squares = (
-            distributed.total(torch.as_tensor(part, device=device)) for part in sums[norm])
+            distributed.total(torch.as_tensor(part, device=device)) for part in sums[norm]
+        )
         mean = total / pixels
         variance = (squares / pixels - mean.square()).clamp_min(0.0)
         norm.running_mean.copy_(mean)

@@ -39,12 +39,14 @@ class LossGuard:
         if torch.isfinite(loss):
             return value
         path = self.out / f'bad_batch_{distributed.rank()}.safetensors'
-        checkpoint.save(path, Checkpoint(
-            {'frames': frames, 'targets': targets}, facts | {'loss': str(value)}))
+        checkpoint.save(
+            path, Checkpoint({'frames': frames, 'targets': targets}, facts | {'loss': str(value)})
+        )
         raise NotFinite(
             f'the loss is {value} in epoch {facts["epoch"] + 1}, step {facts["step"]}: the batch '
             f'is in {path}, the last sound state in last.safetensors; lower the learning rate, or '
-            f'clip the gradient')
+            f'clip the gradient'
+        )
 
 
 class Interruption:
@@ -56,8 +58,9 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         """Take over both signals."""
-        self._before = {number: signal.signal(number, self._note)
-                        for number in (signal.SIGINT, signal.SIGTERM)}
+        self._before = {
+            number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)
+        }
         return self
 
     def __exit__(self, *exception) -> None:

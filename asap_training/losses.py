@@ -41,7 +41,8 @@ class LossConfig:
 
 
 def ohem_cross_entropy(
-        scores: Tensor, target: Tensor, weight: Tensor | None, config: LossConfig) -> Tensor:
+    scores: Tensor, target: Tensor, weight: Tensor | None, config: LossConfig
+) -> Tensor:
     """Mean cross-entropy over the hard pixels (online hard example mining).
 
     ``scores``: (N, K, H, W); ``target``: int64 (N, H, W), 255 ignored; ``weight``: (K,) or None.
@@ -80,9 +81,9 @@ def hardest(losses: Tensor, count: int) -> Tensor:
     above, equal = (values > least).sum(), (values == least).sum()
     # Of losses equal to the least one, as many as are wanted, the first processes' first.
     wanted = count - distributed.total(above)
-    before = distributed.gathered(equal[None])[:distributed.rank()].sum()
+    before = distributed.gathered(equal[None])[: distributed.rank()].sum()
     taken = (wanted - before).clamp_min(0).minimum(equal)
-    return own.indices[:above + taken]
+    return own.indices[: above + taken]
 
 
 def soft_jaccard(scores: Tensor, target: Tensor) -> Tensor:
@@ -108,14 +109,15 @@ def soft_jaccard(scores: Tensor, target: Tensor) -> Tensor:
 
 
 def total_loss(
-        scores: ClassScores, target: Tensor, weight: Tensor | None, config: LossConfig) -> Tensor:
+    scores: ClassScores, target: Tensor, weight: Tensor | None, config: LossConfig
+) -> Tensor:
     """L = L_pred + alpha L_aux1 + beta L_aux2, every head's scores resized to its target."""
     main = resize(scores.main.float(), target.shape[-2:])
     loss = ohem_cross_entropy(main, target, weight, config)
     if config.jaccard:
         loss = loss + config.jaccard * soft_jaccard(main, target)
     step = config.auxiliary_stride
-    coarse = target[:, step // 2::step, step // 2::step]
+    coarse = target[:, step // 2 :: step, step // 2 :: step]
     for share, head in ((config.alpha, scores.aux3), (config.beta, scores.aux4)):
         if share:
             resized = resize(head.float(), coarse.shape[-2:])

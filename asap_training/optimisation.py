@@ -27,11 +27,17 @@ def optimiser(model: Asap, settings: Optimisation) -> torch.optim.SGD:
     for name, parameter in model.named_parameters():
         key = (name.startswith('trunk.'), parameter.ndim > 1)
         groups.setdefault(key, []).append(parameter)
-    return torch.optim.SGD([
-        {'params': parameters,
-         'lr': settings.rate * (settings.trunk_factor if trunk else 1.0),
-         'weight_decay': settings.weight_decay if decayed else 0.0}
-        for (trunk, decayed), parameters in groups.items()], momentum=settings.momentum)
+    return torch.optim.SGD(
+        [
+            {
+                'params': parameters,
+                'lr': settings.rate * (settings.trunk_factor if trunk else 1.0),
+                'weight_decay': settings.weight_decay if decayed else 0.0,
+            }
+            for (trunk, decayed), parameters in groups.items()
+        ],
+        momentum=settings.momentum,
+    )
 
 
 class Average:

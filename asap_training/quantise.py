@@ -98,9 +98,15 @@ def quantise(model: onnx.ModelProto, frames: Iterable[np.ndarray]) -> onnx.Model
         # Sizes are open, which symbolic shape inference does not follow through every node.
         quant_pre_process(str(plain), str(ready), skip_symbolic_shape=True)
         quantize_static(
-            str(ready), str(done), _Frames(frames), quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=OPERATORS, per_channel=True,
-            activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
+            str(ready),
+            str(done),
+            _Frames(frames),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=OPERATORS,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
         return onnx.load(done)
 
 
@@ -111,13 +117,26 @@ def main(given: list[str] | None = None) -> None:
     labels. The scores that the file carries are not taken over: they are the old network's.
     """
     parser = argparse.ArgumentParser(
-        prog='python -m asap_training.quantise', description=main.__doc__, epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        prog='python -m asap_training.quantise',
+        description=main.__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument('model', type=Path, help='an exported network (.onnx)')
-    parser.add_argument('--pictures', type=folder, required=True, metavar='FOLDER',
-                        help=f'pictures of the camera, also in folders below; {FRAMES} are used')
-    parser.add_argument('--size', type=resolution, default=(512, 1024), metavar='HEIGHTxWIDTH',
-                        help='through the network; default: 512x1024')
+    parser.add_argument(
+        '--pictures',
+        type=folder,
+        required=True,
+        metavar='FOLDER',
+        help=f'pictures of the camera, also in folders below; {FRAMES} are used',
+    )
+    parser.add_argument(
+        '--size',
+        type=resolution,
+        default=(512, 1024),
+        metavar='HEIGHTxWIDTH',
+        help='through the network; default: 512x1024',
+    )
     parser.add_argument('--out', type=Path, required=True)
     options = parser.parse_args(given)
     with fail(parser), stopped(parser):
@@ -134,11 +153,14 @@ def main(given: list[str] | None = None) -> None:
         training = model.training | {'precision': 'int8', 'scores': []}
         export.write(proto, model.labels, model.golden.frame, training, options.out)
         float_engine, int8_engine = (
-            open_engine(file, provider='cpu')[0] for file in (model, model_file.read(options.out)))
+            open_engine(file, provider='cpu')[0] for file in (model, model_file.read(options.out))
+        )
         alike = compare(int8_engine, float_engine, frames)['mean']
     size = options.out.stat().st_size / 1e6
-    print(f'{options.out}: {size:.1f} MB; labels {100 * alike:.2f} % of '
-          f'the pixels of {len(frames)} pictures as {options.model.name} does')
+    print(
+        f'{options.out}: {size:.1f} MB; labels {100 * alike:.2f} % of '
+        f'the pixels of {len(frames)} pictures as {options.model.name} does'
+    )
 
 
 if __name__ == '__main__':

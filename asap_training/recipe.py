@@ -53,7 +53,8 @@ class DataSource:
         """Raise RecipeError for an unknown layout or a weight that draws nothing."""
         if self.layout not in dataset_layouts.LAYOUTS:
             raise RecipeError(
-                f'layout {self.layout!r} is unknown; known are {", ".join(dataset_layouts.LAYOUTS)}')
+                f'layout {self.layout!r} is unknown; known are {", ".join(dataset_layouts.LAYOUTS)}'
+            )
         if not self.weight > 0:
             raise RecipeError(f'weight {self.weight} of {self.data}: must be above 0')
 
@@ -61,14 +62,19 @@ class DataSource:
         """Return the data set below ``roots[data]``; RecipeError where no folder was given."""
         if self.data not in roots:
             raise RecipeError(
-                f'the recipe needs the data set {self.data!r}: add --data {self.data}=FOLDER')
+                f'the recipe needs the data set {self.data!r}: add --data {self.data}=FOLDER'
+            )
         found = dataset_layouts.LAYOUTS[self.layout](roots[self.data], self.split)
-        used = tuple(pair for pair in found.pairs if not any(
-            fnmatch(pair.image.stem, pattern) for pattern in self.exclude))
+        used = tuple(
+            pair
+            for pair in found.pairs
+            if not any(fnmatch(pair.image.stem, pattern) for pattern in self.exclude)
+        )
         if not used:
             raise DataError(f'{found.name}: every picture is excluded by {self.exclude}')
         return datasets.data_set(
-            replace(found, pairs=used), target, self.classes, self.weight, self.resize)
+            replace(found, pairs=used), target, self.classes, self.weight, self.resize
+        )
 
 
 @dataclass(frozen=True)
@@ -108,9 +114,16 @@ class Optimisation:
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise RecipeError(
-                    f'{name} {getattr(self, name)!r} is unknown; known are {", ".join(known)}')
-        for name, least in (('epochs', 1), ('passes', 1), ('batch', 1), ('rate', 0),
-                            ('warm_up', 0), ('clip', 0)):
+                    f'{name} {getattr(self, name)!r} is unknown; known are {", ".join(known)}'
+                )
+        for name, least in (
+            ('epochs', 1),
+            ('passes', 1),
+            ('batch', 1),
+            ('rate', 0),
+            ('warm_up', 0),
+            ('clip', 0),
+        ):
             if getattr(self, name) < least:
                 raise RecipeError(f'{name} {getattr(self, name)}: must be at least {least}')
 
@@ -145,7 +158,8 @@ class Recipe:
         for name, size in (('size', self.size), ('augmentation.crop', self.augmentation.crop)):
             if len(size) != 2 or any(side < 1 or side % 32 for side in size):
                 raise RecipeError(
-                    f'{name} {size}: height and width must be positive multiples of 32')
+                    f'{name} {size}: height and width must be positive multiples of 32'
+                )
 
     @property
     def label_set(self) -> LabelSet:
@@ -161,18 +175,20 @@ def parse(document: dict) -> Recipe:
     """Return the recipe that a document states; RecipeError names what does not belong."""
     try:
         parts = dict(document)
-        for name, kind, form in (('train', list, 'a list of sources'),
-                                 ('network', dict, 'entries of the form name: value')):
+        for name, kind, form in (
+            ('train', list, 'a list of sources'),
+            ('network', dict, 'entries of the form name: value'),
+        ):
             if not isinstance(parts[name], kind):
                 raise RecipeError(f'{name} is {parts[name]!r}: must be {form}')
         classes = {'classes': len(label_sets.load(parts['labels']))}
         parts['network'] = _build(AsapConfig, classes | parts['network'], 'network')
         parts['train'] = [
-            _build(DataSource, source, f'train[{k}]') for k, source in enumerate(parts['train'])]
+            _build(DataSource, source, f'train[{k}]') for k, source in enumerate(parts['train'])
+        ]
         parts['validation'] = _build(DataSource, parts['validation'], 'validation')
         parts['augmentation'] = _build(Augmentation, parts['augmentation'], 'augmentation')
-        parts['optimisation'] = _build(
-            Optimisation, parts.get('optimisation', {}), 'optimisation')
+        parts['optimisation'] = _build(Optimisation, parts.get('optimisation', {}), 'optimisation')
         parts['loss'] = _build(LossConfig, parts.get('loss', {}), 'loss')
         return _build(Recipe, parts, 'the recipe')
     except KeyError as error:
@@ -186,17 +202,24 @@ def _build(kind: type, values: dict, where: str):
         raise RecipeError(f'{where} is {values!r}: must be entries of the form name: value')
     known = {f.name: f for f in fields(kind)}
     if unknown := values.keys() - known.keys():
-        raise RecipeError(f'{where}: unknown entries {", ".join(sorted(map(str, unknown)))}; '
-                          f'known are {", ".join(known)}')
-    missing = [f.name for f in known.values() if f.name not in values
-               and f.default is MISSING and f.default_factory is MISSING]
+        raise RecipeError(
+            f'{where}: unknown entries {", ".join(sorted(map(str, unknown)))}; '
+            f'known are {", ".join(known)}'
+        )
+    missing = [
+        f.name
+        for f in known.values()
+        if f.name not in values and f.default is MISSING and f.default_factory is MISSING
+    ]
     if missing:
         raise RecipeError(f'{where} lacks the entries {", ".join(missing)}')
     types = get_type_hints(kind)
     for name, value in values.items():
         if not _fits(value, types[name]):
-            raise RecipeError(f'{where}: {name} is {value!r}, must be {known[name].type}'
-                              + _hint(value, types[name]))
+            raise RecipeError(
+                f'{where}: {name} is {value!r}, must be {known[name].type}'
+                + _hint(value, types[name])
+            )
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
@@ -212,7 +235,8 @@ def _fits(value: object, kind: type) -> bool:
         return len(value) == len(wanted) and all(map(_fits, value, wanted))
     if origin is dict:
         return isinstance(value, dict) and all(
-            _fits(k, inner[0]) and _fits(v, inner[1]) for k, v in value.items())
+            _fits(k, inner[0]) and _fits(v, inner[1]) for k, v in value.items()
+        )
     if isinstance(value, bool):
         return kind is bool
     if issubclass(kind, Enum):  # which words it takes, its owner says
@@ -243,9 +267,11 @@ def change(chosen: Recipe, changes: dict) -> Recipe:
 def differences(first: Recipe, second: Recipe) -> list[str]:
     """Return what is not alike, as ``optimisation.epochs is 8 there and 2 here``."""
     flat = [_flat(json.loads(r.to_json())) for r in (first, second)]
-    return [f'{name} is {flat[0].get(name)} there and {flat[1].get(name)} here'
-            for name in sorted(flat[0].keys() | flat[1].keys())
-            if flat[0].get(name) != flat[1].get(name)]
+    return [
+        f'{name} is {flat[0].get(name)} there and {flat[1].get(name)} here'
+        for name in sorted(flat[0].keys() | flat[1].keys())
+        if flat[0].get(name) != flat[1].get(name)
+    ]
 
 
 def _flat(document: dict, prefix: str = '') -> dict:

@@ -32,8 +32,11 @@ def main(given: list[str] | None = None) -> None:
     there already are left, so that a broken run goes on.
     """
     parser = argparse.ArgumentParser(
-        prog='python -m asap_training.submit', description=main.__doc__, epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        prog='python -m asap_training.submit',
+        description=main.__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument('checkpoint', type=Path)
     parser.add_argument('cityscapes', type=Path, help='the folder with leftImg8bit/')
     parser.add_argument('--split', default='test')
@@ -45,15 +48,18 @@ def main(given: list[str] | None = None) -> None:
         used = recipe.parse(json.loads(saved.facts['recipe']))
         cityscapes = label_sets.load('cityscapes')
         if used.label_set.names != cityscapes.names:
-            raise ValueError(f'{options.checkpoint} is a network for the classes of '
-                             f'{used.label_set.name}: the server wants those of cityscapes')
+            raise ValueError(
+                f'{options.checkpoint} is a network for the classes of '
+                f'{used.label_set.name}: the server wants those of cityscapes'
+            )
         model = checkpoint.network(saved)
         model = model.to(options.device, memory_format=torch.channels_last)
         protocol = protocol_of(options, used)
         found = dataset_layouts.pictures(options.cityscapes, 'leftImg8bit', options.split, ENDING)
         for path in tqdm(found, 'masks', unit='picture'):
-            target = (options.out / path.parent.name
-                      / f'{path.stem.removesuffix(ENDING)}_labelIds.png')
+            target = (
+                options.out / path.parent.name / f'{path.stem.removesuffix(ENDING)}_labelIds.png'
+            )
             if target.is_file():
                 continue
             pixels = cv2.cvtColor(files.read(path), cv2.COLOR_BGR2RGB)

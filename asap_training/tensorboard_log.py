@@ -24,7 +24,8 @@ class Curves:
         """Open it; ``steps``: of an epoch. What a broken run wrote past its checkpoint goes."""
         self.run, self.steps = run, steps
         self.writer = SummaryWriter(
-            str(out / 'tensorboard'), purge_step=run.epoch * steps + run.step)
+            str(out / 'tensorboard'), purge_step=run.epoch * steps + run.step
+        )
 
     def loss(self, value: float) -> None:
         """Note the loss of a step and the rate it was made with."""
@@ -47,8 +48,11 @@ class Curves:
             mask = inference.predict(self.run.average.model, image, self.run.recipe.size)
             both = [overlay.blend(image, m, labels, OPACITY) for m in (mask, truth)]
             self.writer.add_image(
-                f'{validation.pairs[index].image.stem}/predicted_labelled', np.hstack(both), at,
-                dataformats='HWC')
+                f'{validation.pairs[index].image.stem}/predicted_labelled',
+                np.hstack(both),
+                at,
+                dataformats='HWC',
+            )
         self.writer.flush()
 
     def close(self) -> None:

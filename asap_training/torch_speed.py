@@ -88,8 +88,9 @@ def measure(run: Callable[[], object], repeats: int, device: str) -> dict[str, f
     return percentiles(times)
 
 
-def measure_model(name: str, size: tuple[int, int], batch: int, repeats: int, device: str,
-                  compiled: bool) -> dict:
+def measure_model(
+    name: str, size: tuple[int, int], batch: int, repeats: int, device: str, compiled: bool
+) -> dict:
     """Return the times of one model in every mode, and of eager from host to host."""
     config = AsapConfig.from_dict(model_file.read(model_file.locate(name)).training['config'])
     torch.manual_seed(0)
@@ -103,40 +104,54 @@ def measure_model(name: str, size: tuple[int, int], batch: int, repeats: int, de
         found['device_ms'][mode] = measure(lambda f=function: f(frames), repeats, device)
         if device == 'cuda':
             found['device_ms'][f'{mode}_graph'] = measure(
-                as_graph(function, frames), repeats, device)
+                as_graph(function, frames), repeats, device
+            )
     found['host_to_host_ms'] = measure(
         lambda: [result.cpu() for result in call(host.to(device, non_blocking=True))],
-        repeats, device)
+        repeats,
+        device,
+    )
     return found
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Time shipped networks in torch and print JSON."""
     parser = argparse.ArgumentParser(
-        prog='python -m asap_training.torch_speed', description=main.__doc__,
-        epilog='example: python -m asap_training.torch_speed --batch 1 --batch 8 > torch.json')
+        prog='python -m asap_training.torch_speed',
+        description=main.__doc__,
+        epilog='example: python -m asap_training.torch_speed --batch 1 --batch 8 > torch.json',
+    )
     parser.add_argument('--model', action='append', help='default: every shipped model')
     parser.add_argument('--size', type=resolution, default=(512, 1024), metavar='HEIGHTxWIDTH')
     parser.add_argument('--batch', action='append', type=int, help='default: 1, 4 and 8')
     parser.add_argument('--frames', type=int, default=300, help='measured calls (default 300)')
     parser.add_argument('--device', choices=('cuda', 'cpu'), default='cuda')
-    parser.add_argument('--no-compile', dest='compiled', action='store_false',
-                        help='leave torch.compile out: it takes a C++ compiler and minutes')
+    parser.add_argument(
+        '--no-compile',
+        dest='compiled',
+        action='store_false',
+        help='leave torch.compile out: it takes a C++ compiler and minutes',
+    )
     options = parser.parse_args(arguments)
     if options.frames < 1 or min(options.batch or [1]) < 1:
         parser.error('--frames and --batch must be at least 1')
     if options.device == 'cuda' and not torch.cuda.is_available():
-        parser.exit(1, f'{parser.prog}: torch {torch.__version__} finds no GPU; --device cpu '
-                       'times the CPU\n')
+        parser.exit(
+            1,
+            f'{parser.prog}: torch {torch.__version__} finds no GPU; --device cpu times the CPU\n',
+        )
     with fail(parser):
         results = [
-            measure_model(name, options.size, batch, options.frames, options.device,
-                          options.compiled)
+            measure_model(
+                name, options.size, batch, options.frames, options.device, options.compiled
+            )
             for name in options.model or model_file.shipped()
-            for batch in options.batch or (1, 4, 8)]
+            for batch in options.batch or (1, 4, 8)
+        ]
     device = torch.cuda.get_device_name() if options.device == 'cuda' else 'cpu'
-    json.dump({'device': device, 'torch': torch.__version__, 'results': results}, sys.stdout,
-              indent=2)
+    json.dump(
+        {'device': device, 'torch': torch.__version__, 'results': results}, sys.stdout, indent=2
+    )
     print()
 
 

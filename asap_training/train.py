@@ -45,7 +45,7 @@ EXAMPLES = """examples:
 
 CALIBRATION = 16
 """Batches that give the batch norms their statistics where a network file is the start."""
-VALIDATION_IN_MEMORY = 2 ** 30
+VALIDATION_IN_MEMORY = 2**30
 """Bytes of validation data up to which it is decoded once and not after every epoch."""
 
 
@@ -74,8 +74,13 @@ def train(job: TrainingJob) -> bool:
     run, epochs = job.run, job.run.recipe.optimisation.epochs
     curves = Curves(job.out, run, job.steps) if job.first else None
     done = run.epoch * job.steps + run.step
-    bar = tqdm(total=epochs * job.steps, initial=done, unit='step', dynamic_ncols=True,
-               disable=not job.first)
+    bar = tqdm(
+        total=epochs * job.steps,
+        initial=done,
+        unit='step',
+        dynamic_ncols=True,
+        disable=not job.first,
+    )
     try:
         with Interruption(run.device) as interruption:
             while run.epoch < epochs:
@@ -97,7 +102,9 @@ def train(job: TrainingJob) -> bool:
     return True
 
 
-def train_epoch(job: TrainingJob, interruption: Interruption, bar: tqdm, curves: Curves | None) -> bool:
+def train_epoch(
+    job: TrainingJob, interruption: Interruption, bar: tqdm, curves: Curves | None
+) -> bool:
     """Train to the end of the epoch in work; False where the user asked to stop before it."""
     run, guard = job.run, LossGuard(job.out)
     run.model.train()
@@ -121,19 +128,28 @@ def train_epoch(job: TrainingJob, interruption: Interruption, bar: tqdm, curves:
     return True
 
 
-def finish_epoch(job: TrainingJob, images_per_second: float, start: float, bar: tqdm,
-                 curves: Curves | None) -> None:
+def finish_epoch(
+    job: TrainingJob, images_per_second: float, start: float, bar: tqdm, curves: Curves | None
+) -> None:
     """Score the averaged weights and put down what the epoch came to."""
     run = job.run
     loss = run.finish_epoch()
     matrix = inference.score(
-        run.average.model, job.validation, run.recipe.network.classes, Protocol(run.recipe.size),
-        progress=job.first)
+        run.average.model,
+        job.validation,
+        run.recipe.network.classes,
+        Protocol(run.recipe.size),
+        progress=job.first,
+    )
     miou = matrix.miou() or 0.0
     best = max((entry['miou'] for entry in run.history), default=-1.0)
-    entry = {'epoch': run.epoch, 'loss': loss, 'miou': miou,
-             'seconds': round(time.monotonic() - start, 1),
-             'images_per_second': images_per_second}
+    entry = {
+        'epoch': run.epoch,
+        'loss': loss,
+        'miou': miou,
+        'seconds': round(time.monotonic() - start, 1),
+        'images_per_second': images_per_second,
+    }
     run.history.append(entry)
     if not job.first:
         return
@@ -142,9 +158,11 @@ def finish_epoch(job: TrainingJob, images_per_second: float, start: float, bar: 
         checkpoint.save(job.out / 'best.safetensors', run.best())
     checkpoint.save(job.out / 'last.safetensors', run.checkpoint())
     curves.epoch(entry, matrix, job.validation)
-    bar.write(f'epoch {run.epoch}/{run.recipe.optimisation.epochs}  loss {loss:.3f}  '
-              f'val mIoU {miou:.4f} (best {max(best, miou):.4f})  {entry["seconds"]:.0f} s, '
-              f'{images_per_second:.1f} images/s')
+    bar.write(
+        f'epoch {run.epoch}/{run.recipe.optimisation.epochs}  loss {loss:.3f}  '
+        f'val mIoU {miou:.4f} (best {max(best, miou):.4f})  {entry["seconds"]:.0f} s, '
+        f'{images_per_second:.1f} images/s'
+    )
 
 
 def prepare(options: argparse.Namespace, chosen: Recipe, device: torch.device) -> TrainingJob:
@@ -157,17 +175,24 @@ def prepare(options: argparse.Namespace, chosen: Recipe, device: torch.device) -
     distributed.once(lambda: datasets.survey([validation], classes), device)
     run = TrainingRun(chosen, pixels, options.seed, device)
     validation = datasets.hold(validation, VALIDATION_IN_MEMORY)
-    order = Order([replace(data, weight=data.weight * chosen.optimisation.passes)
-                   for data in sets], chosen.optimisation.batch, options.seed)
+    order = Order(
+        [replace(data, weight=data.weight * chosen.optimisation.passes) for data in sets],
+        chosen.optimisation.batch,
+        options.seed,
+    )
     resident = options.resident == 'yes' or (
-        options.resident == 'auto' and data_loading.fits(sets, device))
+        options.resident == 'auto' and data_loading.fits(sets, device)
+    )
     if resident:
         batches = data_loading.Resident(order, chosen.augmentation, device, progress=first)
     else:
         workers = options.workers
         batches = data_loading.Read(
-            order, chosen.augmentation,
-            data_loading.default_workers(device) if workers is None else workers, device)
+            order,
+            chosen.augmentation,
+            data_loading.default_workers(device) if workers is None else workers,
+            device,
+        )
     last = options.out / 'last.safetensors'
     if last.is_file():
         run.restore(checkpoint.load(last))
@@ -188,35 +213,52 @@ def prepare(options: argparse.Namespace, chosen: Recipe, device: torch.device) -
 def main(given: list[str] | None = None) -> None:
     """Train a network by a recipe, going on where an earlier run in the same folder stopped."""
     parser = argparse.ArgumentParser(
-        prog='python -m asap_training.train', description=main.__doc__, epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        prog='python -m asap_training.train',
+        description=main.__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument('recipe', help='a packaged recipe by name, or a YAML file')
     add_data(parser)
     parser.add_argument('--out', type=Path, required=True, help='folder of the run')
     begin = parser.add_mutually_exclusive_group()
     begin.add_argument('--trunk', type=Path, help="safetensors of the trunk's ImageNet weights")
     begin.add_argument(
-        '--start', type=Path,
-        help='checkpoint, or exported network (.onnx), whose weights are the start')
+        '--start',
+        type=Path,
+        help='checkpoint, or exported network (.onnx), whose weights are the start',
+    )
     parser.add_argument('--epochs', type=int, help="instead of the recipe's")
-    parser.add_argument('--precision', choices=recipe.CHOICES['precision'],
-                        help="instead of the recipe's")
+    parser.add_argument(
+        '--precision', choices=recipe.CHOICES['precision'], help="instead of the recipe's"
+    )
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--workers', type=int,
-                        help='processes that read pictures; 1 on a CPU, else one a core')
-    parser.add_argument('--resident', choices=('auto', 'yes', 'no'), default='auto',
-                        help='keep all pictures on the device; auto: on a GPU they fit into')
+    parser.add_argument(
+        '--workers', type=int, help='processes that read pictures; 1 on a CPU, else one a core'
+    )
+    parser.add_argument(
+        '--resident',
+        choices=('auto', 'yes', 'no'),
+        default='auto',
+        help='keep all pictures on the device; auto: on a GPU they fit into',
+    )
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     options = parser.parse_args(given)
     with fail(parser, NotFinite), stopped(parser), distributed.group(options.device) as device:
         chosen = recipe.load(options.recipe)
-        instead = {name: getattr(options, name) for name in ('epochs', 'precision')
-                   if getattr(options, name) is not None}
+        instead = {
+            name: getattr(options, name)
+            for name in ('epochs', 'precision')
+            if getattr(options, name) is not None
+        }
         chosen = replace(chosen, optimisation=replace(chosen.optimisation, **instead))
         torch.backends.cudnn.benchmark = True
         if not train(prepare(options, chosen, device)):
-            parser.exit(130, f'stopped; {options.out / "last.safetensors"} holds every finished '
-                             'step: call again to go on\n')
+            parser.exit(
+                130,
+                f'stopped; {options.out / "last.safetensors"} holds every finished '
+                'step: call again to go on\n',
+            )
 
 
 if __name__ == '__main__':

@@ -62,8 +62,11 @@ class TrainingRun:
         self.objective: nn.Module = Objective(self.model, weights, chosen)
         if distributed.world() > 1:
             self.objective = DistributedDataParallel(
-                self.objective, broadcast_buffers=False, gradient_as_bucket_view=True,
-                find_unused_parameters=not (chosen.loss.alpha and chosen.loss.beta))
+                self.objective,
+                broadcast_buffers=False,
+                gradient_as_bucket_view=True,
+                find_unused_parameters=not (chosen.loss.alpha and chosen.loss.beta),
+            )
         self.epoch, self.step, self.losses = 0, 0, 0.0
         self.history: list[dict] = []
 
@@ -119,9 +122,13 @@ class TrainingRun:
         tensors |= self.best().tensors
         tensors |= {
             f'momentum/{names[id(p)]}': state['momentum_buffer']
-            for p, state in self.optimiser.state.items()}
-        return Checkpoint(tensors, self.facts() | {
-            'step': self.step, 'losses': self.losses, 'scaler': self.scaler.state_dict()})
+            for p, state in self.optimiser.state.items()
+        }
+        return Checkpoint(
+            tensors,
+            self.facts()
+            | {'step': self.step, 'losses': self.losses, 'scaler': self.scaler.state_dict()},
+        )
 
     def best(self) -> Checkpoint:
         """Return the averaged weights alone: what is scored, exported and fine-tuned."""
@@ -130,8 +137,13 @@ class TrainingRun:
 
     def facts(self) -> dict:
         """Return what a checkpoint says of itself."""
-        return {'config': self.recipe.network.to_dict(), 'recipe': self.recipe.to_json(),
-                'seed': self.seed, 'epoch': self.epoch, 'history': self.history}
+        return {
+            'config': self.recipe.network.to_dict(),
+            'recipe': self.recipe.to_json(),
+            'seed': self.seed,
+            'epoch': self.epoch,
+            'history': self.history,
+        }
 
     def restore(self, saved: Checkpoint) -> None:
         """Go on from a checkpoint of the same recipe and seed; CheckpointError otherwise."""
@@ -143,7 +155,8 @@ class TrainingRun:
         if other:
             raise CheckpointError(
                 'the checkpoint is of another recipe or seed: choose another --out, or remove '
-                f'it; {"; ".join(other)}')
+                f'it; {"; ".join(other)}'
+            )
         checkpoint.load_weights(self.model, saved.part('model'))
         checkpoint.load_weights(self.average.model, saved.part('average'))
         momentum = saved.part('momentum')

@@ -48,8 +48,11 @@ OWN = (
 PASSED_ON = (
     ('model', '', 'a shipped model by name, or an ONNX file; empty: as the params file says'),
     ('engine', '', 'auto, tensorrt, tensorrt_rtx or onnxruntime; empty: as the params file says'),
-    ('params_file', PathJoinSubstitution([SHARE, 'config', 'segmenter.param.yaml']),
-     'parameters of the segmenter'),
+    (
+        'params_file',
+        PathJoinSubstitution([SHARE, 'config', 'segmenter.param.yaml']),
+        'parameters of the segmenter',
+    ),
     ('rviz', 'false', 'true: start RViz with the segmenter view'),
 )
 
@@ -59,31 +62,62 @@ def play(context):
     given = {name: LaunchConfiguration(name).perform(context) for name, *_ in OWN}
     bag_path = str(Path(given['bag']).expanduser())
     with Bag(bag_path) as bag:
-        drive = topics.find(bag, topics.TopicNames(
-            given['image_topic'], given['reference_topic'], '', given['odometry_topic'],
-            given['road_topic'], given['free_space_topic']))
+        drive = topics.find(
+            bag,
+            topics.TopicNames(
+                given['image_topic'],
+                given['reference_topic'],
+                '',
+                given['odometry_topic'],
+                given['road_topic'],
+                given['free_space_topic'],
+            ),
+        )
     segmenter = IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(PathJoinSubstitution(
-            [SHARE, 'launch', 'segment.launch.py'])),
+        PythonLaunchDescriptionSource(
+            PathJoinSubstitution([SHARE, 'launch', 'segment.launch.py'])
+        ),
         launch_arguments={
             **{name: LaunchConfiguration(name) for name, *_ in PASSED_ON},
             'image_topic': drive.image_name,
             'camera_info_topic': drive.camera_info_name,
             'odometry_topic': drive.odometry.name if drive.odometry else '/odom',
             'compressed': str(drive.image.compressed).lower(),
-            'use_sim_time': 'true', 'autostart': 'true', 'namespace': ''}.items())
+            'use_sim_time': 'true',
+            'autostart': 'true',
+            'namespace': '',
+        }.items(),
+    )
     replay = Node(
-        package='asap_ros', executable='replay', name='replay', output='screen',
+        package='asap_ros',
+        executable='replay',
+        name='replay',
+        output='screen',
         # After Ctrl-C it scores and writes what there is.
-        sigterm_timeout='60', sigkill_timeout='30',
-        parameters=[{
-            'bag': bag_path, 'out': given['out'], 'lockstep': given['lockstep'] == 'true',
-            'rate': float(given['rate']), 'image_topic': given['image_topic'],
-            **{name: given[name] for name in (
-                'reference_topic', 'reference_labels', 'odometry_topic', 'road_topic',
-                'free_space_topic')},
-            'params_file': LaunchConfiguration('params_file').perform(context),
-            'record_all': given['record_all'] == 'true'}])
+        sigterm_timeout='60',
+        sigkill_timeout='30',
+        parameters=[
+            {
+                'bag': bag_path,
+                'out': given['out'],
+                'lockstep': given['lockstep'] == 'true',
+                'rate': float(given['rate']),
+                'image_topic': given['image_topic'],
+                **{
+                    name: given[name]
+                    for name in (
+                        'reference_topic',
+                        'reference_labels',
+                        'odometry_topic',
+                        'road_topic',
+                        'free_space_topic',
+                    )
+                },
+                'params_file': LaunchConfiguration('params_file').perform(context),
+                'record_all': given['record_all'] == 'true',
+            }
+        ],
+    )
     return [
         RegisterEventHandler(OnProcessExit(target_action=replay, on_exit=end)),
         segmenter,
@@ -105,8 +139,12 @@ def fail(_context, reason):
 
 def generate_launch_description():
     """Return the launch description."""
-    arguments = [DeclareLaunchArgument(name, default_value=default, description=description)
-                 for name, default, description in (*OWN, *PASSED_ON)]
-    profiles = [SetEnvironmentVariable(name, value)
-                for name, value in profile_variables(os.environ).items()]
+    arguments = [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, default, description in (*OWN, *PASSED_ON)
+    ]
+    profiles = [
+        SetEnvironmentVariable(name, value)
+        for name, value in profile_variables(os.environ).items()
+    ]
     return LaunchDescription([*arguments, *profiles, OpaqueFunction(function=play)])

@@ -33,8 +33,11 @@ ARGUMENTS = (
     ('odometry_topic', '/odom', 'the velocity of the vehicle, for the road from frame to frame'),
     ('compressed', '', 'true: subscribe to IMAGE_TOPIC/compressed; empty: as the params file'),
     ('namespace', '', 'namespace of the node, one per camera'),
-    ('params_file', PathJoinSubstitution([SHARE, 'config', 'segmenter.param.yaml']),
-     'parameters of the node'),
+    (
+        'params_file',
+        PathJoinSubstitution([SHARE, 'config', 'segmenter.param.yaml']),
+        'parameters of the node',
+    ),
     ('use_sim_time', 'false', 'true: time comes from /clock, as when a bag is replayed'),
     ('autostart', 'true', 'true: configure and activate the node at once'),
     ('rviz', 'false', 'true: start RViz with the segmenter view'),
@@ -43,8 +46,10 @@ ARGUMENTS = (
 
 def declared():
     """Return the launch arguments."""
-    return [DeclareLaunchArgument(name, default_value=default, description=description)
-            for name, default, description in ARGUMENTS]
+    return [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, default, description in ARGUMENTS
+    ]
 
 
 def segmenter(context):
@@ -59,12 +64,19 @@ def segmenter(context):
         overrides['compressed'] = truth(context, 'compressed')
     image = LaunchConfiguration('image_topic').perform(context)
     node = LifecycleNode(
-        package='asap_ros', executable='segmenter', name='segmenter', output='screen',
+        package='asap_ros',
+        executable='segmenter',
+        name='segmenter',
+        output='screen',
         namespace=LaunchConfiguration('namespace'),
         parameters=[LaunchConfiguration('params_file'), overrides],
-        remappings=[('image', image), ('image/compressed', f'{image}/compressed'),
-                    ('camera_info', LaunchConfiguration('camera_info_topic')),
-                    ('odometry', LaunchConfiguration('odometry_topic'))])
+        remappings=[
+            ('image', image),
+            ('image/compressed', f'{image}/compressed'),
+            ('camera_info', LaunchConfiguration('camera_info_topic')),
+            ('odometry', LaunchConfiguration('odometry_topic')),
+        ],
+    )
     return [node]
 
 
@@ -84,25 +96,40 @@ def view(context):
     try:
         get_package_prefix('rviz2')
     except PackageNotFoundError:
-        return [LogInfo(msg='rviz:=true, but RViz is not installed: install '
-                            'ros-$ROS_DISTRO-rviz2, or look at the topics in Foxglove with '
-                            'config/segmenter.foxglove.json. The segmenter runs without a view.')]
+        return [
+            LogInfo(
+                msg='rviz:=true, but RViz is not installed: install '
+                'ros-$ROS_DISTRO-rviz2, or look at the topics in Foxglove with '
+                'config/segmenter.foxglove.json. The segmenter runs without a view.'
+            )
+        ]
     file = PathJoinSubstitution([SHARE, 'config', 'segmenter.rviz']).perform(context)
     namespace = LaunchConfiguration('namespace').perform(context).strip('/')
     shown = re.findall(r'Value: (/segmenter/\S+)', Path(file).read_text())
-    return [Node(
-        package='rviz2', executable='rviz2', arguments=['-d', file],
-        parameters=[{'use_sim_time': truth(context, 'use_sim_time')}],
-        remappings=[('/camera/image_raw', LaunchConfiguration('image_topic')),
-                    *((name, f'/{namespace}{name}') for name in shown if namespace)])]
+    return [
+        Node(
+            package='rviz2',
+            executable='rviz2',
+            arguments=['-d', file],
+            parameters=[{'use_sim_time': truth(context, 'use_sim_time')}],
+            remappings=[
+                ('/camera/image_raw', LaunchConfiguration('image_topic')),
+                *((name, f'/{namespace}{name}') for name in shown if namespace),
+            ],
+        )
+    ]
 
 
 def generate_launch_description():
     """Return the launch description."""
-    return LaunchDescription([
-        *declared(),
-        *(SetEnvironmentVariable(name, value)
-          for name, value in profile_variables(os.environ).items()),
-        OpaqueFunction(function=segmenter),
-        OpaqueFunction(function=view),
-    ])
+    return LaunchDescription(
+        [
+            *declared(),
+            *(
+                SetEnvironmentVariable(name, value)
+                for name, value in profile_variables(os.environ).items()
+            ),
+            OpaqueFunction(function=segmenter),
+            OpaqueFunction(function=view),
+        ]
+    )

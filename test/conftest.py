@@ -29,12 +29,14 @@ def pytest_configure(config):
     if not HAS_ROS:
         return
     import domain_coordinator
+
     stage = contextlib.ExitStack()
     config.add_cleanup(stage.close)
     start = random.randrange(100)
     ids = (1 + (start + step) % 100 for step in itertools.count())
     os.environ['ROS_DOMAIN_ID'] = str(
-        stage.enter_context(domain_coordinator.domain_id(ids.__next__)))
+        stage.enter_context(domain_coordinator.domain_id(ids.__next__))
+    )
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     # Shared memory that killed processes left behind can make a new participant deaf.
     os.environ['FASTDDS_BUILTIN_TRANSPORTS'] = 'UDPv4'
@@ -65,6 +67,7 @@ def asap_data() -> Path:
 def tiny_file(tmp_path_factory) -> Path:
     """The network file of support/tiny_model.py, whose every answer is known."""
     from support import tiny_model
+
     return tiny_model.write(tmp_path_factory.mktemp('models') / 'tiny.onnx')
 
 
@@ -72,6 +75,7 @@ def tiny_file(tmp_path_factory) -> Path:
 def ros():
     """ROS initialised in this process."""
     import rclpy
+
     rclpy.init(args=[])
     yield
     rclpy.try_shutdown()
@@ -84,6 +88,7 @@ def own_domain():
     Services that this process has half let go of make those of the same name look absent there.
     """
     import domain_coordinator
+
     before = os.environ['ROS_DOMAIN_ID']
     with domain_coordinator.domain_id() as number:
         os.environ['ROS_DOMAIN_ID'] = str(number)
@@ -95,11 +100,14 @@ def own_domain():
 def stand(ros, tiny_file):
     """Make segmenters on stands (support/stand.py) that end with the test; parameters by name."""
     from support.stand import Stand
+
     with contextlib.ExitStack() as stage:
+
         def make(model=tiny_file, **parameters):
             made = Stand(model, **parameters)
             stage.callback(made.close)
             return made
+
         yield make
     gc.collect()  # a lifecycle node's services stay in the graph until it is collected
 
@@ -111,12 +119,16 @@ def vehicle(stand):
     from support.synthetic_roads import MOUNT
 
     def make(*outputs, info=True, **parameters):
-        parameters = {'network_height': MOUNT.height, 'network_width': MOUNT.width,
-                      'tf_timeout': 0.0} | parameters
+        parameters = {
+            'network_height': MOUNT.height,
+            'network_width': MOUNT.width,
+            'tf_timeout': 0.0,
+        } | parameters
         bench = stand(**parameters).start(*(outputs or ROAD_OUTPUTS), 'timings')
         if info:
             bench.calibrate(calibration())
         return Vehicle(bench)
+
     return make
 
 

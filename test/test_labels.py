@@ -15,9 +15,13 @@ def one(id=0, name='road', colour=(0, 0, 0), role=Role.DRIVABLE, raw_ids=()):
 
 
 def document(**changes):
-    base = {'name': 'two', 'classes': [
-        {'id': 0, 'name': 'road', 'colour': [1, 2, 3], 'role': 'drivable'},
-        {'id': 1, 'name': 'sky', 'colour': [4, 5, 6], 'role': 'sky'}]}
+    base = {
+        'name': 'two',
+        'classes': [
+            {'id': 0, 'name': 'road', 'colour': [1, 2, 3], 'role': 'drivable'},
+            {'id': 1, 'name': 'sky', 'colour': [4, 5, 6], 'role': 'sky'},
+        ],
+    }
     return base | changes
 
 
@@ -35,7 +39,7 @@ def test_packaged_set(name):
     assert found.name == name
     assert len({c.colour for c in found.classes}) == len(found)
     assert all(0 <= v <= 255 for c in found.classes for v in c.colour)
-    assert found.is_role(Role.DRIVABLE)[:len(found)].any()
+    assert found.is_role(Role.DRIVABLE)[: len(found)].any()
     for other in found.maps_to:  # every name on both sides is a class
         found.mapping_to(labels.load(other))
 
@@ -52,7 +56,15 @@ def test_roles():
     assert np.flatnonzero(drivable).tolist() == [CITYSCAPES.id_of('road')]
     moving = CITYSCAPES.is_role(Role.MOVABLE, Role.VULNERABLE)
     assert {CITYSCAPES.names[k] for k in np.flatnonzero(moving)} == {
-        'person', 'rider', 'car', 'truck', 'bus', 'train', 'motorcycle', 'bicycle'}
+        'person',
+        'rider',
+        'car',
+        'truck',
+        'bus',
+        'train',
+        'motorcycle',
+        'bicycle',
+    }
     assert CITYSCAPES.is_role(Role.IGNORED).sum() == 256 - 19
     assert CAMVID.role_of(3) is Role.DRIVABLE
     assert [CAMVID.role_of(k) for k in (-1, 11, 255)] == [Role.IGNORED] * 3
@@ -73,7 +85,8 @@ def test_mapping_of_19_classes_to_11():
     np.testing.assert_array_equal(table[19:], IGNORED)
     mask = np.array([[0, 13], [255, 10]], np.uint8)
     np.testing.assert_array_equal(
-        table[mask], [[CAMVID.id_of('road'), CAMVID.id_of('car')], [255, CAMVID.id_of('sky')]])
+        table[mask], [[CAMVID.id_of('road'), CAMVID.id_of('car')], [255, CAMVID.id_of('sky')]]
+    )
 
 
 def test_mapping_of_11_classes_to_19_and_back_is_the_identity():
@@ -89,11 +102,13 @@ def test_mapping_to_itself():
 
 
 def test_classes_without_counterpart_become_ignored():
-    names = {CITYSCAPES.names[k] for k in range(19)
-             if CITYSCAPES.mapping_to(labels.load('idd_lite'))[k] == IGNORED}
+    names = {
+        CITYSCAPES.names[k]
+        for k in range(19)
+        if CITYSCAPES.mapping_to(labels.load('idd_lite'))[k] == IGNORED
+    }
     assert names == set()
-    part = LabelSet('part', (one(), one(1, 'moon', role=Role.SKY)),
-                    {'camvid': {'road': 'road'}})
+    part = LabelSet('part', (one(), one(1, 'moon', role=Role.SKY)), {'camvid': {'road': 'road'}})
     np.testing.assert_array_equal(part.mapping_to(CAMVID)[:2], [3, IGNORED])
 
 
@@ -117,20 +132,24 @@ def test_dump_is_read_back():
 def test_own_file(tmp_path):
     path = tmp_path / 'own.yaml'
     path.write_text(
-        'name: own\nclasses:\n- {id: 0, name: road, colour: [1, 2, 3], role: drivable}\n')
+        'name: own\nclasses:\n- {id: 0, name: road, colour: [1, 2, 3], role: drivable}\n'
+    )
     assert labels.load(str(path)).names == ('road',)
 
 
-@pytest.mark.parametrize('classes, message', [
-    ((), '1 to 254 classes'),
-    (tuple(one(k, str(k)) for k in range(255)), '1 to 254 classes'),
-    ((one(1),), 'ids must count'),
-    ((one(0), one(0, 'sky')), 'ids must count'),
-    ((one(0), one(1)), 'two classes share a name'),
-    ((one(0, raw_ids=(7,)), one(1, 'sky', raw_ids=(7,))), 'raw_ids must be unique'),
-    ((one(0, raw_ids=(256,)),), 'raw_ids must be unique and 0 to 255'),
-    ((one(0, raw_ids=(255,)),), 'raw_ids must be unique'),
-])
+@pytest.mark.parametrize(
+    'classes, message',
+    [
+        ((), '1 to 254 classes'),
+        (tuple(one(k, str(k)) for k in range(255)), '1 to 254 classes'),
+        ((one(1),), 'ids must count'),
+        ((one(0), one(0, 'sky')), 'ids must count'),
+        ((one(0), one(1)), 'two classes share a name'),
+        ((one(0, raw_ids=(7,)), one(1, 'sky', raw_ids=(7,))), 'raw_ids must be unique'),
+        ((one(0, raw_ids=(256,)),), 'raw_ids must be unique and 0 to 255'),
+        ((one(0, raw_ids=(255,)),), 'raw_ids must be unique'),
+    ],
+)
 def test_set_that_contradicts_itself(classes, message):
     with pytest.raises(LabelError, match=f'label set odd: {message}'):
         LabelSet('odd', classes)
@@ -153,10 +172,23 @@ def test_mapping_that_nobody_stated():
         odd.mapping_to(CAMVID)
 
 
-@pytest.mark.parametrize('wrong', [
-    None, [], 'text', {}, document(classes=None), document(classes=[3]), document(maps_to=[1]),
-    changed_class(id='first'), changed_class(colour=3), changed_class(role='road'),
-    changed_class(raw_ids=3), {'classes': document()['classes']}])
+@pytest.mark.parametrize(
+    'wrong',
+    [
+        None,
+        [],
+        'text',
+        {},
+        document(classes=None),
+        document(classes=[3]),
+        document(maps_to=[1]),
+        changed_class(id='first'),
+        changed_class(colour=3),
+        changed_class(role='road'),
+        changed_class(raw_ids=3),
+        {'classes': document()['classes']},
+    ],
+)
 def test_document_that_is_no_label_set(wrong):
     with pytest.raises(LabelError, match='here is not a label set'):
         labels.parse(wrong, 'here')

@@ -18,8 +18,10 @@ def test_packaged_files_are_found():
 def test_checkout_comes_first_then_the_ament_index_then_the_environment(monkeypatch):
     monkeypatch.setenv('AMENT_PREFIX_PATH', '/ws/install:/opt/ros/jazzy')
     assert resources.share_folders()[1:] == [
-        Path('/ws/install/share/asap_ros'), Path('/opt/ros/jazzy/share/asap_ros'),
-        Path(sys.prefix) / 'share/asap_ros']
+        Path('/ws/install/share/asap_ros'),
+        Path('/opt/ros/jazzy/share/asap_ros'),
+        Path(sys.prefix) / 'share/asap_ros',
+    ]
     assert resources.share_folders()[0] == Path(resources.__file__).resolve().parents[1]
 
 

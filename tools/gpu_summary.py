@@ -51,19 +51,34 @@ def goals(bench: dict, torch: dict) -> list[Goal]:
         name = f'{model} {precision} x{batch}'
         found.append(Goal(f'{name}: golden frame', result['golden']['agreement'], 0.995))
         if batch == 1:
-            found.append(Goal(f'{name}: worst real picture, agreement with ONNX Runtime',
-                              agreements.get((model, precision)), 0.995))
+            found.append(
+                Goal(
+                    f'{name}: worst real picture, agreement with ONNX Runtime',
+                    agreements.get((model, precision)),
+                    0.995,
+                )
+            )
         if precision != 'fp16':
             continue
         times = result['ms']['graph']
         if batch == 1:
             eager, ours = eager_ms(torch, model, 1), times['device']['p50']
-            found.append(Goal(
-                f'{name}: times as fast as torch eager fp16 (paper {PAPER_RATIO:.2f})',
-                None if eager is None else eager / ours, 2.0))
+            found.append(
+                Goal(
+                    f'{name}: times as fast as torch eager fp16 (paper {PAPER_RATIO:.2f})',
+                    None if eager is None else eager / ours,
+                    2.0,
+                )
+            )
             host = times['host_to_host']
-            found.append(Goal(f'{name}: host to host, p99 over p50', host['p99'] / host['p50'],
-                              1.3, at_least=False))
+            found.append(
+                Goal(
+                    f'{name}: host to host, p99 over p50',
+                    host['p99'] / host['p50'],
+                    1.3,
+                    at_least=False,
+                )
+            )
         if batch == 8:
             found.append(Goal(f'{name}: share of the roofline', result['roofline']['share'], 0.4))
     return found
@@ -71,10 +86,13 @@ def goals(bench: dict, torch: dict) -> list[Goal]:
 
 def table(bench: dict, torch: dict) -> str:
     """Return the times as text."""
-    lines = [f'{bench["gpu"]["name"]} ({bench["gpu"]["arch"]}), {bench["runtime"]} '
-             f'{bench["version"]}; torch {torch.get("torch", "not run")}', '',
-             'model                      precision batch   fps with resize   ms host to host '
-             'p50/p95/p99   ms device p50   no graph   roofline ms   torch eager   memory MB']
+    lines = [
+        f'{bench["gpu"]["name"]} ({bench["gpu"]["arch"]}), {bench["runtime"]} '
+        f'{bench["version"]}; torch {torch.get("torch", "not run")}',
+        '',
+        'model                      precision batch   fps with resize   ms host to host '
+        'p50/p95/p99   ms device p50   no graph   roofline ms   torch eager   memory MB',
+    ]
     for result in bench['results']:
         graph, plain = result['ms']['graph'], result['ms']['no_graph']
         host = '/'.join(f'{graph["host_to_host"][p]:.2f}' for p in ('p50', 'p95', 'p99'))
@@ -83,7 +101,8 @@ def table(bench: dict, torch: dict) -> str:
             f'{result["model"]:26} {result["precision"]:9} {result["batch"]:5} '
             f'{graph["frames_per_second"]:17.0f} {host:>29} {graph["device"]["p50"]:15.3f} '
             f'{plain["device"]["p50"]:10.3f} {least if least is None else round(least, 3)!s:>13} '
-            f'{eager if eager is None else round(eager, 3)!s:>13} {result["gpu_memory_mb"]:11.0f}')
+            f'{eager if eager is None else round(eager, 3)!s:>13} {result["gpu_memory_mb"]:11.0f}'
+        )
     return '\n'.join(lines)
 
 

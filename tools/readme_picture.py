@@ -29,13 +29,17 @@ def main(model: str, scenario: str, number: int) -> None:
     """Show what network and road model make of one frame of a rendered drive, above the legend."""
     lens, pipeline = SimulatedCamera(), Pipeline.open(model)
     road_model, pose = RoadModel(pipeline.labels), lens.mounting
-    camera = Camera(lens.f, lens.f, *lens.centre, lens.width, lens.height, pose.rotation,
-                    pose.translation)
+    camera = Camera(
+        lens.f, lens.f, *lens.centre, lens.width, lens.height, pose.rotation, pose.translation
+    )
     drive = Simulation(worlds.build(SCENARIOS[scenario], SEED, SECONDS), lens, SEED)
     for index in range(max(0, number - BEFORE), number + 1):
         frame = drive.frame(index, RATE)
-        seen = pipeline.run(CameraPicture(np.ascontiguousarray(frame.rgb), PixelFormat.RGB, lens.height,
-                                    lens.width))
+        seen = pipeline.run(
+            CameraPicture(
+                np.ascontiguousarray(frame.rgb), PixelFormat.RGB, lens.height, lens.width
+            )
+        )
         sure = cv2.resize(seen.confidence, (lens.width, lens.height))
         road = road_model.analyse(seen.mask.copy(), sure, camera, frame.time)
     tinted = overlay.blend(frame.rgb, seen.mask, pipeline.labels, OPACITY)

@@ -25,12 +25,22 @@ def main() -> None:
     for scenario in SCENARIOS.values():
         simulation = Simulation(world.build(scenario, SEED, SECONDS), SimulatedCamera(), SEED)
         frame = simulation.frame(round(SECONDS * 20) - 1, 20.0)
-        pair = [cv2.resize(frame.rgb, TILE, interpolation=cv2.INTER_AREA),
-                cv2.resize(colours[frame.mask], TILE, interpolation=cv2.INTER_NEAREST)]
-        cv2.putText(pair[0], scenario.name, (10, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.7,
-                    (255, 255, 255), 2, cv2.LINE_AA)
+        pair = [
+            cv2.resize(frame.rgb, TILE, interpolation=cv2.INTER_AREA),
+            cv2.resize(colours[frame.mask], TILE, interpolation=cv2.INTER_NEAREST),
+        ]
+        cv2.putText(
+            pair[0],
+            scenario.name,
+            (10, 24),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.7,
+            (255, 255, 255),
+            2,
+            cv2.LINE_AA,
+        )
         tiles.append(np.hstack(pair))
-    rows = [np.hstack(tiles[i:i + 2]) for i in range(0, len(tiles), 2)]
+    rows = [np.hstack(tiles[i : i + 2]) for i in range(0, len(tiles), 2)]
     cv2.imwrite(str(TARGET), np.vstack(rows)[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, 82))
     print(TARGET)
 

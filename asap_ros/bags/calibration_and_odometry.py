@@ -65,8 +65,11 @@ class CalibrationAndOdometry:
                 twist = value.twist.twist
                 moves.append((message.stamp_ns / 1e9, twist.linear.x, twist.angular.z))
         infos.sort(key=lambda entry: entry[0])
-        if infos and settings.rectified and (
-                doubt := doubt_rectified(drive.image.name, infos[-1][1].d)):
+        if (
+            infos
+            and settings.rectified
+            and (doubt := doubt_rectified(drive.image.name, infos[-1][1].d))
+        ):
             self.faults.append(doubt)
         moves = sorted(m for m in moves if np.isfinite(m).all())
         self._info_stamps = [stamp for stamp, _ in infos]
@@ -80,8 +83,9 @@ class CalibrationAndOdometry:
         """Return whether the bag holds a calibration of the camera at all."""
         return bool(self._infos)
 
-    def camera(self, frame_id: str, stamp_ns: int, grid: tuple[int, int],
-               image: tuple[int, int]) -> Camera:
+    def camera(
+        self, frame_id: str, stamp_ns: int, grid: tuple[int, int], image: tuple[int, int]
+    ) -> Camera:
         """Return the camera of a mask of ``grid`` (h, w) made of an ``image`` (H, W).
 
         The same object while nothing about it changes. Raises PoseError where the static
@@ -93,8 +97,10 @@ class CalibrationAndOdometry:
         info = self._infos[max(bisect_right(self._info_stamps, stamp_ns) - 1, 0)]
         width, height = info.image_size
         if (height, width) != tuple(image):
-            raise CameraError(f'camera_info is of {width}x{height} images, but the image is '
-                              f'{image[1]}x{image[0]}: is it that of another camera or mode?')
+            raise CameraError(
+                f'camera_info is of {width}x{height} images, but the image is '
+                f'{image[1]}x{image[0]}: is it that of another camera or mode?'
+            )
         key = info, frame_id, tuple(grid)
         if self._kept is None or self._kept[0] != key:
             pose = self._settings.pose or self._pose(frame_id)
@@ -108,8 +114,11 @@ class CalibrationAndOdometry:
             return None
         due = int(np.searchsorted(self.odometry.time, end + MAX_SILENCE, 'right'))
         for at in range(self._logged, due):
-            self._log.add(float(self.odometry.time[at]), float(self.odometry.speed[at]),
-                          float(self.odometry.yaw_rate[at]))
+            self._log.add(
+                float(self.odometry.time[at]),
+                float(self.odometry.speed[at]),
+                float(self.odometry.yaw_rate[at]),
+            )
         self._logged = max(self._logged, due)
         return self._log.between(start, end)
 
@@ -127,8 +136,10 @@ class CalibrationAndOdometry:
         frame, down, seen = base, np.eye(4), set()
         while frame not in to_root:  # up from the base until the ways meet
             if frame not in self._parents or frame in seen:
-                raise PoseError(f'/tf_static of the bag leads no way from {frame_id!r} (frame_id '
-                                f'of the image) to {base!r} (base frame)')
+                raise PoseError(
+                    f'/tf_static of the bag leads no way from {frame_id!r} (frame_id '
+                    f'of the image) to {base!r} (base frame)'
+                )
             seen.add(frame)
             frame, step = self._parents[frame]
             down = step @ down
@@ -141,10 +152,19 @@ def calibration_of(info) -> Calibration:
     """Return the numbers of a camera_info as the bag reader gives it."""
     roi = info.roi
     return Calibration(
-        width=info.width, height=info.height, k=tuple(info.k.tolist()), d=tuple(info.d.tolist()),
-        p=tuple(info.p.tolist()), distortion_model=info.distortion_model,
-        binning_x=info.binning_x, binning_y=info.binning_y, roi_x_offset=roi.x_offset,
-        roi_y_offset=roi.y_offset, roi_width=roi.width, roi_height=roi.height)
+        width=info.width,
+        height=info.height,
+        k=tuple(info.k.tolist()),
+        d=tuple(info.d.tolist()),
+        p=tuple(info.p.tolist()),
+        distortion_model=info.distortion_model,
+        binning_x=info.binning_x,
+        binning_y=info.binning_y,
+        roi_x_offset=roi.x_offset,
+        roi_y_offset=roi.y_offset,
+        roi_width=roi.width,
+        roi_height=roi.height,
+    )
 
 
 def _matrix(transform) -> np.ndarray:

@@ -37,14 +37,23 @@ def frames(bag: Bag, drive: DriveTopics, unreadable: list[str]) -> Iterator[Reco
     ``unreadable``.
     """
     waiting: deque[tuple[int, Message]] = deque()
-    beside = {t: _Companions() for t in (
-        drive.reference, drive.masks, drive.true_road, drive.true_space) if t}
+    beside = {
+        t: _Companions()
+        for t in (drive.reference, drive.masks, drive.true_road, drive.true_space)
+        if t
+    }
 
     def take() -> RecordedFrame:
         stamp, image = waiting.popleft()
         found = {topic: companions.take(stamp) for topic, companions in beside.items()}
-        return RecordedFrame(stamp, image, found.get(drive.reference), found.get(drive.masks),
-                     found.get(drive.true_road), found.get(drive.true_space))
+        return RecordedFrame(
+            stamp,
+            image,
+            found.get(drive.reference),
+            found.get(drive.masks),
+            found.get(drive.true_road),
+            found.get(drive.true_space),
+        )
 
     for message in bag.messages(drive.image, *beside):
         try:
@@ -56,8 +65,10 @@ def frames(bag: Bag, drive: DriveTopics, unreadable: list[str]) -> Iterator[Reco
             beside[message.topic].put(stamp, message)
         if message.topic == drive.image:  # may be a companion too: masks shown as the camera
             waiting.append((stamp, message))
-        while waiting and (len(waiting) > LOOK_AHEAD or all(
-                companions.settled(waiting[0][0]) for companions in beside.values())):
+        while waiting and (
+            len(waiting) > LOOK_AHEAD
+            or all(companions.settled(waiting[0][0]) for companions in beside.values())
+        ):
             yield take()
     while waiting:
         yield take()
@@ -107,8 +118,11 @@ def play_order(bag: Bag, drive: DriveTopics, unreadable: list[str]) -> Iterator[
         else:
             newest_info = max(newest_info, stamp)
             yield message
-        while waiting and (newest_info >= waiting[0].stamp_ns or not drive.camera_info
-                           or len(waiting) > LOOK_AHEAD):
+        while waiting and (
+            newest_info >= waiting[0].stamp_ns
+            or not drive.camera_info
+            or len(waiting) > LOOK_AHEAD
+        ):
             yield waiting.popleft()
     yield from waiting
 
@@ -117,4 +131,4 @@ def rate(bag: Bag, drive: DriveTopics) -> float:
     """Return the camera's frames a second by the bag's first seconds, 10 where it cannot tell."""
     times = [m.time_ns for m in islice(bag.messages(drive.image), 50)]
     steps = sorted(b - a for a, b in zip(times, times[1:]) if b > a)
-    return 1e9 / steps[len(steps) // 2] if steps else 10.
+    return 1e9 / steps[len(steps) // 2] if steps else 10.0

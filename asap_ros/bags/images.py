@@ -34,8 +34,10 @@ def mask(message: Message) -> np.ndarray:
     """
     ids = picture(message)
     if ids.layout is not PixelFormat.GREY:
-        raise ImageError(f'{message.topic.name} holds {ids.layout.label} pictures; a label mask '
-                         'has one channel of class ids')
+        raise ImageError(
+            f'{message.topic.name} holds {ids.layout.label} pictures; a label mask '
+            'has one channel of class ids'
+        )
     return np.ascontiguousarray(ids.pixels)
 
 

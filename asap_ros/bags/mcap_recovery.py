@@ -61,10 +61,10 @@ def _unpack(chunk: bytes) -> list[tuple[int, bytes]]:
     """Return the records within a chunk, none where its content is damaged."""
     try:
         uncompressed_size, crc, name_length = struct.unpack_from('<QII', chunk, 16)
-        compression = chunk[32:32 + name_length].decode()
+        compression = chunk[32 : 32 + name_length].decode()
         (length,) = struct.unpack_from('<Q', chunk, 32 + name_length)
         begin = 40 + name_length
-        data = DECOMPRESSORS[compression](chunk[begin:begin + length], uncompressed_size)
+        data = DECOMPRESSORS[compression](chunk[begin : begin + length], uncompressed_size)
     except Exception:  # each decompressor fails in its own way; the chunk is lost in any case
         return []
     if len(data) != uncompressed_size or (crc and zlib.crc32(data) != crc):
@@ -75,13 +75,14 @@ def _unpack(chunk: bytes) -> list[tuple[int, bytes]]:
         kind, length = struct.unpack_from('<BQ', data, at)
         if at + 9 + length > len(data):
             break
-        records.append((kind, data[at + 9:at + 9 + length]))
+        records.append((kind, data[at + 9 : at + 9 + length]))
         at += 9 + length
     return records
 
 
-def _take(kind: int, data: bytes, schemas: dict[int, str],
-          channels: dict[int, Key]) -> tuple[Key, int, bytes] | None:
+def _take(
+    kind: int, data: bytes, schemas: dict[int, str], channels: dict[int, Key]
+) -> tuple[Key, int, bytes] | None:
     """Note a schema or a channel, or return a message whose channel is known."""
     if kind == SCHEMA:
         (key,) = struct.unpack_from('<H', data)
@@ -100,4 +101,4 @@ def _take(kind: int, data: bytes, schemas: dict[int, str],
 def _string(data: bytes, at: int) -> str:
     """Return the length-prefixed UTF-8 text at an offset."""
     (length,) = struct.unpack_from('<I', data, at)
-    return data[at + 4:at + 4 + length].decode()
+    return data[at + 4 : at + 4 + length].decode()

@@ -26,14 +26,24 @@ def header(stamp_ns: int, frame_id: str):
     return make('std_msgs/msg/Header', stamp=stamp, frame_id=frame_id)
 
 
-def compressed(pixels: np.ndarray, suffix: str, form: str, stamp_ns: int, frame_id: str,
-               options: tuple[int, ...] = ()):
+def compressed(
+    pixels: np.ndarray,
+    suffix: str,
+    form: str,
+    stamp_ns: int,
+    frame_id: str,
+    options: tuple[int, ...] = (),
+):
     """Return a sensor_msgs/CompressedImage of pixels as OpenCV has them; ``form`` is its format.
 
     ``suffix`` is the file ending of the kind, such as ``.jpg``.
     """
-    return make('sensor_msgs/msg/CompressedImage', header=header(stamp_ns, frame_id), format=form,
-                data=cv2.imencode(suffix, pixels, options)[1].ravel())
+    return make(
+        'sensor_msgs/msg/CompressedImage',
+        header=header(stamp_ns, frame_id),
+        format=form,
+        data=cv2.imencode(suffix, pixels, options)[1].ravel(),
+    )
 
 
 def label_mask(mask: np.ndarray, stamp_ns: int, frame_id: str):
@@ -44,8 +54,10 @@ def label_mask(mask: np.ndarray, stamp_ns: int, frame_id: str):
 def road_geometry(geometry: RoadGeometry, stamp_ns: int, base_frame: str):
     """Return a corridor as asap_ros/RoadGeometry, whose fields are those of the corridor."""
     values = {f.name: getattr(geometry, f.name) for f in fields(geometry) if f.name != 'path'}
-    values = {name: np.asarray(value, np.float64).ravel() if isinstance(value, np.ndarray)
-              else value for name, value in values.items()}
+    values = {
+        name: np.asarray(value, np.float64).ravel() if isinstance(value, np.ndarray) else value
+        for name, value in values.items()
+    }
     values |= {'status': int(geometry.status), 'reference': int(geometry.reference)}
     return make('asap_ros/msg/RoadGeometry', header=header(stamp_ns, base_frame), **values)
 
@@ -53,13 +65,23 @@ def road_geometry(geometry: RoadGeometry, stamp_ns: int, base_frame: str):
 def path(geometry: RoadGeometry, stamp_ns: int, base_frame: str):
     """Return a corridor's middle as nav_msgs/Path, no poses where it is invalid."""
     types = typestore().types
-    point, turn, pose, stamped = (types[f'geometry_msgs/msg/{name}'] for name in (
-        'Point', 'Quaternion', 'Pose', 'PoseStamped'))
+    point, turn, pose, stamped = (
+        types[f'geometry_msgs/msg/{name}']
+        for name in ('Point', 'Quaternion', 'Pose', 'PoseStamped')
+    )
     head = header(stamp_ns, base_frame)
-    return types['nav_msgs/msg/Path'](head, [
-        stamped(head, pose(point(x, y, 0.0), turn(0.0, 0.0, np.sin(0.5 * heading),
-                                                  np.cos(0.5 * heading))))
-        for x, y, heading in geometry.path.tolist()])
+    return types['nav_msgs/msg/Path'](
+        head,
+        [
+            stamped(
+                head,
+                pose(
+                    point(x, y, 0.0), turn(0.0, 0.0, np.sin(0.5 * heading), np.cos(0.5 * heading))
+                ),
+            )
+            for x, y, heading in geometry.path.tolist()
+        ],
+    )
 
 
 def boundary(points: np.ndarray, stamp_ns: int, base_frame: str, dense: bool = True):
@@ -68,9 +90,19 @@ def boundary(points: np.ndarray, stamp_ns: int, base_frame: str, dense: bool = T
     ``dense``: none of them is NaN.
     """
     size = 4 * len(BOUNDARY_FIELDS)
-    described = [make('sensor_msgs/msg/PointField', name=name, offset=4 * k, datatype=FLOAT32,
-                      count=1) for k, name in enumerate(BOUNDARY_FIELDS)]
-    return make('sensor_msgs/msg/PointCloud2', header=header(stamp_ns, base_frame), height=1,
-                width=len(points), fields=described, is_bigendian=False, point_step=size,
-                row_step=size * len(points), is_dense=dense,
-                data=np.ascontiguousarray(points, '<f4').view(np.uint8).ravel())
+    described = [
+        make('sensor_msgs/msg/PointField', name=name, offset=4 * k, datatype=FLOAT32, count=1)
+        for k, name in enumerate(BOUNDARY_FIELDS)
+    ]
+    return make(
+        'sensor_msgs/msg/PointCloud2',
+        header=header(stamp_ns, base_frame),
+        height=1,
+        width=len(points),
+        fields=described,
+        is_bigendian=False,
+        point_step=size,
+        row_step=size * len(points),
+        is_dense=dense,
+        data=np.ascontiguousarray(points, '<f4').view(np.uint8).ravel(),
+    )

@@ -30,19 +30,34 @@ def geometry_of(message) -> RoadGeometry:
     """Return the corridor that an asap_ros/RoadGeometry states."""
     s = np.array(message.s, float)
     curve = clothoid.evaluate(
-        np.array([message.lateral_offset, message.heading, message.curvature,
-                  message.curvature_rate, message.width]), s)
+        np.array(
+            [
+                message.lateral_offset,
+                message.heading,
+                message.curvature,
+                message.curvature_rate,
+                message.width,
+            ]
+        ),
+        s,
+    )
     return RoadGeometry(
-        valid=bool(message.valid), status=Status(int(message.status)),
+        valid=bool(message.valid),
+        status=Status(int(message.status)),
         reference=ReferenceCurve(int(message.reference)),
         crest=float(message.crest),
-        **{name: float(getattr(message, name))
-           for stem in NUMBERS for name in (stem, f'{stem}_sigma')},
+        **{
+            name: float(getattr(message, name))
+            for stem in NUMBERS
+            for name in (stem, f'{stem}_sigma')
+        },
         **{name: np.array(getattr(message, name), float) for name in ARRAYS},
         path=np.stack([curve.x, curve.y, curve.heading], axis=1),
         covariance=np.array(message.covariance, float).reshape(6, 6),
-        view_start=float(message.view_start), view_end=float(message.view_end),
-        blocker_class=int(message.blocker_class))
+        view_start=float(message.view_start),
+        view_end=float(message.view_end),
+        blocker_class=int(message.blocker_class),
+    )
 
 
 def true_space_of(message, columns: int) -> TrueSpace:
@@ -54,15 +69,24 @@ def true_space_of(message, columns: int) -> TrueSpace:
     wanted = ('x', 'y', 'z', 'class')
     count = message.width * message.height
     if any(name not in fields or fields[name].datatype != FLOAT32 for name in wanted):
-        raise BagError('the true free space lacks float32 fields x, y, z, class; it has '
-                       f'{", ".join(fields) or "none"}')
+        raise BagError(
+            'the true free space lacks float32 fields x, y, z, class; it has '
+            f'{", ".join(fields) or "none"}'
+        )
     if count != columns:
-        raise BagError(f'the true free space has {count} points, the image {columns} columns; '
-                       'there must be one a column')
+        raise BagError(
+            f'the true free space has {count} points, the image {columns} columns; '
+            'there must be one a column'
+        )
     order = '>' if message.is_bigendian else '<'
-    dtype = np.dtype({'names': wanted, 'formats': [f'{order}f4'] * 4,
-                      'offsets': [fields[n].offset for n in wanted],
-                      'itemsize': message.point_step})
+    dtype = np.dtype(
+        {
+            'names': wanted,
+            'formats': [f'{order}f4'] * 4,
+            'offsets': [fields[n].offset for n in wanted],
+            'itemsize': message.point_step,
+        }
+    )
     data = bytes(message.data)
     if len(data) < count * message.point_step:
         raise BagError(f'the true free space is cut off: {len(data)} bytes for {count} points')

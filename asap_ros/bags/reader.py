@@ -60,7 +60,8 @@ class Message:
         except Exception as error:  # whatever a parser does on damaged bytes, it is one thing here
             raise BagError(
                 f'a message on {self.topic.name} at {self.time_ns / 1e9:.3f} s is not a '
-                f'{self.topic.type}: {error}') from error
+                f'{self.topic.type}: {error}'
+            ) from error
 
     @property
     def stamp_ns(self) -> int:
@@ -169,8 +170,9 @@ class Bag:
         if readable:
             self.damage = f'bag {self.path} is damaged ({error}): {readable} messages are readable'
         else:
-            self.damage = (f'bag {self.path} is damaged ({error}): reading ended after '
-                           f'{before} messages')
+            self.damage = (
+                f'bag {self.path} is damaged ({error}): reading ended after {before} messages'
+            )
 
 
 def _storage_files(path: Path) -> list[Path]:
@@ -179,8 +181,10 @@ def _storage_files(path: Path) -> list[Path]:
         raise BagError(f'no such bag: {path}')
     if path.is_file():
         if path.suffix not in STORAGE:
-            raise BagError(f'{path} is not a ROS 2 bag: give a folder that ros2 bag record made, '
-                           'or its .mcap or .db3 file')
+            raise BagError(
+                f'{path} is not a ROS 2 bag: give a folder that ros2 bag record made, '
+                'or its .mcap or .db3 file'
+            )
         return [path]
     files = sorted((p for p in path.iterdir() if p.suffix in STORAGE), key=_split_number)
     if (path / 'metadata.yaml').exists():
@@ -188,9 +192,11 @@ def _storage_files(path: Path) -> list[Path]:
     if files:
         raise BagError(
             f'bag {path} has no metadata.yaml, as after a recording that was cut off: run '
-            f'"ros2 bag reindex {path}", or give the file itself, {files[0]}')
-    raise BagError(f'{path} is not a ROS 2 bag: it has neither metadata.yaml nor a .mcap or .db3 '
-                   'file')
+            f'"ros2 bag reindex {path}", or give the file itself, {files[0]}'
+        )
+    raise BagError(
+        f'{path} is not a ROS 2 bag: it has neither metadata.yaml nor a .mcap or .db3 file'
+    )
 
 
 def _split_number(path: Path) -> tuple[int, str]:

@@ -93,33 +93,43 @@ def find(bag: Bag, wanted: TopicNames = TopicNames()) -> DriveTopics:
     if reference == masks and not wanted.reference:
         reference = None  # what is judged is no reference for itself
     return DriveTopics(
-        image=camera, camera_info=_camera_info(bag, camera),
-        tf_static=_first(bag, TF, '/tf_static'), reference=reference, masks=masks,
+        image=camera,
+        camera_info=_camera_info(bag, camera),
+        tf_static=_first(bag, TF, '/tf_static'),
+        reference=reference,
+        masks=masks,
         odometry=_of_type(bag, ODOMETRY, wanted.odometry, 'odometry'),
         true_road=_of_type(bag, ROAD_GEOMETRY, wanted.true_road, 'road geometry', TRUTH),
-        true_space=_of_type(bag, POINT_CLOUD, wanted.true_space, 'free space',
-                            f'{TRUTH}free_space'))
+        true_space=_of_type(
+            bag, POINT_CLOUD, wanted.true_space, 'free space', f'{TRUTH}free_space'
+        ),
+    )
 
 
 def image_topic(bag: Bag, name: str = '') -> Topic:
     """Return the camera topic called ``name``, or the one that is plainly the camera."""
     images = _images(bag)
     if not images:
-        raise BagError(f'bag {bag.path} has no image topic; it has '
-                       f'{_listed(bag.topics) or "no topic at all"}')
+        raise BagError(
+            f'bag {bag.path} has no image topic; it has {_listed(bag.topics) or "no topic at all"}'
+        )
     if name:
         return _with_messages(bag, [_named(bag, images, name, 'image')])[0]
     cameras = [t for t in images if not any(word in t.name for word in NOT_A_CAMERA)]
     if not cameras:
-        raise BagError(f'bag {bag.path} has no topic that looks like a camera; name one with '
-                       f'image_topic: {_listed(images)}')
+        raise BagError(
+            f'bag {bag.path} has no topic that looks like a camera; name one with '
+            f'image_topic: {_listed(images)}'
+        )
     cameras = _with_messages(bag, cameras)
     calibrated = {_namespace(t.name) for t in bag.topics if t.type == CAMERA_INFO and t.count}
     if any(_namespace(base(t)) in calibrated for t in cameras):
         cameras = [t for t in cameras if _namespace(base(t)) in calibrated]
     if len({_namespace(base(t)) for t in cameras}) > 1:
-        raise BagError(f'bag {bag.path} has more than one camera; name one with image_topic: '
-                       f'{_listed(cameras)}')
+        raise BagError(
+            f'bag {bag.path} has more than one camera; name one with image_topic: '
+            f'{_listed(cameras)}'
+        )
     return min(cameras, key=_preference)
 
 
@@ -143,8 +153,10 @@ def _named(bag: Bag, images: list[Topic], name: str, what: str) -> Topic:
         for topic in images:
             if topic.name == wanted:
                 return topic
-    raise BagError(f'bag {bag.path} has no {what} topic {name}; its image topics are '
-                   f'{_listed(images) or "none"}')
+    raise BagError(
+        f'bag {bag.path} has no {what} topic {name}; its image topics are '
+        f'{_listed(images) or "none"}'
+    )
 
 
 def _of_type(bag: Bag, message_type: str, name: str, what: str, below: str = '') -> Topic | None:
@@ -153,8 +165,10 @@ def _of_type(bag: Bag, message_type: str, name: str, what: str, below: str = '')
     if name:
         named = [t for t in found if t.name == name]
         if not named:
-            raise BagError(f'bag {bag.path} has no {what} topic {name}; of its type '
-                           f'({message_type}) it has {_listed(found) or "none"}')
+            raise BagError(
+                f'bag {bag.path} has no {what} topic {name}; of its type '
+                f'({message_type}) it has {_listed(found) or "none"}'
+            )
         return named[0]
     found = [t for t in found if t.name.startswith(below)]
     usual = [t for t in found if t.name == f'/{what}']

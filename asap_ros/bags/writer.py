@@ -40,7 +40,8 @@ class ResultBag:
         key = topic, kind
         if key not in self._connections:
             self._connections[key] = self._writer.add_connection(
-                topic, kind, typestore=typestore())
+                topic, kind, typestore=typestore()
+            )
         self._writer.write(self._connections[key], time_ns, cdr)
 
     def put(self, topic: str, time_ns: int, message) -> None:

@@ -85,10 +85,15 @@ def measure(model: str, size: tuple[int, int], frames: int, threads: int) -> dic
 
     ``outside_infer`` is all that the node does with a frame but the network itself.
     """
-    node = Segmenter(parameter_overrides=[
-        Parameter('model', value=model), Parameter('threads', value=threads),
-        Parameter('network_height', value=size[0]), Parameter('network_width', value=size[1]),
-        Parameter('max_age', value=0.0)])
+    node = Segmenter(
+        parameter_overrides=[
+            Parameter('model', value=model),
+            Parameter('threads', value=threads),
+            Parameter('network_height', value=size[0]),
+            Parameter('network_width', value=size[1]),
+            Parameter('max_age', value=0.0),
+        ]
+    )
     picture = cv2.resize(model_file.read(model_file.locate(model)).golden.frame, CAMERA[::-1])
     feeder = Feeder(message_codec.encode(picture, 'rgb8', Header(frame_id='camera')))
     executor = SingleThreadedExecutor()
@@ -112,8 +117,13 @@ def measure(model: str, size: tuple[int, int], frames: int, threads: int) -> dic
     kept = feeder.timings[WARM_UP:]
     stages = {stage: [getattr(t, stage) for t in kept] for stage in STAGES if stage != 'road'}
     stages['outside_infer'] = [t.total - t.infer for t in kept]
-    return {'model': model, 'size': list(size), 'frames': frames, 'engine': facts,
-            'ms': {stage: percentiles(values) for stage, values in stages.items()}}
+    return {
+        'model': model,
+        'size': list(size),
+        'frames': frames,
+        'engine': facts,
+        'ms': {stage: percentiles(values) for stage, values in stages.items()},
+    }
 
 
 def measure_road(frames: int) -> dict:
@@ -122,37 +132,65 @@ def measure_road(frames: int) -> dict:
     classes = labels.load('cityscapes')
     pose = pose_from_mounting(height=1.22, pitch=0.038)
     height, width = ROAD
-    camera = Camera(1131.0, 1131.0, (width - 1) / 2, (height - 1) / 2, width, height,
-                    pose.rotation, pose.translation)
+    camera = Camera(
+        1131.0,
+        1131.0,
+        (width - 1) / 2,
+        (height - 1) / 2,
+        width,
+        height,
+        pose.rotation,
+        pose.translation,
+    )
     rng = np.random.default_rng(0)
-    masks = [render_road(camera, np.array([0.3, 0.02, bend, 0.0, 7.0]), classes, 1.0, rng)
-             for bend in np.linspace(-0.01, 0.01, frames)]
+    masks = [
+        render_road(camera, np.array([0.3, 0.02, bend, 0.0, 7.0]), classes, 1.0, rng)
+        for bend in np.linspace(-0.01, 0.01, frames)
+    ]
     confidence = np.full(ROAD, 230, np.uint8)
     times = time_steps(RoadModel(classes), masks, camera, confidence)
-    return {'size': list(ROAD), 'frames': frames,
-            'ms': {step: percentiles(list(values)) for step, values in times.items()}}
+    return {
+        'size': list(ROAD),
+        'frames': frames,
+        'ms': {step: percentiles(list(values)) for step, values in times.items()},
+    }
 
 
 def machine() -> dict:
     """Return what the figures were taken on."""
-    return {'processor': platform.processor() or platform.machine(), 'cores': os.cpu_count(),
-            'python': platform.python_version(), 'onnxruntime': onnxruntime.__version__}
+    return {
+        'processor': platform.processor() or platform.machine(),
+        'cores': os.cpu_count(),
+        'python': platform.python_version(),
+        'onnxruntime': onnxruntime.__version__,
+    }
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure the live node with each shipped model, or the road model, and print JSON."""
     parser = argparse.ArgumentParser(
-        prog='ros2 run asap_ros bench', description=main.__doc__,
-        epilog='example: ros2 run asap_ros bench --frames 100 --size 512x1024 > bench.json')
+        prog='ros2 run asap_ros bench',
+        description=main.__doc__,
+        epilog='example: ros2 run asap_ros bench --frames 100 --size 512x1024 > bench.json',
+    )
     parser.add_argument('--frames', type=int, default=50, help='measured frames (default 50)')
     parser.add_argument('--model', action='append', help='default: every shipped model')
-    parser.add_argument('--size', action='append', type=resolution, metavar='HEIGHTxWIDTH',
-                        help='default: 512x1024 and 256x512')
+    parser.add_argument(
+        '--size',
+        action='append',
+        type=resolution,
+        metavar='HEIGHTxWIDTH',
+        help='default: 512x1024 and 256x512',
+    )
     parser.add_argument('--threads', type=int, default=0, help='0: one a physical core')
-    parser.add_argument('--road', action='store_true',
-                        help='the steps of the road model alone, without the network')
-    parser.add_argument('--gpu', action='store_true',
-                        help='TensorRT engines alone, without the node: --gpu --help')
+    parser.add_argument(
+        '--road',
+        action='store_true',
+        help='the steps of the road model alone, without the network',
+    )
+    parser.add_argument(
+        '--gpu', action='store_true', help='TensorRT engines alone, without the node: --gpu --help'
+    )
     given = sys.argv[1:] if arguments is None else arguments
     if '--gpu' in given:
         return gpu_bench.main([argument for argument in given if argument != '--gpu'])
@@ -167,7 +205,8 @@ def main(arguments: list[str] | None = None) -> int:
         results = [
             measure(model, size, options.frames, options.threads)
             for model in options.model or model_file.shipped()
-            for size in options.size or [(512, 1024), (256, 512)]]
+            for size in options.size or [(512, 1024), (256, 512)]
+        ]
     except (BenchError, ModelError) as error:
         print(f'bench: {error}', file=sys.stderr)
         return 1

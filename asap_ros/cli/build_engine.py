@@ -34,34 +34,67 @@ PATIENCE = 10.0
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
     made = argparse.ArgumentParser(
-        prog='ros2 run asap_ros build_engine', description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter, epilog="""examples:
+        prog='ros2 run asap_ros build_engine',
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="""examples:
   ros2 run asap_ros build_engine asap_resnet18_camvid
       for the GPU in this machine, fp16, 512x1024: what the node takes by default
   ros2 run asap_ros build_engine asap_resnet18_camvid --runtime tensorrt_rtx \\
           --arch sm86,sm89 --output resnet18.plan
   ros2 run asap_ros build_engine --install resnet18.plan
-      on a machine without a GPU; then, with both files copied over, on the vehicle""")
+      on a machine without a GPU; then, with both files copied over, on the vehicle""",
+    )
     made.add_argument('model', nargs='?', help='name of a shipped model, or an .onnx file')
-    made.add_argument('--runtime', choices=TENSORRT,
-                      help='default: the first that is installed, tensorrt before tensorrt_rtx')
+    made.add_argument(
+        '--runtime',
+        choices=TENSORRT,
+        help='default: the first that is installed, tensorrt before tensorrt_rtx',
+    )
     made.add_argument('--precision', choices=PRECISIONS, default='fp16', help='default fp16')
-    made.add_argument('--size', type=resolution, default=(512, 1024), metavar='HEIGHTxWIDTH',
-                      help='the one resolution of the engine (default 512x1024)')
-    made.add_argument('--batch', type=int, default=1, metavar='N',
-                      help='frames in one call, 1 to N (default 1)')
-    made.add_argument('--arch', type=lambda text: tuple(text.lower().split(',')), default=(),
-                      metavar='SM,SM', help='GPUs to build for, such as sm86,sm89; tensorrt_rtx '
-                                            'alone (default: the one in this machine)')
-    made.add_argument('--timing-cache', type=Path, metavar='FILE',
-                      help='measured kernels, read and written: makes the next build shorter')
-    made.add_argument('--output', type=Path, metavar='FILE',
-                      help='write the engine here too, its manifest beside it as FILE.json')
-    made.add_argument('--cache', type=Path, metavar='FOLDER',
-                      help='of engines (default: the engine_cache of the node)')
+    made.add_argument(
+        '--size',
+        type=resolution,
+        default=(512, 1024),
+        metavar='HEIGHTxWIDTH',
+        help='the one resolution of the engine (default 512x1024)',
+    )
+    made.add_argument(
+        '--batch', type=int, default=1, metavar='N', help='frames in one call, 1 to N (default 1)'
+    )
+    made.add_argument(
+        '--arch',
+        type=lambda text: tuple(text.lower().split(',')),
+        default=(),
+        metavar='SM,SM',
+        help='GPUs to build for, such as sm86,sm89; tensorrt_rtx '
+        'alone (default: the one in this machine)',
+    )
+    made.add_argument(
+        '--timing-cache',
+        type=Path,
+        metavar='FILE',
+        help='measured kernels, read and written: makes the next build shorter',
+    )
+    made.add_argument(
+        '--output',
+        type=Path,
+        metavar='FILE',
+        help='write the engine here too, its manifest beside it as FILE.json',
+    )
+    made.add_argument(
+        '--cache',
+        type=Path,
+        metavar='FOLDER',
+        help='of engines (default: the engine_cache of the node)',
+    )
     other = made.add_mutually_exclusive_group()
-    other.add_argument('--install', type=Path, metavar='FILE',
-                       help='take an engine that --output wrote into the cache')
+    other.add_argument(
+        '--install',
+        type=Path,
+        metavar='FILE',
+        help='take an engine that --output wrote into the cache',
+    )
     other.add_argument('--list', action='store_true', help='say what the cache holds')
     other.add_argument('--clear', action='store_true', help='remove all engines')
     return made
@@ -84,8 +117,11 @@ def build(options: argparse.Namespace, cache: PlanCache) -> None:
     model = model_file.read(model_file.locate(options.model))
     recipe = PlanOptions(options.precision, options.size, options.batch, options.arch)
     gpu = gpu_for(runtime, recipe.archs)
-    bar = tqdm(total=100, leave=False, bar_format='{desc:40.40} {percentage:3.0f} % |{bar}| '
-                                                  '{elapsed}, {remaining} left')
+    bar = tqdm(
+        total=100,
+        leave=False,
+        bar_format='{desc:40.40} {percentage:3.0f} % |{bar}| {elapsed}, {remaining} left',
+    )
     began = time.time()
 
     def report(phase: str, share: float) -> None:
@@ -93,12 +129,19 @@ def build(options: argparse.Namespace, cache: PlanCache) -> None:
         bar.set_description_str(phase)
 
     with bar:
-        entry = interruptible(lambda stopped: find_or_build.prepare(
-            runtime, model, recipe, cache, gpu, options.timing_cache, report, stopped))
+        entry = interruptible(
+            lambda stopped: find_or_build.prepare(
+                runtime, model, recipe, cache, gpu, options.timing_cache, report, stopped
+            )
+        )
     for fault in cache.faults:
         print(f'build_engine: {fault}', file=sys.stderr)
-    print(tell(entry.manifest), f'in the cache: {cache.folder / entry.manifest.key.digest}.plan'
-          + (', built before' if entry.manifest.built < began else ''), sep='\n')
+    print(
+        tell(entry.manifest),
+        f'in the cache: {cache.folder / entry.manifest.key.digest}.plan'
+        + (', built before' if entry.manifest.built < began else ''),
+        sep='\n',
+    )
     if options.output is not None:
         export(entry, options.output)
         print(f'written: {options.output} and {options.output}.json')
@@ -112,8 +155,10 @@ def prove(model: ModelFile, target: Target, entry: CachedPlan) -> None:
     """Run the golden frame and tell how it went. Raises EngineError where it went wrong."""
     proven = engine_selection.open_plan(model, target, entry, EngineOptions())
     proven.engine.close()
-    print(f'golden frame: {proven.facts.golden_deviation} pixels differ, '
-          f'{proven.facts.golden_agreement:.2%} agree')
+    print(
+        f'golden frame: {proven.facts.golden_deviation} pixels differ, '
+        f'{proven.facts.golden_agreement:.2%} agree'
+    )
 
 
 def interruptible(work):
@@ -146,12 +191,14 @@ def interruptible(work):
 def tell(manifest: PlanManifest) -> str:
     """Return what an engine is, as text."""
     key = manifest.key
-    return (f'{manifest.model}: {key.precision}, {key.size[0]}x{key.size[1]}, batch '
-            f'{"1" if key.batch == 1 else f"1 to {key.batch}"}, {key.runtime} {key.version} for '
-            f'{", ".join(key.archs)}{f" ({key.gpu})" if key.gpu else ""}\n'
-            f'  layers: {describe_layers(manifest.layers)}; {manifest.float32} of norms and '
-            'statistics, checked to be fp32\n'
-            f'  {manifest.plan_bytes / 1e6:.1f} MB, built in {manifest.seconds:.1f} s')
+    return (
+        f'{manifest.model}: {key.precision}, {key.size[0]}x{key.size[1]}, batch '
+        f'{"1" if key.batch == 1 else f"1 to {key.batch}"}, {key.runtime} {key.version} for '
+        f'{", ".join(key.archs)}{f" ({key.gpu})" if key.gpu else ""}\n'
+        f'  layers: {describe_layers(manifest.layers)}; {manifest.float32} of norms and '
+        'statistics, checked to be fp32\n'
+        f'  {manifest.plan_bytes / 1e6:.1f} MB, built in {manifest.seconds:.1f} s'
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -169,8 +216,10 @@ def main(arguments: list[str] | None = None) -> int:
         elif options.list:
             for manifest in cache.manifests():
                 print(tell(manifest), f'  {manifest.key.digest}.plan', sep='\n')
-            print(f'{cache.size() / 1e6:.1f} MB in {cache.folder}, at most '
-                  f'{cache.limit / 1e6:.0f} MB are kept')
+            print(
+                f'{cache.size() / 1e6:.1f} MB in {cache.folder}, at most '
+                f'{cache.limit / 1e6:.0f} MB are kept'
+            )
         elif options.install:
             print(tell(install(cache, options.install)))
         else:

@@ -47,16 +47,19 @@ def read_calibration(path: Path) -> Calibration:
     try:
         document = yaml.safe_load(path.read_text())
         return Calibration(
-            width=int(document['image_width']), height=int(document['image_height']),
+            width=int(document['image_width']),
+            height=int(document['image_height']),
             k=tuple(map(float, document['camera_matrix']['data'])),
             d=tuple(map(float, document['distortion_coefficients']['data'])),
             p=tuple(map(float, document['projection_matrix']['data'])),
-            distortion_model=document.get('distortion_model', 'plumb_bob'))
+            distortion_model=document.get('distortion_model', 'plumb_bob'),
+        )
     except OSError as error:
         raise MountingError(f'{path} cannot be read: {error.strerror}') from error
     except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
-        raise MountingError(f'{path} is no calibration as camera_calibration writes it: '
-                            f'{error!r}') from error
+        raise MountingError(
+            f'{path} is no calibration as camera_calibration writes it: {error!r}'
+        ) from error
 
 
 def listen(topic: str, base_frame: str, pose: Pose | None) -> tuple[Calibration, Pose]:
@@ -69,8 +72,11 @@ def listen(topic: str, base_frame: str, pose: Pose | None) -> tuple[Calibration,
     try:
         poses = TfPose(node, base_frame, 0.0) if pose is None else None
         node.create_subscription(
-            CameraInfo, topic, heard.append,
-            QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT))
+            CameraInfo,
+            topic,
+            heard.append,
+            QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT),
+        )
         end, fault = time.monotonic() + PATIENCE, f'no camera_info came on {topic}'
         while time.monotonic() < end:
             executor.spin_once(timeout_sec=0.05)
@@ -101,39 +107,69 @@ def table(camera: Camera, rows: list[MountingAccuracy], noise: float) -> str:
         f'road      rendered edges moved by {noise:g} px, alike in neighbouring rows; single '
         'frames',
         '',
-        '  at x    range sigma   seen   curvature sigma   (error)     lateral sigma  (error)']
+        '  at x    range sigma   seen   curvature sigma   (error)     lateral sigma  (error)',
+    ]
     for row in rows:
-        told = (f'   {1e3 * row.curvature_sigma:8.2f}e-3 1/m '
-                f' ({1e3 * row.curvature_error:.2f}e-3)  {row.lateral_sigma:8.3f} m     '
-                f'({row.lateral_error:.3f})' if row.seen else '   nothing is told so far ahead')
-        lines.append(f'  {row.distance:3.0f} m   {row.range_sigma:8.2f} m  '
-                     f'{100 * row.seen:4.0f} %{told}')
+        told = (
+            f'   {1e3 * row.curvature_sigma:8.2f}e-3 1/m '
+            f' ({1e3 * row.curvature_error:.2f}e-3)  {row.lateral_sigma:8.3f} m     '
+            f'({row.lateral_error:.3f})'
+            if row.seen
+            else '   nothing is told so far ahead'
+        )
+        lines.append(
+            f'  {row.distance:3.0f} m   {row.range_sigma:8.2f} m  {100 * row.seen:4.0f} %{told}'
+        )
     return '\n'.join(lines)
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
     made = argparse.ArgumentParser(
-        prog='ros2 run asap_ros selftest', description=__doc__,
-        epilog='example: ros2 run asap_ros selftest /camera/camera_info --height 1.4 --pitch 0.03')
-    made.add_argument('camera_info', help='a topic, such as /camera/camera_info, or a YAML file '
-                                          'that camera_calibration wrote')
-    made.add_argument('--height', type=float, help='metres above the ground; without it the pose '
-                                                   'comes from TF')
-    for name, says in (('pitch', 'radians, nose down'), ('roll', 'radians, right side down'),
-                       ('yaw', 'radians to the left'), ('x', 'metres before base_link'),
-                       ('y', 'metres to its left')):
+        prog='ros2 run asap_ros selftest',
+        description=__doc__,
+        epilog='example: ros2 run asap_ros selftest /camera/camera_info --height 1.4 --pitch 0.03',
+    )
+    made.add_argument(
+        'camera_info',
+        help='a topic, such as /camera/camera_info, or a YAML file that camera_calibration wrote',
+    )
+    made.add_argument(
+        '--height', type=float, help='metres above the ground; without it the pose comes from TF'
+    )
+    for name, says in (
+        ('pitch', 'radians, nose down'),
+        ('roll', 'radians, right side down'),
+        ('yaw', 'radians to the left'),
+        ('x', 'metres before base_link'),
+        ('y', 'metres to its left'),
+    ):
         made.add_argument(f'--{name}', type=float, default=0.0, help=f'{says} (default 0)')
     made.add_argument('--base-frame', default='base_link', help='for TF (default base_link)')
     made.add_argument('--raw', action='store_true', help='the images are not rectified')
-    made.add_argument('--size', type=resolution, default=(512, 1024), metavar='HEIGHTxWIDTH',
-                      help='of the mask (default 512x1024)')
+    made.add_argument(
+        '--size',
+        type=resolution,
+        default=(512, 1024),
+        metavar='HEIGHTxWIDTH',
+        help='of the mask (default 512x1024)',
+    )
     made.add_argument('--hood', type=float, default=0.0, help='hood_fraction (default 0)')
-    made.add_argument('--hood-polygon', type=float, nargs='+', default=(), metavar='XY',
-                      help='hood_polygon: x and y of each corner in turn, fractions of the image')
+    made.add_argument(
+        '--hood-polygon',
+        type=float,
+        nargs='+',
+        default=(),
+        metavar='XY',
+        help='hood_polygon: x and y of each corner in turn, fractions of the image',
+    )
     made.add_argument('--width', type=float, default=7.0, help='metres of road (default 7)')
-    made.add_argument('--noise', type=float, default=1.0,
-                      help='pixels of the mask by which its edges are wrong (default 1)')
+    made.add_argument(
+        '--noise',
+        type=float,
+        default=1.0,
+        help='pixels of the mask by which its edges are wrong (default 1)',
+    )
     return made
 
 
@@ -142,12 +178,15 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         road_options = RoadOptions(
-            hood_fraction=options.hood, hood_polygon=corners(options.hood_polygon),
-            width_prior=options.width)
+            hood_fraction=options.hood,
+            hood_polygon=corners(options.hood_polygon),
+            width_prior=options.width,
+        )
         pose = None
         if options.height is not None:
-            pose = pose_from_mounting(options.height, options.pitch, options.roll, options.yaw,
-                                      options.x, options.y)
+            pose = pose_from_mounting(
+                options.height, options.pitch, options.roll, options.yaw, options.x, options.y
+            )
         path = Path(options.camera_info)
         if path.suffix in ('.yaml', '.yml'):
             calibration = read_calibration(path)
@@ -165,8 +204,10 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     print(table(camera, rows, options.noise))
     if not any(row.seen for row in rows):
-        print('selftest: no road can be told with this mounting: is the ground in view?',
-              file=sys.stderr)
+        print(
+            'selftest: no road can be told with this mounting: is the ground in view?',
+            file=sys.stderr,
+        )
         return 1
     return 0
 

@@ -46,51 +46,113 @@ EXAMPLES = """examples:
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     """Return the parsed command line; it exits with 2 where that makes no sense."""
     parser = argparse.ArgumentParser(
-        'evaluate', description=__doc__, epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('bags', nargs='*', type=Path, metavar='BAG',
-                        help='a rosbag2 folder, or its .mcap or .db3 file')
+        'evaluate',
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        'bags',
+        nargs='*',
+        type=Path,
+        metavar='BAG',
+        help='a rosbag2 folder, or its .mcap or .db3 file',
+    )
     parser.add_argument('--out', type=Path, metavar='DIR', help='where the results go')
     judged = parser.add_argument_group('what is judged')
-    judged.add_argument('--model', default=EvaluationRequest.model,
-                        help='a shipped model or the path of an ONNX file (%(default)s)')
-    judged.add_argument('--engine', default=EvaluationRequest.engine,
-                        help='onnxruntime, tensorrt, tensorrt_rtx or auto (%(default)s)')
-    judged.add_argument('--size', type=resolution, default=EvaluationRequest.size, metavar='HEIGHTxWIDTH',
-                        help='network resolution, multiples of 32 (512x1024)')
+    judged.add_argument(
+        '--model',
+        default=EvaluationRequest.model,
+        help='a shipped model or the path of an ONNX file (%(default)s)',
+    )
+    judged.add_argument(
+        '--engine',
+        default=EvaluationRequest.engine,
+        help='onnxruntime, tensorrt, tensorrt_rtx or auto (%(default)s)',
+    )
+    judged.add_argument(
+        '--size',
+        type=resolution,
+        default=EvaluationRequest.size,
+        metavar='HEIGHTxWIDTH',
+        help='network resolution, multiples of 32 (512x1024)',
+    )
     judged.add_argument('--threads', type=int, default=0, help='of the engine, 0: its choice')
-    judged.add_argument('--masks-from', default='', metavar='TOPIC',
-                        help="label masks of the bag in place of a network's")
-    judged.add_argument('--params-file', default='', metavar='YAML',
-                        help="the node's parameters: hood, vehicle width, base frame, mounting")
-    judged.add_argument('--hood-fraction', type=float, metavar='SHARE',
-                        help="of the image's rows, from the bottom, that show the vehicle")
+    judged.add_argument(
+        '--masks-from',
+        default='',
+        metavar='TOPIC',
+        help="label masks of the bag in place of a network's",
+    )
+    judged.add_argument(
+        '--params-file',
+        default='',
+        metavar='YAML',
+        help="the node's parameters: hood, vehicle width, base frame, mounting",
+    )
+    judged.add_argument(
+        '--hood-fraction',
+        type=float,
+        metavar='SHARE',
+        help="of the image's rows, from the bottom, that show the vehicle",
+    )
     topics = parser.add_argument_group('topics, found by type and name where not given')
     topics.add_argument('--image-topic', default='', metavar='TOPIC', help='the camera')
-    topics.add_argument('--reference-topic', default='', metavar='TOPIC',
-                        help='label masks to compare with')
-    topics.add_argument('--reference-labels', default=EvaluationRequest.reference_labels, metavar='SET',
-                        help='label set of masks and truth in the bag (%(default)s)')
-    topics.add_argument('--odometry-topic', default='', metavar='TOPIC',
-                        help="the vehicle's motion, nav_msgs/Odometry")
-    topics.add_argument('--road-topic', default='', metavar='TOPIC',
-                        help='the true road, asap_ros/RoadGeometry')
-    topics.add_argument('--free-space-topic', default='', metavar='TOPIC',
-                        help='the true free space, PointCloud2 with a point per image column')
+    topics.add_argument(
+        '--reference-topic', default='', metavar='TOPIC', help='label masks to compare with'
+    )
+    topics.add_argument(
+        '--reference-labels',
+        default=EvaluationRequest.reference_labels,
+        metavar='SET',
+        help='label set of masks and truth in the bag (%(default)s)',
+    )
+    topics.add_argument(
+        '--odometry-topic',
+        default='',
+        metavar='TOPIC',
+        help="the vehicle's motion, nav_msgs/Odometry",
+    )
+    topics.add_argument(
+        '--road-topic', default='', metavar='TOPIC', help='the true road, asap_ros/RoadGeometry'
+    )
+    topics.add_argument(
+        '--free-space-topic',
+        default='',
+        metavar='TOPIC',
+        help='the true free space, PointCloud2 with a point per image column',
+    )
     many = parser.add_argument_group('how it is run')
-    many.add_argument('--workers', type=int, default=0, metavar='N',
-                      help='drives at a time, on this machine')
-    many.add_argument('--scheduler', default='', metavar='ADDRESS',
-                      help='of a Dask cluster, such as tcp://head:8786')
-    many.add_argument('--live', action='store_true',
-                      help='through the launched node, one drive after another')
-    many.add_argument('--rate', type=float, default=1.0,
-                      help='pace with --live, 1 as recorded (%(default)s)')
+    many.add_argument(
+        '--workers', type=int, default=0, metavar='N', help='drives at a time, on this machine'
+    )
+    many.add_argument(
+        '--scheduler',
+        default='',
+        metavar='ADDRESS',
+        help='of a Dask cluster, such as tcp://head:8786',
+    )
+    many.add_argument(
+        '--live', action='store_true', help='through the launched node, one drive after another'
+    )
+    many.add_argument(
+        '--rate', type=float, default=1.0, help='pace with --live, 1 as recorded (%(default)s)'
+    )
     gate = parser.add_argument_group('comparing two reports')
-    gate.add_argument('--compare', nargs=2, type=Path, metavar=('A', 'B'),
-                      help='two report.json, each with its frames.csv beside it')
-    gate.add_argument('--limit', action='append', default=[], metavar='FIGURE=AMOUNT',
-                      help='how much worse a figure may get; others by 0.02 of a share, or 2 %%')
+    gate.add_argument(
+        '--compare',
+        nargs=2,
+        type=Path,
+        metavar=('A', 'B'),
+        help='two report.json, each with its frames.csv beside it',
+    )
+    gate.add_argument(
+        '--limit',
+        action='append',
+        default=[],
+        metavar='FIGURE=AMOUNT',
+        help='how much worse a figure may get; others by 0.02 of a share, or 2 %%',
+    )
     given = parser.parse_args(argv)
     fault = _fault(given)
     if fault:
@@ -126,12 +188,22 @@ def request_of(given: argparse.Namespace) -> EvaluationRequest:
     if given.workers and not threads:
         threads = max(1, (os.cpu_count() or 1) // given.workers)
     return EvaluationRequest(
-        model, given.engine, given.size, threads,
-        TopicNames(given.image_topic, given.reference_topic, given.masks_from, given.odometry_topic,
-               given.road_topic, given.free_space_topic),
+        model,
+        given.engine,
+        given.size,
+        threads,
+        TopicNames(
+            given.image_topic,
+            given.reference_topic,
+            given.masks_from,
+            given.odometry_topic,
+            given.road_topic,
+            given.free_space_topic,
+        ),
         given.reference_labels,
         str(Path(given.params_file).absolute()) if given.params_file else '',
-        given.hood_fraction)
+        given.hood_fraction,
+    )
 
 
 def folders(bags: Sequence[Path], out: Path) -> list[Path]:
@@ -172,8 +244,10 @@ def _spread(todo: Sequence[DriveJob], given: argparse.Namespace) -> Iterator[Dri
 
     done: set[str] = set()
     try:
-        with (cluster.connect(given.scheduler, given.workers) as client,
-              tqdm(total=len(todo), unit='drive', dynamic_ncols=True) as bar):
+        with (
+            cluster.connect(given.scheduler, given.workers) as client,
+            tqdm(total=len(todo), unit='drive', dynamic_ncols=True) as bar,
+        ):
             for job, result in cluster.each(client, drive_job.work, todo):
                 done.add(job.folder)
                 bar.update()
@@ -199,8 +273,10 @@ def run(given: argparse.Namespace) -> int:
     """Evaluate the drives of a command line and return the exit status."""
     bags = [bag.absolute() for bag in given.bags]
     request = request_of(given)
-    todo = [DriveJob(str(bag), str(folder.absolute()), request)
-            for bag, folder in zip(bags, folders(bags, given.out))]
+    todo = [
+        DriveJob(str(bag), str(folder.absolute()), request)
+        for bag, folder in zip(bags, folders(bags, given.out))
+    ]
     finished: list[DriveOutcome] = []
     interrupted = False
     try:
@@ -267,8 +343,11 @@ def gate(given: argparse.Namespace) -> int:
     if min(len(a), len(b)) < compare.FEW:
         print(f'note: under {compare.FEW} frames these intervals are narrower than they should be')
     worse = [c.path for c in changes if c.worse]
-    print(f'\nworse beyond the limits: {", ".join(worse)}' if worse else '\nnothing got worse '
-          'beyond its limit')
+    print(
+        f'\nworse beyond the limits: {", ".join(worse)}'
+        if worse
+        else '\nnothing got worse beyond its limit'
+    )
     return 1 if worse else 0
 
 

@@ -31,8 +31,14 @@ EXAMPLES = """examples:
 """
 
 
-def extract(bag: Bag, labels_of: LabelSet, out: Path, size: tuple[int, int] | None, every: int,
-            wanted: TopicNames) -> tuple[int, list[str]]:
+def extract(
+    bag: Bag,
+    labels_of: LabelSet,
+    out: Path,
+    size: tuple[int, int] | None,
+    every: int,
+    wanted: TopicNames,
+) -> tuple[int, list[str]]:
     """Write every ``every``-th frame that has a mask below ``out``; files there already stay.
 
     Returns how many pairs of the bag there are now, and sentences about what was left out.
@@ -41,8 +47,10 @@ def extract(bag: Bag, labels_of: LabelSet, out: Path, size: tuple[int, int] | No
     """
     drive = topics.find(bag, wanted)
     if not drive.reference:
-        raise BagError(f'bag {bag.path} has no reference masks ({topics.EXACT} or '
-                       f'{topics.PREDICTED}); name their topic with --reference-topic')
+        raise BagError(
+            f'bag {bag.path} has no reference masks ({topics.EXACT} or '
+            f'{topics.PREDICTED}); name their topic with --reference-topic'
+        )
     left_out: list[str] = []
     count = 0
     bar = tqdm(frames.frames(bag, drive, left_out), bag.name, drive.image.count, unit='frame')
@@ -60,12 +68,16 @@ def extract(bag: Bag, labels_of: LabelSet, out: Path, size: tuple[int, int] | No
             continue
         foreign = set(np.unique(mask)) - {*range(len(labels_of)), labels.IGNORED}
         if foreign:
-            raise ValueError(f'{bag.name}: a mask holds id {min(foreign)}, which is none of '
-                             f'{labels_of.name}; name their label set with --reference-labels')
+            raise ValueError(
+                f'{bag.name}: a mask holds id {min(foreign)}, which is none of '
+                f'{labels_of.name}; name their label set with --reference-labels'
+            )
         target = size or rgb.shape[:2]
         stem = f'{bag.name}_{frame.stamp_ns}'
-        add(out / 'images' / f'{stem}.png',
-            cv2.cvtColor(resize(rgb, target) if size else rgb, cv2.COLOR_RGB2BGR))
+        add(
+            out / 'images' / f'{stem}.png',
+            cv2.cvtColor(resize(rgb, target) if size else rgb, cv2.COLOR_RGB2BGR),
+        )
         add(out / 'labels' / f'{stem}.png', resize_mask(mask, target))
         count += 1
     if bag.damage:
@@ -83,17 +95,24 @@ def add(path: Path, pixels: np.ndarray) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Take the frames that have a reference mask out of drives, as a folder to train on."""
     parser = argparse.ArgumentParser(
-        prog='extract', description=main.__doc__, epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        prog='extract',
+        description=main.__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument('bags', nargs='+', type=Path, metavar='BAG')
     parser.add_argument('--out', type=Path, required=True)
-    parser.add_argument('--size', type=resolution, metavar='HEIGHTxWIDTH',
-                        help="default: the camera's")
+    parser.add_argument(
+        '--size', type=resolution, metavar='HEIGHTxWIDTH', help="default: the camera's"
+    )
     parser.add_argument('--every', type=int, default=1, help='take one frame of so many')
     parser.add_argument('--image-topic', default='', help='default: the only camera')
     parser.add_argument('--reference-topic', default='', help='default: the one by custom')
-    parser.add_argument('--reference-labels', default='cityscapes',
-                        help='label set whose ids the masks hold; default: %(default)s')
+    parser.add_argument(
+        '--reference-labels',
+        default='cityscapes',
+        help='label set whose ids the masks hold; default: %(default)s',
+    )
     options = parser.parse_args(arguments)
     if options.every < 1:
         parser.error('--every must be at least 1')
@@ -108,8 +127,9 @@ def main(arguments: list[str] | None = None) -> None:
         stated.write_text(statement)
         for path in options.bags:
             with Bag(path) as bag:
-                count, left_out = extract(bag, label_set, options.out, options.size, options.every,
-                                          wanted)
+                count, left_out = extract(
+                    bag, label_set, options.out, options.size, options.every, wanted
+                )
             for sentence in left_out:
                 print(f'warning: {sentence}', file=sys.stderr)
             print(f'{bag.name}: {count} pairs in {options.out}')

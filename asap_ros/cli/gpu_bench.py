@@ -66,22 +66,31 @@ def measure(engine: TensorRtEngine, batch: int, pictures: np.ndarray, repeats: i
 
     with_resize = time_calls(resize_and_infer, repeats)
     engine.time_on_device(batch, WARM_UP)
-    return {'resize_and_host_to_host': with_resize,
-            'host_to_host': time_calls(lambda: engine.infer(frames), repeats),
-            'device': percentiles(engine.time_on_device(batch, repeats)),
-            'frames_per_second': 1e3 * batch / with_resize['p50']}
+    return {
+        'resize_and_host_to_host': with_resize,
+        'host_to_host': time_calls(lambda: engine.infer(frames), repeats),
+        'device': percentiles(engine.time_on_device(batch, repeats)),
+        'frames_per_second': 1e3 * batch / with_resize['p50'],
+    }
 
 
-def measure_batch(target: Target, entry: CachedPlan, model: ModelFile, batch: int, repeats: int,
-                  golden: dict) -> dict:
+def measure_batch(
+    target: Target, entry: CachedPlan, model: ModelFile, batch: int, repeats: int, golden: dict
+) -> dict:
     """Return all that is measured of one engine at its full batch."""
-    pictures = np.repeat(
-        cv2.resize(model.golden.frame, CAMERA[::-1])[np.newaxis], batch, axis=0)
+    pictures = np.repeat(cv2.resize(model.golden.frame, CAMERA[::-1])[np.newaxis], batch, axis=0)
     key = entry.manifest.key
     free = cuda.gpu().free
-    found = {'model': entry.manifest.model, 'precision': key.precision, 'batch': batch,
-             'size': list(key.size), 'layers': entry.manifest.layers,
-             'float32_checked': entry.manifest.float32, 'golden': golden, 'ms': {}}
+    found = {
+        'model': entry.manifest.model,
+        'precision': key.precision,
+        'batch': batch,
+        'size': list(key.size),
+        'layers': entry.manifest.layers,
+        'float32_checked': entry.manifest.float32,
+        'golden': golden,
+        'ms': {},
+    }
     for name, use_graph in (('graph', True), ('no_graph', False)):
         engine = TensorRtEngine(target.runtime, entry, target.gpu.name, use_graph)
         try:
@@ -95,18 +104,20 @@ def measure_batch(target: Target, entry: CachedPlan, model: ModelFile, batch: in
     found['roofline'] = {
         'operations': sum(work.operations for work in works),
         'bytes': sum(work.bytes for work in works),
-        'peak': None if peak is None else asdict(peak), 'ms': None, 'share': None}
+        'peak': None if peak is None else asdict(peak),
+        'ms': None,
+        'share': None,
+    }
     if peak is not None:
         least = roofline.least_ms(works, peak)
-        found['roofline'] |= {
-            'ms': least, 'share': least / found['ms']['graph']['device']['p50']}
+        found['roofline'] |= {'ms': least, 'share': least / found['ms']['graph']['device']['p50']}
     return found
 
 
 def read_pictures(folder: Path, size: tuple[int, int]) -> list[np.ndarray]:
     """Return up to PICTURES pictures of a folder, RGB at (height, width), spread over it."""
     paths = sorted(p for p in folder.rglob('*') if p.suffix.lower() in SUFFIXES)
-    chosen = paths[::max(1, len(paths) // PICTURES)][:PICTURES]
+    chosen = paths[:: max(1, len(paths) // PICTURES)][:PICTURES]
     if not chosen:
         raise EngineError(f'{folder} holds no pictures ({", ".join(SUFFIXES)})')
     pictures = []
@@ -131,39 +142,68 @@ def run(options: argparse.Namespace) -> dict:
         for precision in options.precision or PRECISIONS:
             for batch in options.batch or BATCHES:
                 recipe = PlanOptions(precision, options.size, batch)
-                with tqdm(total=1.0, desc=f'building {name} {precision} x{batch}', leave=False,
-                          bar_format='{desc} {percentage:3.0f} % {elapsed}') as bar:
+                with tqdm(
+                    total=1.0,
+                    desc=f'building {name} {precision} x{batch}',
+                    leave=False,
+                    bar_format='{desc} {percentage:3.0f} % {elapsed}',
+                ) as bar:
                     entry = find_or_build.prepare(
-                        target.runtime, model, recipe, cache, target.gpu,
-                        report=lambda phase, share, b=bar: b.update(max(0.0, share - b.n)))
+                        target.runtime,
+                        model,
+                        recipe,
+                        cache,
+                        target.gpu,
+                        report=lambda phase, share, b=bar: b.update(max(0.0, share - b.n)),
+                    )
                 proven = engine_selection.open_plan(model, target, entry, EngineOptions())
-                golden = {'agreement': proven.facts.golden_agreement,
-                          'deviation_pixels': proven.facts.golden_deviation}
+                golden = {
+                    'agreement': proven.facts.golden_agreement,
+                    'deviation_pixels': proven.facts.golden_deviation,
+                }
                 if options.pictures is not None and batch == (options.batch or BATCHES)[0]:
-                    agreements.append({'model': name, 'precision': precision} | compare(
-                        proven.engine, reference, read_pictures(options.pictures, options.size)))
+                    agreements.append(
+                        {'model': name, 'precision': precision}
+                        | compare(
+                            proven.engine, reference, read_pictures(options.pictures, options.size)
+                        )
+                    )
                 proven.engine.close()
-                results.append(measure_batch(
-                    target, entry, model, batch, options.frames, golden))
-    return {'gpu': asdict(target.gpu), 'runtime': target.runtime.name,
-            'version': target.runtime.version, 'results': results, 'agreements': agreements}
+                results.append(measure_batch(target, entry, model, batch, options.frames, golden))
+    return {
+        'gpu': asdict(target.gpu),
+        'runtime': target.runtime.name,
+        'version': target.runtime.version,
+        'results': results,
+        'agreements': agreements,
+    }
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure TensorRT engines on this machine's GPU and print JSON."""
     parser = argparse.ArgumentParser(
-        prog='ros2 run asap_ros bench --gpu', description=main.__doc__,
-        epilog='example: ros2 run asap_ros bench --gpu --pictures drive/ > bench.json')
+        prog='ros2 run asap_ros bench --gpu',
+        description=main.__doc__,
+        epilog='example: ros2 run asap_ros bench --gpu --pictures drive/ > bench.json',
+    )
     parser.add_argument('--model', action='append', help='default: every shipped model')
     parser.add_argument('--size', type=resolution, default=(512, 1024), metavar='HEIGHTxWIDTH')
     parser.add_argument('--frames', type=int, default=300, help='measured calls (default 300)')
     parser.add_argument('--runtime', choices=TENSORRT, help='default: the first that works')
-    parser.add_argument('--precision', action='append', choices=PRECISIONS,
-                        help='default: both')
-    parser.add_argument('--batch', action='append', type=int, metavar='N',
-                        help=f'default: {", ".join(map(str, BATCHES))}')
-    parser.add_argument('--pictures', type=Path, metavar='FOLDER',
-                        help=f'compare masks with ONNX Runtime on up to {PICTURES} real ones')
+    parser.add_argument('--precision', action='append', choices=PRECISIONS, help='default: both')
+    parser.add_argument(
+        '--batch',
+        action='append',
+        type=int,
+        metavar='N',
+        help=f'default: {", ".join(map(str, BATCHES))}',
+    )
+    parser.add_argument(
+        '--pictures',
+        type=Path,
+        metavar='FOLDER',
+        help=f'compare masks with ONNX Runtime on up to {PICTURES} real ones',
+    )
     parser.add_argument('--cache', type=Path, metavar='FOLDER', help='of engines')
     options = parser.parse_args(arguments)
     if options.frames < 1 or min(options.batch or BATCHES) < 1:

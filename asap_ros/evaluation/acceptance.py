@@ -29,8 +29,9 @@ class AcceptanceGoal:
         """Return whether a value meets the goal, None where there is no value."""
         if value is None:
             return None
-        return ((self.low is None or value >= self.low)
-                and (self.high is None or value <= self.high))
+        return (self.low is None or value >= self.low) and (
+            self.high is None or value <= self.high
+        )
 
     @property
     def shown(self) -> str:
@@ -47,8 +48,9 @@ class AcceptanceGoal:
             return 'unknown'
         factor = 100.0 if self.percent else self.scale
         told = [f'{value * factor:.{digits}g}' for digits in range(3, 10)]
-        number = next((text for text in told
-                       if self.met(float(text) / factor) == self.met(value)), told[0])
+        number = next(
+            (text for text in told if self.met(float(text) / factor) == self.met(value)), told[0]
+        )
         if self.percent:
             return f'{number} %'
         return f'{number}{NO_BREAK + self.unit if self.unit else ""}'
@@ -56,21 +58,40 @@ class AcceptanceGoal:
 
 GOALS = (
     AcceptanceGoal('frames.failed', 'frames that failed', high=0),
-    AcceptanceGoal('free_space.boundary_within_4px', 'columns whose boundary is within 4 px', low=0.90,
-         percent=True),
-    AcceptanceGoal('free_space.false_free', 'columns called free that are not', high=0.01, percent=True),
-    AcceptanceGoal('road.curvature_rmse_20m', 'curvature error (RMS) at 20 m', high=1.5e-3, scale=1e3,
-         unit=f'·{NO_BREAK}10⁻³/m'),
-    AcceptanceGoal('road.coverage_95', 'true curvatures within the 95 % band', low=0.85, high=0.99,
-         percent=True),
+    AcceptanceGoal(
+        'free_space.boundary_within_4px',
+        'columns whose boundary is within 4 px',
+        low=0.90,
+        percent=True,
+    ),
+    AcceptanceGoal(
+        'free_space.false_free', 'columns called free that are not', high=0.01, percent=True
+    ),
+    AcceptanceGoal(
+        'road.curvature_rmse_20m',
+        'curvature error (RMS) at 20 m',
+        high=1.5e-3,
+        scale=1e3,
+        unit=f'·{NO_BREAK}10⁻³/m',
+    ),
+    AcceptanceGoal(
+        'road.coverage_95',
+        'true curvatures within the 95 % band',
+        low=0.85,
+        high=0.99,
+        percent=True,
+    ),
 )
 """The project's own goals for the shipped networks on a drive."""
 
 
 def sentence(verdict: dict) -> str:
     """Return a verdict of ``judge`` in one line for a terminal, with each goal that is missed."""
-    missed = [f'{check["words"]} {check["shown"]} (goal: {check["goal"]})'
-              for check in verdict['checks'] if check['met'] is False]
+    missed = [
+        f'{check["words"]} {check["shown"]} (goal: {check["goal"]})'
+        for check in verdict['checks']
+        if check['met'] is False
+    ]
     return ': '.join([verdict['summary'], *(['; '.join(missed)] if missed else [])])
 
 
@@ -82,14 +103,29 @@ def judge(document: dict) -> dict:
     checks = []
     for goal in GOALS:
         value = look_up(document, goal.path)
-        checks.append({'figure': goal.path, 'words': goal.words, 'value': value,
-                       'shown': goal.form(value), 'goal': goal.shown, 'met': goal.met(value)})
+        checks.append(
+            {
+                'figure': goal.path,
+                'words': goal.words,
+                'value': value,
+                'shown': goal.form(value),
+                'goal': goal.shown,
+                'met': goal.met(value),
+            }
+        )
     missed = [check for check in checks if check['met'] is False]
-    judged = [check for check in checks if check['met'] is not None
-              and check['figure'] != 'frames.failed']
+    judged = [
+        check
+        for check in checks
+        if check['met'] is not None and check['figure'] != 'frames.failed'
+    ]
     if missed:
-        good, summary = False, 'Falls short of {} of {} goals'.format(
-            len(missed), sum(check['met'] is not None for check in checks))
+        good, summary = (
+            False,
+            'Falls short of {} of {} goals'.format(
+                len(missed), sum(check['met'] is not None for check in checks)
+            ),
+        )
     elif not document['frames']['processed']:
         good, summary = False, 'Not one frame was processed'
     elif judged:

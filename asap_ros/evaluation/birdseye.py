@@ -39,8 +39,9 @@ class Samples:
 
     def __init__(self, total: int):
         """Choose the frames to keep of ``total`` that are expected."""
-        self._chosen = set(np.linspace(0, max(total - 1, 0), min(total, SAMPLES))
-                           .round().astype(int).tolist())
+        self._chosen = set(
+            np.linspace(0, max(total - 1, 0), min(total, SAMPLES)).round().astype(int).tolist()
+        )
         self.moments: list[Moment] = []
 
     def add(self, row: int, time: float, seen: Observation, other: FreeSpace | None) -> None:
@@ -67,6 +68,14 @@ class Samples:
             truth = truth[np.isfinite(truth).all(axis=1)]
         if seen.true_road is not None and seen.true_road.valid:
             road = seen.true_road.path[:, :2]
-        self.moments.append(Moment(
-            row, time, np.where(blocked[:, None], at, far), blocked,
-            None if seen.geometry is None else outline(seen.geometry), truth, road))
+        self.moments.append(
+            Moment(
+                row,
+                time,
+                np.where(blocked[:, None], at, far),
+                blocked,
+                None if seen.geometry is None else outline(seen.geometry),
+                truth,
+                road,
+            )
+        )

@@ -29,9 +29,16 @@ def connect(scheduler: str = '', workers: int = 0) -> Iterator[Client]:
     with ExitStack() as stack:
         if not scheduler:
             # A worker that is short of memory should be slow, not killed in mid-drive.
-            cluster = stack.enter_context(LocalCluster(
-                n_workers=workers, threads_per_worker=1, processes=True, host='127.0.0.1',
-                dashboard_address=None, memory_limit=0))
+            cluster = stack.enter_context(
+                LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    host='127.0.0.1',
+                    dashboard_address=None,
+                    memory_limit=0,
+                )
+            )
             yield stack.enter_context(Client(cluster))
             return
         try:
@@ -39,14 +46,17 @@ def connect(scheduler: str = '', workers: int = 0) -> Iterator[Client]:
         except (OSError, ValueError) as error:
             raise ClusterError(f'no Dask scheduler answers at {scheduler}: {error}') from error
         if not client.scheduler_info(n_workers=-1)['workers']:
-            raise ClusterError(f'the scheduler at {scheduler} has no workers: start some with '
-                               f'"dask worker {scheduler} --nthreads 1"')
+            raise ClusterError(
+                f'the scheduler at {scheduler} has no workers: start some with '
+                f'"dask worker {scheduler} --nthreads 1"'
+            )
         _check_workers(client)
         yield client
 
 
 def _check_workers(client: Client) -> None:
     """Raise ClusterError where workers lack this software, on which jobs would wait for ever."""
+
     def look() -> str:  # sent by value, as a function within a function is
         try:
             from asap_ros.version import version
@@ -54,16 +64,17 @@ def _check_workers(client: Client) -> None:
             return 'none'
         return version()
 
-    other = {address: found for address, found in client.run(look).items()
-             if found != version()}
+    other = {address: found for address, found in client.run(look).items() if found != version()}
     if other:
         raise ClusterError(
             f'asap_ros {version()} must be installed where the workers run; another one is at '
-            f'{", ".join(f"{address} ({found})" for address, found in other.items())}')
+            f'{", ".join(f"{address} ({found})" for address, found in other.items())}'
+        )
 
 
-def each(client: Client, work: Callable[[J], R], jobs: Sequence[J]) -> Iterator[
-        tuple[J, R | BaseException]]:
+def each(
+    client: Client, work: Callable[[J], R], jobs: Sequence[J]
+) -> Iterator[tuple[J, R | BaseException]]:
     """Yield (job, its result or exception) in the order in which they finish.
 
     A job whose worker dies is done again elsewhere; one that has killed several workers comes

@@ -15,9 +15,16 @@ from asap_ros.evaluation.report import VERSION
 from asap_ros.evaluation.report_metrics import ReportMetric
 
 COMPARED = (
-    *report_metrics.SEGMENTATION, *report_metrics.FREE_SPACE, *report_metrics.ROAD, *report_metrics.DRIVEN,
-    *(f for f in report_metrics.LATENCY if f.path in (
-        'latency_ms.infer.p50', 'latency_ms.total.p95', 'latency_ms.age.p95')))
+    *report_metrics.SEGMENTATION,
+    *report_metrics.FREE_SPACE,
+    *report_metrics.ROAD,
+    *report_metrics.DRIVEN,
+    *(
+        f
+        for f in report_metrics.LATENCY
+        if f.path in ('latency_ms.infer.p50', 'latency_ms.total.p95', 'latency_ms.age.p95')
+    ),
+)
 DRAWS = 1000
 BLOCK = 10
 """Frames that are drawn together: those that follow one another are wrong alike."""
@@ -63,21 +70,26 @@ def load(path: Path) -> tuple[dict, FrameTable]:
     if not isinstance(document, dict) or document.get('schema') != 'asap_ros/report':
         raise CompareError(f'{path} is not a report of an evaluation')
     if document.get('version') != VERSION:
-        raise CompareError(f'{path} is of version {document.get("version")}, this software '
-                           f'compares version {VERSION}: evaluate the drive again')
+        raise CompareError(
+            f'{path} is of version {document.get("version")}, this software '
+            f'compares version {VERSION}: evaluate the drive again'
+        )
     if not document['frames']['processed']:
         raise CompareError(f'{path}: not one frame was processed, there is nothing to compare')
     try:
         return document, frame_table.read(path.with_name(frame_table.NAME))
     except OSError as error:
-        raise CompareError(f'{path.with_name(frame_table.NAME)}, which belongs to the report, cannot be '
-                           f'read: {error.strerror}') from error
+        raise CompareError(
+            f'{path.with_name(frame_table.NAME)}, which belongs to the report, cannot be '
+            f'read: {error.strerror}'
+        ) from error
     except FrameTableError as error:
         raise CompareError(str(error)) from error
 
 
-def compare(a: FrameTable, b: FrameTable, allowed: Callable[[ReportMetric, float], float],
-            seed: int = 0) -> list[MetricChange]:
+def compare(
+    a: FrameTable, b: FrameTable, allowed: Callable[[ReportMetric, float], float], seed: int = 0
+) -> list[MetricChange]:
     """Return the change of every figure that both tables tell.
 
     Where both hold the same frames (by stamp) blocks of frames are drawn for both at once, so
@@ -101,7 +113,9 @@ def compare(a: FrameTable, b: FrameTable, allowed: Callable[[ReportMetric, float
     return changes
 
 
-def limits(given: Sequence[str], loss: float = DEFAULT_LOSS) -> Callable[[ReportMetric, float], float]:
+def limits(
+    given: Sequence[str], loss: float = DEFAULT_LOSS
+) -> Callable[[ReportMetric, float], float]:
     """Return how much worse figures may get: ``PATH=AMOUNT`` each, others by ``loss``.
 
     ``loss`` is a share of A's value, for shares an amount. Raises CompareError for a path that
@@ -111,20 +125,24 @@ def limits(given: Sequence[str], loss: float = DEFAULT_LOSS) -> Callable[[Report
     for text in given:
         path, _, amount = text.partition('=')
         if path not in {f.path for f in COMPARED}:
-            raise CompareError(f'there is no figure {path!r} to compare; there are '
-                               f'{", ".join(f.path for f in COMPARED)}')
+            raise CompareError(
+                f'there is no figure {path!r} to compare; there are '
+                f'{", ".join(f.path for f in COMPARED)}'
+            )
         try:
             stated[path] = float(amount)
         except ValueError:
             stated[path] = -1.0
         if not stated[path] >= 0:
-            raise CompareError(f'{text}: give by how much the figure may get worse, '
-                               f'such as {path}=0.02')
+            raise CompareError(
+                f'{text}: give by how much the figure may get worse, such as {path}=0.02'
+            )
 
     def allowed(figure: ReportMetric, value: float) -> float:
         if figure.path in stated:
             return stated[figure.path]
         return loss * abs(value) if figure.unit else loss
+
     return allowed
 
 
@@ -134,21 +152,30 @@ def text(changes: Sequence[MetricChange], a: str, b: str) -> str:
     rows = [head]
     for c in changes:
         span = '' if c.low is None else f'{c.low:+.4g} … {c.high:+.4g}'
-        mark = 'WORSE' if c.worse else {True: 'better', False: 'worse, within limits',
-                                        None: ''}[c.better]
+        mark = (
+            'WORSE'
+            if c.worse
+            else {True: 'better', False: 'worse, within limits', None: ''}[c.better]
+        )
         unit = f' ({c.unit})' if c.unit else ''
-        rows.append((c.path + unit, f'{c.a:.5g}', f'{c.b:.5g}', f'{c.difference:+.4g}', span,
-                     mark))
+        rows.append(
+            (c.path + unit, f'{c.a:.5g}', f'{c.b:.5g}', f'{c.difference:+.4g}', span, mark)
+        )
     widths = [max(len(row[k]) for row in rows) for k in range(len(head))]
-    lines = ['  '.join(cell.ljust(width) if k in (0, 5) else cell.rjust(width)
-                       for k, (cell, width) in enumerate(zip(row, widths))).rstrip()
-             for row in rows]
+    lines = [
+        '  '.join(
+            cell.ljust(width) if k in (0, 5) else cell.rjust(width)
+            for k, (cell, width) in enumerate(zip(row, widths))
+        ).rstrip()
+        for row in rows
+    ]
     lines.insert(1, '-' * max(map(len, lines)))
     return '\n'.join([f'A: {a}', f'B: {b}', '', *lines])
 
 
-def _change(figure: ReportMetric, a: float, b: float, low: float | None, high: float | None,
-            allowed: float) -> MetricChange:
+def _change(
+    figure: ReportMetric, a: float, b: float, low: float | None, high: float | None, allowed: float
+) -> MetricChange:
     gain = 1 if figure.higher_is_better else -1
     difference = b - a
     better: bool | None = None
@@ -161,7 +188,9 @@ def _change(figure: ReportMetric, a: float, b: float, low: float | None, high: f
     elif difference:
         better = bool(gain * difference > 0)
     worse = -gain * difference > allowed and sure_loss > 0
-    return MetricChange(figure.path, figure.unit, a, b, difference, low, high, better, allowed, worse)
+    return MetricChange(
+        figure.path, figure.unit, a, b, difference, low, high, better, allowed, worse
+    )
 
 
 def _interval(figure: ReportMetric, a: FrameTable, b: FrameTable, draws, other):

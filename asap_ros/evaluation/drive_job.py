@@ -52,8 +52,12 @@ class EvaluationRequest:
         told = {key: value for key, value in asdict(self).items() if key not in unused}
         told['size'] = '{}x{}'.format(*self.size)
         told |= {f'{key}_topic': value for key, value in asdict(self.wanted).items() if value}
-        return {**told, 'software': version(), 'python': platform.python_version(),
-                'machine': f'{platform.machine()}, {os.cpu_count()} processors'}
+        return {
+            **told,
+            'software': version(),
+            'python': platform.python_version(),
+            'machine': f'{platform.machine()}, {os.cpu_count()} processors',
+        }
 
 
 @dataclass(frozen=True)
@@ -92,23 +96,39 @@ def work(job: DriveJob, quiet: bool = True) -> DriveOutcome:
             vehicle = CalibrationAndOdometry(bag, drive, request.settings)
             inputs = [] if request.wanted.masks else [model_file.locate(request.model)]
             setting = ground_truth.setting_of(
-                bag, drive, segmenter.labels, vehicle, request.settings, request.reference_labels,
-                request.configuration(), inputs)
-            results = offline.judge(bag, drive, segmenter, vehicle, setting, request.settings,
-                                    Path(job.folder), quiet)
+                bag,
+                drive,
+                segmenter.labels,
+                vehicle,
+                request.settings,
+                request.reference_labels,
+                request.configuration(),
+                inputs,
+            )
+            results = offline.judge(
+                bag, drive, segmenter, vehicle, setting, request.settings, Path(job.folder), quiet
+            )
     except (BagError, OSError, ValueError) as error:
-        return refused(job, segmenter.labels, EvaluatedDrive(job.bag, '', 'offline', damage=str(error)),
-                       segmenter.facts)
-    error = '' if results.document['frames']['processed'] or not results.document['complete'] \
+        return refused(
+            job,
+            segmenter.labels,
+            EvaluatedDrive(job.bag, '', 'offline', damage=str(error)),
+            segmenter.facts,
+        )
+    error = (
+        ''
+        if results.document['frames']['processed'] or not results.document['complete']
         else f'not one frame of {job.bag} could be read'
+    )
     return DriveOutcome(job, results.document, tuple(map(str, results.files)), error)
 
 
 def segmenter_of(request: EvaluationRequest) -> MaskSource:
     """Return what makes the masks; opened once a process. Raises ModelError or EngineError."""
     if request.wanted.masks:
-        return offline.recorded_masks(request.wanted.masks,
-                                      labels.load(request.reference_labels), request.size)
+        return offline.recorded_masks(
+            request.wanted.masks, labels.load(request.reference_labels), request.size
+        )
     pipeline = _pipeline(request.model, request.engine, request.size, request.threads)
     return offline.network(pipeline, request.settings.min_confidence)
 
@@ -118,8 +138,9 @@ def _pipeline(model: str, engine: str, size: tuple[int, int], threads: int) -> P
     return Pipeline.open(model, engine=engine, size=size, threads=threads)
 
 
-def refused(job: DriveJob, judged: LabelSet, source: EvaluatedDrive,
-            facts: Mapping[str, str] | None = None) -> DriveOutcome:
+def refused(
+    job: DriveJob, judged: LabelSet, source: EvaluatedDrive, facts: Mapping[str, str] | None = None
+) -> DriveOutcome:
     """Write the report of a bag of which nothing can be judged, if there is such a bag.
 
     ``source.damage`` says why; ``judged`` are the labels that its masks would have had.

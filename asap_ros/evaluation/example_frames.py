@@ -45,8 +45,9 @@ class FrameAlbum:
 
     def add(self, rgb: np.ndarray) -> None:
         """Keep a picture uint8 (h, w, 3)."""
-        data = cv2.imencode('.jpg', cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR),
-                            [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
+        data = cv2.imencode(
+            '.jpg', cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
+        )[1].tobytes()
         self._places.append((self._file.tell(), len(data)))
         self._file.write(data)
 
@@ -63,24 +64,34 @@ class FrameAlbum:
 
 def concerns(table: FrameTable) -> list[Concern]:
     """Return what can be wrong with the frames of a run, the gravest first."""
+
     def above(values: np.ndarray, least: float = 0.0) -> np.ndarray:
         return np.where(values > least, values, np.nan)
 
     with np.errstate(invalid='ignore', divide='ignore'):
         return [
             Concern('no result', above(1.0 - table['processed'])),
-            Concern('{:.1f} % of columns called free that are not',
-                    above(100 * table['false_free'] / table['columns'])),
-            Concern('{:.1f} % of columns off by more than 4 px',
-                    above(100 - 100 * table['within_4px'] / table['columns'])),
+            Concern(
+                '{:.1f} % of columns called free that are not',
+                above(100 * table['false_free'] / table['columns']),
+            ),
+            Concern(
+                '{:.1f} % of columns off by more than 4 px',
+                above(100 - 100 * table['within_4px'] / table['columns']),
+            ),
             Concern('curvature at 20 m wrong by {:.4f} 1/m', above(np.abs(errors(table, 20.0)))),
             Concern('no corridor', above(1 - table['valid'])),
-            Concern('{:.1f} % of pixels differ from the reference',
-                    above(100 - 100 * table['agreement'])),
-            Concern('curvature at 20 m {:.4f} 1/m off the path driven',
-                    above(np.abs(errors(table, 20.0, 'driven')))),
-            Concern('{:.0f} ms for the network',
-                    above(table['infer'], 1.5 * _median(table['infer']))),
+            Concern(
+                '{:.1f} % of pixels differ from the reference',
+                above(100 - 100 * table['agreement']),
+            ),
+            Concern(
+                'curvature at 20 m {:.4f} 1/m off the path driven',
+                above(np.abs(errors(table, 20.0, 'driven'))),
+            ),
+            Concern(
+                '{:.0f} ms for the network', above(table['infer'], 1.5 * _median(table['infer']))
+            ),
         ]
 
 
@@ -90,7 +101,9 @@ def worst(table: FrameTable, count: int = WORST) -> list[ExampleFrame]:
     for concern in concerns(table):
         rows = np.flatnonzero(np.isfinite(concern.badness))
         order = rows[np.argsort(-concern.badness[rows], kind='stable')]
-        queues.append([ExampleFrame(int(r), concern.words.format(concern.badness[r])) for r in order])
+        queues.append(
+            [ExampleFrame(int(r), concern.words.format(concern.badness[r])) for r in order]
+        )
     chosen: dict[int, ExampleFrame] = {}
     while any(queues) and len(chosen) < count:
         for queue in queues:

@@ -18,8 +18,13 @@ from asap_ros.road.options import RoadOptions
 class FrameScores:
     """Judges observations against their references; masks on the reference's own grid."""
 
-    def __init__(self, labels: LabelSet, truth_labels: LabelSet | None, options: RoadOptions,
-                 odometry: Odometry | None):
+    def __init__(
+        self,
+        labels: LabelSet,
+        truth_labels: LabelSet | None,
+        options: RoadOptions,
+        odometry: Odometry | None,
+    ):
         """Start with no frame.
 
         ``truth_labels`` are those of references and truth, None without any; ``options`` are
@@ -36,7 +41,7 @@ class FrameScores:
         self._labels, self._truth_labels, self._options = labels, truth_labels, options
         self._mapping = truth_labels.mapping_to(labels) if truth_labels else None
         self._odometry = odometry
-        self._drivable = labels.is_role(Role.DRIVABLE)[:len(labels)]
+        self._drivable = labels.is_role(Role.DRIVABLE)[: len(labels)]
         self._start_ns: int | None = None
 
     def add(self, seen: Observation) -> dict[str, float]:
@@ -44,8 +49,11 @@ class FrameScores:
         if self._start_ns is None:
             self._start_ns = seen.stamp_ns
         row: dict[str, float] = {
-            'stamp_ns': seen.stamp_ns, 'time_s': (seen.stamp_ns - self._start_ns) / 1e9,
-            'processed': int(seen.mask is not None), **seen.timings}
+            'stamp_ns': seen.stamp_ns,
+            'time_s': (seen.stamp_ns - self._start_ns) / 1e9,
+            'processed': int(seen.mask is not None),
+            **seen.timings,
+        }
         self.reference = None if seen.reference is None else self._mapped(seen.reference)
         if seen.mask is not None and self.reference is not None:
             row |= self._segmentation(seen.mask, self.reference)
@@ -66,16 +74,21 @@ class FrameScores:
         count = len(self._truth_labels)
         foreign = reference[(reference >= count) & (reference != IGNORED)]
         if len(foreign):
-            raise ValueError(f'the reference mask holds id {foreign[0]}, but the label set '
-                             f'{self._truth_labels.name} has only {count} classes; name the '
-                             'right one (--reference-labels)')
+            raise ValueError(
+                f'the reference mask holds id {foreign[0]}, but the label set '
+                f'{self._truth_labels.name} has only {count} classes; name the '
+                'right one (--reference-labels)'
+            )
         return cv2.LUT(reference, self._mapping)
 
     def _segmentation(self, mask: np.ndarray, reference: np.ndarray) -> dict[str, float]:
         counts = self.matrix.add(overlay.resize_mask(mask, reference.shape), reference)
         self.compared += 1
-        row: dict[str, float] = {'agreement': accuracy(counts), 'pixels': int(counts.sum()),
-                                 'agreeing': int(np.trace(counts))}
+        row: dict[str, float] = {
+            'agreement': accuracy(counts),
+            'pixels': int(counts.sum()),
+            'agreeing': int(np.trace(counts)),
+        }
         both = np.diagonal(counts)
         either = counts.sum(1) + counts.sum(0)[:-1] - both
         for name, intersection, union in zip(self._labels.names, both, either):
@@ -90,8 +103,9 @@ class FrameScores:
         space, camera = seen.space, seen.space.camera
         if seen.true_space is not None:
             pitch = seen.true_road.pitch if seen.true_road is not None else None
-            truth = free_space_metrics.of_truth(seen.true_space, camera, self._mapping,
-                                        self._options.range_max, pitch)
+            truth = free_space_metrics.of_truth(
+                seen.true_space, camera, self._mapping, self._options.range_max, pitch
+            )
             return free_space_metrics.compare(space, space.start, truth, self._labels)
         if self.reference is None:
             return {}
@@ -99,5 +113,9 @@ class FrameScores:
         hood = hood_rows(camera.width, camera.height, self._options)
         other = find_free_space(mask, None, camera, self._labels, self._options, hood)
         self.reference_space = other
-        return free_space_metrics.compare(space, np.minimum(space.start, other.start),
-                                  free_space_metrics.of_mask(other), self._labels)
+        return free_space_metrics.compare(
+            space,
+            np.minimum(space.start, other.start),
+            free_space_metrics.of_mask(other),
+            self._labels,
+        )

@@ -52,8 +52,11 @@ class FrameTable:
 
     def below(self, prefix: str) -> dict[str, np.ndarray]:
         """Return the columns ``prefix.X`` by X."""
-        return {name[len(prefix) + 1:]: self[name] for name in self._columns
-                if name.startswith(f'{prefix}.')}
+        return {
+            name[len(prefix) + 1 :]: self[name]
+            for name in self._columns
+            if name.startswith(f'{prefix}.')
+        }
 
     def take(self, rows: np.ndarray) -> FrameTable:
         """Return the table of some frames of a whole one, in the order of ``rows`` int (m,)."""

@@ -44,8 +44,13 @@ def of_mask(space: FreeSpace) -> Boundary:
     return Boundary(_rows(space), space.blocker, space.state != UNKNOWN, unknown, unknown)
 
 
-def of_truth(truth: TrueSpace, camera: Camera, mapping: np.ndarray, range_max: float,
-             pitch: float | None = None) -> Boundary:
+def of_truth(
+    truth: TrueSpace,
+    camera: Camera,
+    mapping: np.ndarray,
+    range_max: float,
+    pitch: float | None = None,
+) -> Boundary:
     """Return metric truth as seen by ``camera``; beyond ``range_max`` metres nothing blocks.
 
     ``pitch`` is the camera's true total pitch in rad, None where it is the calibrated one;
@@ -65,8 +70,9 @@ def of_truth(truth: TrueSpace, camera: Camera, mapping: np.ndarray, range_max: f
     return Boundary(row, blocker, np.ones(len(at), bool), x, y)
 
 
-def compare(space: FreeSpace, start: np.ndarray, truth: Boundary,
-            labels: LabelSet) -> dict[str, float]:
+def compare(
+    space: FreeSpace, start: np.ndarray, truth: Boundary, labels: LabelSet
+) -> dict[str, float]:
     """Return one frame's counts of columns, the keys of ``frames.csv`` (docs/evaluation.md).
 
     ``start`` int (W,): the lowest row of each column that both sides look at.
@@ -79,25 +85,31 @@ def compare(space: FreeSpace, start: np.ndarray, truth: Boundary,
     within = known & told & (np.abs(row - true_row) <= WITHIN)
     too_free = known & told & (row < true_row - WITHIN)
     counts: dict[str, float] = {
-        'columns': int(known.sum()), 'within_4px': int(within.sum()),
-        'false_free': int(too_free.sum())}
+        'columns': int(known.sum()),
+        'within_4px': int(within.sum()),
+        'false_free': int(too_free.sum()),
+    }
     for class_id in np.unique(truth.blocker[known]):
         name = 'nothing' if class_id == IGNORED else labels.names[class_id]
         mine = known & (truth.blocker == class_id)
-        counts |= {f'columns.{name}': int(mine.sum()),
-                   f'within_4px.{name}': int((mine & within).sum()),
-                   f'false_free.{name}': int((mine & too_free).sum())}
+        counts |= {
+            f'columns.{name}': int(mine.sum()),
+            f'within_4px.{name}': int((mine & within).sum()),
+            f'false_free.{name}': int((mine & too_free).sum()),
+        }
     obstacles = _obstacles(np.where(known, truth.blocker, IGNORED), labels)
     blocked = space.state == BLOCKED
     counts['obstacles'] = len(obstacles)
     counts['obstacles_found'] = sum(
-        2 * int((blocked & ~too_free)[first:end].sum()) >= end - first
-        for first, end in obstacles)
+        2 * int((blocked & ~too_free)[first:end].sum()) >= end - first for first, end in obstacles
+    )
     both = known & blocked & np.isfinite(truth.x)
     if both.any():
         foot = space.camera.translation[:2]
-        ranges = [np.hypot(x[both] - foot[0], y[both] - foot[1])
-                  for x, y in ((space.x, space.y), (truth.x, truth.y))]
+        ranges = [
+            np.hypot(x[both] - foot[0], y[both] - foot[1])
+            for x, y in ((space.x, space.y), (truth.x, truth.y))
+        ]
         counts['range_columns'] = int(both.sum())
         counts['range_error_m'] = float(np.abs(ranges[0] - ranges[1]).sum())
     return counts
@@ -114,5 +126,4 @@ def _obstacles(blocker: np.ndarray, labels: LabelSet) -> list[tuple[int, int]]:
     counts = labels.is_role(Role.MOVABLE, Role.VULNERABLE)
     edges = np.flatnonzero(np.diff(blocker.astype(int))) + 1
     bounds = [0, *edges.tolist(), len(blocker)]
-    return [(a, b) for a, b in zip(bounds, bounds[1:])
-            if counts[blocker[a]] and b - a >= OBSTACLE]
+    return [(a, b) for a, b in zip(bounds, bounds[1:]) if counts[blocker[a]] and b - a >= OBSTACLE]

@@ -19,9 +19,16 @@ from asap_ros.parameters.parameter_file import Settings
 from asap_ros.road.geometry import RoadGeometry
 
 
-def setting_of(bag: Bag, drive: DriveTopics, judged: LabelSet, vehicle: CalibrationAndOdometry, settings: Settings,
-               truth_labels: str, configuration: Mapping[str, object],
-               inputs: Sequence[Path] = ()) -> EvaluationContext:
+def setting_of(
+    bag: Bag,
+    drive: DriveTopics,
+    judged: LabelSet,
+    vehicle: CalibrationAndOdometry,
+    settings: Settings,
+    truth_labels: str,
+    configuration: Mapping[str, object],
+    inputs: Sequence[Path] = (),
+) -> EvaluationContext:
     """Return the setting of a drive.
 
     ``judged`` are the labels of the masks, ``truth_labels`` names those of the bag's masks and
@@ -30,19 +37,26 @@ def setting_of(bag: Bag, drive: DriveTopics, judged: LabelSet, vehicle: Calibrat
     """
     reference = None
     if drive.reference:
-        reference = MaskReference(drive.reference.name, labels.load(truth_labels),
-                              drive.reference_kind)
+        reference = MaskReference(
+            drive.reference.name, labels.load(truth_labels), drive.reference_kind
+        )
     return EvaluationContext(
-        labels=judged, reference=reference, true_space=_truth(drive.true_space),
+        labels=judged,
+        reference=reference,
+        true_space=_truth(drive.true_space),
         true_road=_truth(drive.true_road),
         truth_labels=labels.load(truth_labels) if drive.true_space else None,
         odometry=vehicle.odometry,
         driven=drive.odometry and MetricReference(drive.odometry.name, 'odometry'),
-        options=settings.options, configuration=configuration, inputs=[*bag.files, *inputs])
+        options=settings.options,
+        configuration=configuration,
+        inputs=[*bag.files, *inputs],
+    )
 
 
-def metric_truth(frame: RecordedFrame, columns: int,
-                 damaged: list[str]) -> tuple[RoadGeometry | None, TrueSpace | None]:
+def metric_truth(
+    frame: RecordedFrame, columns: int, damaged: list[str]
+) -> tuple[RoadGeometry | None, TrueSpace | None]:
     """Return the frame's true road and true free space, None for what there is not.
 
     ``columns`` is the width of the image. What cannot be read is as if it had not been
@@ -61,5 +75,6 @@ def metric_truth(frame: RecordedFrame, columns: int,
 
 def _truth(topic: Topic | None) -> MetricReference | None:
     """Return how far a topic of metric truth is to be believed."""
-    return topic and MetricReference(topic.name, 'ground truth' if topic.name.startswith(TRUTH)
-                           else 'predictions')
+    return topic and MetricReference(
+        topic.name, 'ground truth' if topic.name.startswith(TRUTH) else 'predictions'
+    )

@@ -18,10 +18,22 @@ from asap_ros.evaluation.drive_job import DriveJob, DriveOutcome, refused
 from asap_ros.evaluation.report import EvaluatedDrive
 from asap_ros.parameters.parameter_file import PACKAGED
 
-FILES = ('report.html', 'report.json', 'frames.csv', 'overlay.webm', 'overlay.mp4',
-         'contact_sheet.png', 'results')
-TOPICS = {'image': 'image_topic', 'reference': 'reference_topic', 'odometry': 'odometry_topic',
-          'true_road': 'road_topic', 'true_space': 'free_space_topic'}
+FILES = (
+    'report.html',
+    'report.json',
+    'frames.csv',
+    'overlay.webm',
+    'overlay.mp4',
+    'contact_sheet.png',
+    'results',
+)
+TOPICS = {
+    'image': 'image_topic',
+    'reference': 'reference_topic',
+    'odometry': 'odometry_topic',
+    'true_road': 'road_topic',
+    'true_space': 'free_space_topic',
+}
 """Arguments of the launch file by the field of Wanted that they stand for."""
 
 
@@ -29,10 +41,16 @@ def command(job: DriveJob, rate: float, params: Path) -> list[str]:
     """Return the launch that evaluates a drive, with the node's parameters in a file."""
     request = job.request
     arguments = {
-        'bag': job.bag, 'out': job.folder, 'lockstep': 'false', 'rate': str(rate),
-        'model': request.model, 'engine': request.engine,
-        'reference_labels': request.reference_labels, 'params_file': str(params),
-        **{argument: getattr(request.wanted, name) for name, argument in TOPICS.items()}}
+        'bag': job.bag,
+        'out': job.folder,
+        'lockstep': 'false',
+        'rate': str(rate),
+        'model': request.model,
+        'engine': request.engine,
+        'reference_labels': request.reference_labels,
+        'params_file': str(params),
+        **{argument: getattr(request.wanted, name) for name, argument in TOPICS.items()},
+    }
     given = [f'{name}:={value}' for name, value in arguments.items() if value]
     return ['ros2', 'launch', 'asap_ros', 'replay.launch.py', *given]
 
@@ -40,8 +58,11 @@ def command(job: DriveJob, rate: float, params: Path) -> list[str]:
 def parameters(job: DriveJob) -> dict:
     """Return the node's parameters that the request sets beyond its file."""
     request = job.request
-    values = {'network_height': request.size[0], 'network_width': request.size[1],
-              'threads': request.threads}
+    values = {
+        'network_height': request.size[0],
+        'network_width': request.size[1],
+        'threads': request.threads,
+    }
     if request.hood_fraction is not None:
         values['hood_fraction'] = request.hood_fraction
     path = Path(request.params_file) if request.params_file else resources.find(PACKAGED)
@@ -57,14 +78,19 @@ def work(job: DriveJob, rate: float) -> DriveOutcome:
     is no ros2 command.
     """
     if not shutil.which('ros2'):
-        raise RuntimeError('--live needs the ros2 command: source the setup.bash of ROS 2 and of '
-                           'the workspace, or run it by tools/ros')
+        raise RuntimeError(
+            '--live needs the ros2 command: source the setup.bash of ROS 2 and of '
+            'the workspace, or run it by tools/ros'
+        )
     try:
         with Bag(job.bag) as bag:
             topics.find(bag, job.request.wanted)
     except BagError as error:
-        return refused(job, labels.load(job.request.reference_labels),
-                       EvaluatedDrive(job.bag, '', 'paced', rate, str(error)))
+        return refused(
+            job,
+            labels.load(job.request.reference_labels),
+            EvaluatedDrive(job.bag, '', 'paced', rate, str(error)),
+        )
     folder = Path(job.folder)
     folder.mkdir(parents=True, exist_ok=True)
     report = folder / 'report.json'
@@ -80,7 +106,11 @@ def work(job: DriveJob, rate: float) -> DriveOutcome:
         os.killpg(process.pid, signal.SIGINT)
         process.wait()
     if not report.exists():
-        return DriveOutcome(job, None, error=f'the launch ended with {process.returncode} and without '
-                                        'a report; its output above says why')
+        return DriveOutcome(
+            job,
+            None,
+            error=f'the launch ended with {process.returncode} and without '
+            'a report; its output above says why',
+        )
     files = tuple(str(folder / name) for name in FILES if (folder / name).exists())
     return DriveOutcome(job, json.loads(report.read_text()), files)

@@ -83,8 +83,10 @@ class LiveResults:
     def send(self, stamp_ns: int, now: float) -> None:
         """Note that a frame goes out; ValueError where its stamp has been used before."""
         if stamp_ns in self._results:
-            raise ValueError(f'two frames share the stamp {stamp_ns / 1e9:.6f} s: their results '
-                             'cannot be told apart')
+            raise ValueError(
+                f'two frames share the stamp {stamp_ns / 1e9:.6f} s: their results '
+                'cannot be told apart'
+            )
         self._results[stamp_ns] = LiveResult(now)
 
     def take_back(self, stamp_ns: int) -> None:
@@ -104,15 +106,17 @@ class LiveResults:
         if result:
             result.geometry = geometry
 
-    def take_timings(self, stamp_ns: int, stages: Mapping[str, float],
-                     counters: Mapping[str, int]) -> None:
+    def take_timings(
+        self, stamp_ns: int, stages: Mapping[str, float], counters: Mapping[str, int]
+    ) -> None:
         """Note a frame's stages in ms and the segmenter's counters since its activation.
 
         Where more have failed or gone stale than before but none was processed, the frame is
         without result. (An earlier one may have failed without a message of its own.)
         """
-        lost = (counters['processed'] <= self.counters['processed']
-                and any(counters[k] > self.counters[k] for k in ('stale', 'failed')))
+        lost = counters['processed'] <= self.counters['processed'] and any(
+            counters[k] > self.counters[k] for k in ('stale', 'failed')
+        )
         self.counters = {k: max(int(counters[k]), self.counters[k]) for k in COUNTERS}
         result = self._results.get(stamp_ns)
         if result:
@@ -133,10 +137,14 @@ class LiveResults:
         dropped = min(self.counters['dropped'], left - stale - failed)
         silent = left - stale - failed - dropped
         return FrameCounts(
-            recorded=recorded, sent=sent,
-            received=min(max(self.counters['received'], processed), sent), processed=processed,
-            dropped=dropped + (0 if lockstep else silent), stale=stale,
-            failed=failed + unreadable + (silent if lockstep else 0))
+            recorded=recorded,
+            sent=sent,
+            received=min(max(self.counters['received'], processed), sent),
+            processed=processed,
+            dropped=dropped + (0 if lockstep else silent),
+            stale=stale,
+            failed=failed + unreadable + (silent if lockstep else 0),
+        )
 
 
 def label_set_of(classes: Iterable[tuple[int, str]]) -> LabelSet:
@@ -149,13 +157,16 @@ def label_set_of(classes: Iterable[tuple[int, str]]) -> LabelSet:
         known = labels.load(str(path))
         if known.names == names:
             return known
-    raise LabelError(f'the segmenter\'s classes ({", ".join(names) or "none"}) are those of no '
-                     'label set in config/labels, so its masks can be neither shown nor scored; '
-                     'add the label set there')
+    raise LabelError(
+        f"the segmenter's classes ({', '.join(names) or 'none'}) are those of no "
+        'label set in config/labels, so its masks can be neither shown nor scored; '
+        'add the label set there'
+    )
 
 
-def engine_facts(statuses: Iterable[tuple[str, Mapping[str, str]]],
-                 segmenter: str) -> dict[str, str] | None:
+def engine_facts(
+    statuses: Iterable[tuple[str, Mapping[str, str]]], segmenter: str
+) -> dict[str, str] | None:
     """Return the engine's facts out of diagnostics, (name, values) pairs; None if not among them.
 
     ``segmenter`` is the node's name, with or without its namespace.

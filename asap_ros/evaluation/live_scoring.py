@@ -44,8 +44,15 @@ class LiveRun:
     rate: float | None
 
 
-def score(bag: Bag, drive: DriveTopics, run: LiveRun, vehicle: CalibrationAndOdometry, setting: EvaluationContext, folder: Path,
-          warnings: list[str]) -> SessionResults:
+def score(
+    bag: Bag,
+    drive: DriveTopics,
+    run: LiveRun,
+    vehicle: CalibrationAndOdometry,
+    setting: EvaluationContext,
+    folder: Path,
+    warnings: list[str],
+) -> SessionResults:
     """Hold what came back against references and truth, and write the results to ``folder``.
 
     What could not be read goes into ``warnings``.
@@ -66,24 +73,40 @@ def score(bag: Bag, drive: DriveTopics, run: LiveRun, vehicle: CalibrationAndOdo
             except (BagError, ImageError) as error:  # the segmenter could not see it either
                 warnings.append(f'frame at {frame.stamp_ns / 1e9:.3f} s: {error}')
                 continue
-            session.add(Observation(
-                frame.stamp_ns, images.rgb(picture), result.mask, result.timings,
-                result.geometry if vehicle.calibrated else None,
-                _space(frame, picture, result.mask, vehicle, setting),
-                images.reference(frame, warnings),
-                *ground_truth.metric_truth(frame, picture.width, warnings)))
+            session.add(
+                Observation(
+                    frame.stamp_ns,
+                    images.rgb(picture),
+                    result.mask,
+                    result.timings,
+                    result.geometry if vehicle.calibrated else None,
+                    _space(frame, picture, result.mask, vehicle, setting),
+                    images.reference(frame, warnings),
+                    *ground_truth.metric_truth(frame, picture.width, warnings),
+                )
+            )
             done += 1
             progress.step(done)
         progress.end()
         unsent = drive.image.count - sent if run.complete else 0
         counts = run.ledger.counts(drive.image.count, unsent, lockstep)
-        source = EvaluatedDrive(str(bag.path), drive.image.name, 'lockstep' if lockstep else 'paced',
-                        run.rate, bag.damage)
+        source = EvaluatedDrive(
+            str(bag.path),
+            drive.image.name,
+            'lockstep' if lockstep else 'paced',
+            run.rate,
+            bag.damage,
+        )
         return session.finish(source, counts, run.engine, run.complete, warnings)
 
 
-def _space(frame: RecordedFrame, picture: CameraPicture, mask: np.ndarray | None, vehicle: CalibrationAndOdometry,
-           setting: EvaluationContext) -> FreeSpace | None:
+def _space(
+    frame: RecordedFrame,
+    picture: CameraPicture,
+    mask: np.ndarray | None,
+    vehicle: CalibrationAndOdometry,
+    setting: EvaluationContext,
+) -> FreeSpace | None:
     """Return the free space that the node finds in a mask of its own, None without a camera.
 
     What it publishes of it leaves out which image column a point belongs to.
@@ -91,8 +114,12 @@ def _space(frame: RecordedFrame, picture: CameraPicture, mask: np.ndarray | None
     if mask is None:
         return None
     try:
-        camera = vehicle.camera(frame.image.value.header.frame_id, frame.stamp_ns, mask.shape,
-                                (picture.height, picture.width))
+        camera = vehicle.camera(
+            frame.image.value.header.frame_id,
+            frame.stamp_ns,
+            mask.shape,
+            (picture.height, picture.width),
+        )
     except CameraError:  # the node's own answer, which is scored, says so for every frame
         return None
     hood = hood_rows(camera.width, camera.height, setting.options)

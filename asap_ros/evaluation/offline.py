@@ -52,9 +52,11 @@ class MaskSource:
 
 def network(pipeline: Pipeline, min_confidence: float) -> MaskSource:
     """Return the network behind the pipeline that the node uses, and as the node uses it."""
+
     def run(_: RecordedFrame, picture: CameraPicture) -> Seen:
         seen = pipeline.run(picture)
         return *on_grid(seen, seen.mask.shape, min_confidence), seen.timings
+
     return MaskSource(pipeline.labels, pipeline.engine_facts(), pipeline.size, run)
 
 
@@ -63,11 +65,14 @@ def recorded_masks(topic: str, labels: LabelSet, size: tuple[int, int]) -> MaskS
 
     They are brought to ``size`` (height, width); a frame without a mask of its stamp fails.
     """
+
     def run(frame: RecordedFrame, _: CameraPicture) -> Seen:
         if frame.mask is None:
-            raise BagError(f'there is no mask on {topic} for the frame at '
-                           f'{frame.stamp_ns / 1e9:.3f} s')
+            raise BagError(
+                f'there is no mask on {topic} for the frame at {frame.stamp_ns / 1e9:.3f} s'
+            )
         return overlay.resize_mask(images.mask(frame.mask), size), None, {}
+
     return MaskSource(labels, {'model': f'masks from {topic}'}, size, run)
 
 
@@ -86,8 +91,10 @@ class Chain:
     @property
     def faults(self) -> list[str]:
         """Return what kept frames from having a road, and how the camera changed."""
-        return [*self._changes, *(f'{count} frames without a road: {why}'
-                                  for why, count in self._faults.items())]
+        return [
+            *self._changes,
+            *(f'{count} frames without a road: {why}' for why, count in self._faults.items()),
+        ]
 
     def run(self, frame: RecordedFrame, picture: CameraPicture) -> tuple[Road, dict[str, float]]:
         """Return the road of a frame, its mask with it, and the stages in ms.
@@ -99,13 +106,16 @@ class Chain:
         now = frame.stamp_ns / 1e9
         size = picture.height, picture.width
         if self._size not in (None, size):
-            self._changes.append(f'images change from {self._size[1]}x{self._size[0]} to '
-                                 f'{size[1]}x{size[0]} at {now:.3f} s')
+            self._changes.append(
+                f'images change from {self._size[1]}x{self._size[0]} to '
+                f'{size[1]}x{size[0]} at {now:.3f} s'
+            )
         self._size = size
         camera, unknown = None, Status.NO_CALIBRATION
         try:
             camera = self._vehicle.camera(
-                frame.image.value.header.frame_id, frame.stamp_ns, mask.shape, size)
+                frame.image.value.header.frame_id, frame.stamp_ns, mask.shape, size
+            )
         except CameraError as error:
             unknown = Status.NO_TF if isinstance(error, PoseError) else Status.NO_CALIBRATION
             self._faults[str(error)] = self._faults.get(str(error), 0) + 1
@@ -117,8 +127,16 @@ class Chain:
         return road, {**stages, 'total': sum(stages.values())}
 
 
-def judge(bag: Bag, drive: DriveTopics, segmenter: MaskSource, vehicle: CalibrationAndOdometry, setting: EvaluationContext,
-          settings: Settings, folder: Path, quiet: bool = False) -> SessionResults:
+def judge(
+    bag: Bag,
+    drive: DriveTopics,
+    segmenter: MaskSource,
+    vehicle: CalibrationAndOdometry,
+    setting: EvaluationContext,
+    settings: Settings,
+    folder: Path,
+    quiet: bool = False,
+) -> SessionResults:
     """Run every frame of a drive through the chain and write the results to ``folder``.
 
     A frame that cannot be decoded counts as failed and the next one follows. Ctrl-C ends the
@@ -132,9 +150,17 @@ def judge(bag: Bag, drive: DriveTopics, segmenter: MaskSource, vehicle: Calibrat
     chain = Chain(segmenter, vehicle, settings)
     output = ResultBag(folder)
     try:
-        with EvaluationSession(folder, setting, drive.image.count, frames.rate(bag, drive)) as session:
-            bar = tqdm(frames.frames(bag, drive, unreadable), bag.name, drive.image.count,
-                       unit='frame', dynamic_ncols=True, disable=quiet)
+        with EvaluationSession(
+            folder, setting, drive.image.count, frames.rate(bag, drive)
+        ) as session:
+            bar = tqdm(
+                frames.frames(bag, drive, unreadable),
+                bag.name,
+                drive.image.count,
+                unit='frame',
+                dynamic_ncols=True,
+                disable=quiet,
+            )
             try:
                 for frame in bar:
                     try:
@@ -146,11 +172,18 @@ def judge(bag: Bag, drive: DriveTopics, segmenter: MaskSource, vehicle: Calibrat
                         unreadable.append(str(error))
                         continue
                     timings = {'decode': decoded, **timings, 'total': decoded + timings['total']}
-                    session.add(Observation(
-                        frame.stamp_ns, images.rgb(picture), road.mask, timings,
-                        road.geometry if vehicle.calibrated else None, road.space,
-                        images.reference(frame, faults),
-                        *ground_truth.metric_truth(frame, picture.width, faults)))
+                    session.add(
+                        Observation(
+                            frame.stamp_ns,
+                            images.rgb(picture),
+                            road.mask,
+                            timings,
+                            road.geometry if vehicle.calibrated else None,
+                            road.space,
+                            images.reference(frame, faults),
+                            *ground_truth.metric_truth(frame, picture.width, faults),
+                        )
+                    )
                     _write(output, frame, road, settings.base_frame)
                     processed += 1
             except KeyboardInterrupt:
@@ -160,8 +193,7 @@ def judge(bag: Bag, drive: DriveTopics, segmenter: MaskSource, vehicle: Calibrat
             for sentence in [*warnings, *([bag.damage] if bag.damage else [])]:
                 print(f'warning: {bag.name}: {sentence}', file=sys.stderr)
             sent = processed + len(unreadable)
-            counts = FrameCounts(drive.image.count, sent, sent, processed,
-                                 failed=len(unreadable))
+            counts = FrameCounts(drive.image.count, sent, sent, processed, failed=len(unreadable))
             source = EvaluatedDrive(str(bag.path), drive.image.name, 'offline', damage=bag.damage)
             results = session.finish(source, counts, segmenter.facts, complete, warnings)
         output.close()
@@ -174,11 +206,20 @@ def _write(output: ResultBag, frame: RecordedFrame, road: Road, base_frame: str)
     """Put the results of a frame into the bag of results, at the frame's own time."""
     stamp, time_ns = frame.stamp_ns, frame.image.time_ns
     frame_id = frame.image.value.header.frame_id
-    output.put('/segmenter/mask/compressed', time_ns,
-               message_builders.label_mask(road.mask, stamp, frame_id))
-    output.put('/segmenter/road_geometry', time_ns,
-               message_builders.road_geometry(road.geometry, stamp, base_frame))
+    output.put(
+        '/segmenter/mask/compressed',
+        time_ns,
+        message_builders.label_mask(road.mask, stamp, frame_id),
+    )
+    output.put(
+        '/segmenter/road_geometry',
+        time_ns,
+        message_builders.road_geometry(road.geometry, stamp, base_frame),
+    )
     output.put('/segmenter/path', time_ns, message_builders.path(road.geometry, stamp, base_frame))
     if road.space is not None:
-        output.put('/segmenter/free_space/boundary', time_ns,
-                   message_builders.boundary(boundary_points(road.space), stamp, base_frame))
+        output.put(
+            '/segmenter/free_space/boundary',
+            time_ns,
+            message_builders.boundary(boundary_points(road.space), stamp, base_frame),
+        )

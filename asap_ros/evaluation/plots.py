@@ -15,20 +15,49 @@ from asap_ros.evaluation.frame_table import FrameTable
 from asap_ros.evaluation.report_metrics import STAGES, TWO_SIGMA
 
 INK, FAINT, GRID, ONE, TWO, THREE, FOUR, PAPER = (
-    '#010101', '#020202', '#030303', '#040404', '#050505', '#060606', '#070707', '#080808')
+    '#010101',
+    '#020202',
+    '#030303',
+    '#040404',
+    '#050505',
+    '#060606',
+    '#070707',
+    '#080808',
+)
 """Stand-ins that become variables of the page: --ink, --faint, --grid, --one to --four, --paper.
 No plot may use these as real colours."""
-VARIABLES = dict(zip((INK, FAINT, GRID, ONE, TWO, THREE, FOUR, PAPER), (
-    'ink', 'faint', 'grid', 'one', 'two', 'three', 'four', 'paper')))
+VARIABLES = dict(
+    zip(
+        (INK, FAINT, GRID, ONE, TWO, THREE, FOUR, PAPER),
+        ('ink', 'faint', 'grid', 'one', 'two', 'three', 'four', 'paper'),
+    )
+)
 RC = {
-    'svg.fonttype': 'none', 'font.family': 'sans-serif', 'font.size': 11,
-    'axes.edgecolor': GRID, 'axes.labelcolor': FAINT, 'axes.titlecolor': INK,
-    'axes.titlesize': 11, 'axes.titleweight': 'bold', 'axes.titlelocation': 'left',
-    'axes.spines.top': False, 'axes.spines.right': False, 'axes.grid': True,
-    'axes.axisbelow': True, 'axes.facecolor': 'none', 'figure.facecolor': 'none',
-    'grid.color': GRID, 'grid.linewidth': 0.7, 'text.color': INK, 'xtick.color': FAINT,
-    'ytick.color': FAINT, 'xtick.major.size': 0, 'ytick.major.size': 0, 'lines.linewidth': 1.8,
-    'legend.frameon': False, 'legend.fontsize': 10,
+    'svg.fonttype': 'none',
+    'font.family': 'sans-serif',
+    'font.size': 11,
+    'axes.edgecolor': GRID,
+    'axes.labelcolor': FAINT,
+    'axes.titlecolor': INK,
+    'axes.titlesize': 11,
+    'axes.titleweight': 'bold',
+    'axes.titlelocation': 'left',
+    'axes.spines.top': False,
+    'axes.spines.right': False,
+    'axes.grid': True,
+    'axes.axisbelow': True,
+    'axes.facecolor': 'none',
+    'figure.facecolor': 'none',
+    'grid.color': GRID,
+    'grid.linewidth': 0.7,
+    'text.color': INK,
+    'xtick.color': FAINT,
+    'ytick.color': FAINT,
+    'xtick.major.size': 0,
+    'ytick.major.size': 0,
+    'lines.linewidth': 1.8,
+    'legend.frameon': False,
+    'legend.fontsize': 10,
 }
 WIDE, NARROW = (11.6, 3.1), (4.6, 3.2)
 """Inches of a plot over time: for a desk and for a phone."""
@@ -48,11 +77,20 @@ def curvature(table: FrameTable, metres: int, size: tuple[float, float]) -> str 
         figure, axes = _axes(size)
         time = table['time_s']
         axes.axhline(0, color=GRID, linewidth=1)
-        axes.fill_between(time, 1e3 * (told - TWO_SIGMA * sigma), 1e3 * (told + TWO_SIGMA * sigma),
-                          color=ONE, alpha=0.22, linewidth=0, label='95 % band')
+        axes.fill_between(
+            time,
+            1e3 * (told - TWO_SIGMA * sigma),
+            1e3 * (told + TWO_SIGMA * sigma),
+            color=ONE,
+            alpha=0.22,
+            linewidth=0,
+            label='95 % band',
+        )
         axes.plot(time, 1e3 * told, color=ONE, label='told', marker='o', markersize=2.2)
         for name, colour, style, words in (
-                ('true', TWO, '-', 'true'), ('driven', THREE, '--', 'path then driven')):
+            ('true', TWO, '-', 'true'),
+            ('driven', THREE, '--', 'path then driven'),
+        ):
             values = table[f'{name}_curvature_{metres}m']
             if np.isfinite(values).any():
                 axes.plot(time, 1e3 * values, color=colour, linestyle=style, label=words)
@@ -69,10 +107,16 @@ def free_columns(table: FrameTable, size: tuple[float, float]) -> str | None:
     with matplotlib.rc_context(RC), np.errstate(invalid='ignore', divide='ignore'):
         figure, axes = _axes(size)
         for name, colour, style, words in (
-                ('within_4px', ONE, '-', 'boundary within 4 px'),
-                ('false_free', FOUR, '--', 'called free that is not')):
-            axes.plot(table['time_s'], 100 * table[name] / columns, color=colour,
-                      linestyle=style, label=words)
+            ('within_4px', ONE, '-', 'boundary within 4 px'),
+            ('false_free', FOUR, '--', 'called free that is not'),
+        ):
+            axes.plot(
+                table['time_s'],
+                100 * table[name] / columns,
+                color=colour,
+                linestyle=style,
+                label=words,
+            )
         axes.set_ylim(-2, 102)
         axes.set_ylabel('% of columns')
         _over_time(axes, table['time_s'])
@@ -93,8 +137,13 @@ def latency(table: FrameTable) -> str | None:
             values = table[stage][np.isfinite(table[stage])]
             axes.hist(values, bins=min(40, max(8, len(values) // 3)), color=ONE, alpha=0.75)
             for q, style in ((50, '-'), (95, '--')):
-                axes.axvline(np.percentile(values, q), color=TWO, linestyle=style, linewidth=1.5,
-                             label=f'p{q} {_milliseconds(np.percentile(values, q))}')
+                axes.axvline(
+                    np.percentile(values, q),
+                    color=TWO,
+                    linestyle=style,
+                    linewidth=1.5,
+                    label=f'p{q} {_milliseconds(np.percentile(values, q))}',
+                )
             axes.set_title(stage)
             axes.grid(axis='y', visible=False)
             axes.set_yticks([])
@@ -103,8 +152,7 @@ def latency(table: FrameTable) -> str | None:
         return _svg(figure, 'latency')
 
 
-def bars(values: dict[str, float | None], xlabel: str, name: str,
-         colour: str = ONE) -> str | None:
+def bars(values: dict[str, float | None], xlabel: str, name: str, colour: str = ONE) -> str | None:
     """Return horizontal bars of shares by name, those that are None left out."""
     known = {k.replace('_', ' '): v for k, v in values.items() if v is not None}
     if not known:
@@ -115,8 +163,9 @@ def bars(values: dict[str, float | None], xlabel: str, name: str,
         heights = [100 * known[n] for n in names]
         axes.barh(names, heights, color=colour, alpha=0.8, height=0.66)
         for k, value in enumerate(heights):
-            axes.text(min(value + 1.5, 101), k, f'{value:.1f}', va='center', fontsize=10,
-                      color=INK)
+            axes.text(
+                min(value + 1.5, 101), k, f'{value:.1f}', va='center', fontsize=10, color=INK
+            )
         axes.set_xlim(0, 112)
         axes.set_xticks([0, 25, 50, 75, 100])
         axes.set_xlabel(xlabel)
@@ -142,12 +191,26 @@ def confusion(counts: np.ndarray, names: list[str]) -> str | None:
             for j in range(len(columns)):
                 value = share[i, j]
                 right = columns[j] == present[i]
-                axes.add_patch(matplotlib.patches.Rectangle(
-                    (j - 0.47, i - 0.47), 0.94, 0.94, linewidth=0,
-                    facecolor=ONE if right else FOUR, alpha=0.06 + 0.84 * value / 100))
+                axes.add_patch(
+                    matplotlib.patches.Rectangle(
+                        (j - 0.47, i - 0.47),
+                        0.94,
+                        0.94,
+                        linewidth=0,
+                        facecolor=ONE if right else FOUR,
+                        alpha=0.06 + 0.84 * value / 100,
+                    )
+                )
                 if value >= 1:
-                    axes.text(j, i, f'{value:.0f}', ha='center', va='center', fontsize=8.5,
-                              color=PAPER if value >= 55 else INK)
+                    axes.text(
+                        j,
+                        i,
+                        f'{value:.0f}',
+                        ha='center',
+                        va='center',
+                        fontsize=8.5,
+                        color=PAPER if value >= 55 else INK,
+                    )
         axes.set_xlim(-0.5, len(columns) - 0.5)
         axes.set_ylim(len(present) - 0.5, -0.5)
         axes.set_xticks(range(len(columns)), [words[k] for k in columns], rotation=60, ha='right')
@@ -178,8 +241,9 @@ def birdseye(moment: Moment) -> str:
             centre = moment.corridor.centre.points
             axes.plot(-centre[:, 1], centre[:, 0], color=THREE, linewidth=2)
         if moment.road is not None and len(moment.road):
-            axes.plot(-moment.road[:, 1], moment.road[:, 0], color=TWO, linewidth=1.2,
-                      linestyle='--')
+            axes.plot(
+                -moment.road[:, 1], moment.road[:, 0], color=TWO, linewidth=1.2, linestyle='--'
+            )
         axes.plot(0, 0, '^', color=INK, markersize=7)
         axes.set_xlim(-18, 18)
         axes.set_ylim(-2, SHOWN)
@@ -209,18 +273,25 @@ def _over_time(axes, time: np.ndarray) -> None:
 
 def _legend(axes) -> None:
     """Put the legend above the plot, where it covers nothing."""
-    axes.legend(loc='lower right', bbox_to_anchor=(1, 1), ncols=4, borderaxespad=0.2,
-                handlelength=1.6, columnspacing=1.2)
+    axes.legend(
+        loc='lower right',
+        bbox_to_anchor=(1, 1),
+        ncols=4,
+        borderaxespad=0.2,
+        handlelength=1.6,
+        columnspacing=1.2,
+    )
 
 
 def _svg(figure: Figure, salt: str) -> str:
     """Return the figure as an svg element without a size of its own, ids made of ``salt``."""
     text = io.StringIO()
     with matplotlib.rc_context({'svg.hashsalt': salt}):
-        FigureCanvasSVG(figure).print_svg(text, metadata={
-            'Date': None, 'Creator': None, 'Format': None, 'Type': None})
+        FigureCanvasSVG(figure).print_svg(
+            text, metadata={'Date': None, 'Creator': None, 'Format': None, 'Type': None}
+        )
     svg = text.getvalue()
-    svg = svg[svg.index('<svg'):]
+    svg = svg[svg.index('<svg') :]
     svg = re.sub(r' (?:width|height)="[\d.]+pt"', '', svg, count=2)
     svg = re.sub(r'\bid="(?!m[0-9a-f]|p[0-9a-f])[^"]*"', '', svg)
     svg = re.sub(r'font(?:-family)?: ([\d.]+px) [^;"]*', r'font-size: \1', svg)

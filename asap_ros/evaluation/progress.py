@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-INTERVAL = 2.
+INTERVAL = 2.0
 """Seconds between two lines."""
 
 
@@ -27,8 +27,10 @@ class Progress:
 
     def end(self) -> None:
         """Print the last line."""
-        print(line(self._name, self._done, self._total, time.monotonic() - self._start, ''),
-              flush=True)
+        print(
+            line(self._name, self._done, self._total, time.monotonic() - self._start, ''),
+            flush=True,
+        )
 
 
 def line(name: str, done: int, total: int, seconds: float, note: str) -> str:

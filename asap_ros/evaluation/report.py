@@ -85,13 +85,14 @@ def schema() -> dict:
     return json.loads(resources.find(SCHEMA).read_text())
 
 
-def segmentation(labels: LabelSet, matrix: ConfusionMatrix, reference: MaskReference | None,
-                 frames: int) -> dict:
+def segmentation(
+    labels: LabelSet, matrix: ConfusionMatrix, reference: MaskReference | None, frames: int
+) -> dict:
     """Return the scores of masks in ``labels`` counted over ``frames`` compared frames."""
     return {
         'labels': labels.name,
-        'reference': reference and {
-            'topic': reference.topic, 'labels': reference.labels.name, 'kind': reference.kind},
+        'reference': reference
+        and {'topic': reference.topic, 'labels': reference.labels.name, 'kind': reference.kind},
         'frames_compared': frames,
         'miou': rounded(matrix.miou()),
         'pixel_accuracy': rounded(matrix.pixel_accuracy()),
@@ -109,15 +110,25 @@ def free_space(table: FrameTable, truth: MetricReference | None) -> dict:
         'frames_compared': int(np.isfinite(columns).sum()),
         'columns_compared': int(np.nansum(columns)),
         **report_metrics.section(report_metrics.FREE_SPACE, table),
-        'per_class': {name: {
-            'columns': int(np.nansum(table[f'columns.{name}'])),
-            **{kind: rounded(report_metrics.share(f'{kind}.{name}', f'columns.{name}')(table))
-               for kind in ('within_4px', 'false_free')}}
-            for name in sorted(table.below('columns'))},
+        'per_class': {
+            name: {
+                'columns': int(np.nansum(table[f'columns.{name}'])),
+                **{
+                    kind: rounded(report_metrics.share(f'{kind}.{name}', f'columns.{name}')(table))
+                    for kind in ('within_4px', 'false_free')
+                },
+            }
+            for name in sorted(table.below('columns'))
+        },
     }
 
 
-def road(table: FrameTable, labels: LabelSet, truth: MetricReference | None, driven: MetricReference | None) -> dict:
+def road(
+    table: FrameTable,
+    labels: LabelSet,
+    truth: MetricReference | None,
+    driven: MetricReference | None,
+) -> dict:
     """Return the scores of the corridor and what it says of itself.
 
     ``truth`` is the true road, ``driven`` the odometry whose path stands in for it.
@@ -133,18 +144,28 @@ def road(table: FrameTable, labels: LabelSet, truth: MetricReference | None, dri
         'frames_compared': _judged(table, 'true'),
         **report_metrics.section(report_metrics.ROAD, table),
         'status': {bit.name: int((bits & bit != 0).sum()) for bit in Status if (bits & bit).any()},
-        'blockers': {names.get(k, str(k)): int((blockers == k).sum())
-                     for k in np.unique(blockers)},
-        'driven': {'reference': driven and asdict(driven),
-                   'frames_compared': _judged(table, 'driven'),
-                   **report_metrics.section(report_metrics.DRIVEN, table)},
+        'blockers': {
+            names.get(k, str(k)): int((blockers == k).sum()) for k in np.unique(blockers)
+        },
+        'driven': {
+            'reference': driven and asdict(driven),
+            'frames_compared': _judged(table, 'driven'),
+            **report_metrics.section(report_metrics.DRIVEN, table),
+        },
     }
 
 
-def build(source: EvaluatedDrive, frames: FrameCounts, table: FrameTable, scores: Mapping[str, dict],
-          engine: Mapping[str, str] | None = None, complete: bool = True,
-          configuration: Mapping[str, object] | None = None, files: Iterable[dict] = (),
-          warnings: Iterable[str] = ()) -> dict:
+def build(
+    source: EvaluatedDrive,
+    frames: FrameCounts,
+    table: FrameTable,
+    scores: Mapping[str, dict],
+    engine: Mapping[str, str] | None = None,
+    complete: bool = True,
+    configuration: Mapping[str, object] | None = None,
+    files: Iterable[dict] = (),
+    warnings: Iterable[str] = (),
+) -> dict:
     """Return the report as plain dicts, lists, numbers and strings.
 
     ``scores`` holds what ``segmentation``, ``free_space`` and ``road`` returned, under these
@@ -162,8 +183,12 @@ def build(source: EvaluatedDrive, frames: FrameCounts, table: FrameTable, scores
         'complete': complete,
         'source': asdict(source),
         'frames': asdict(frames),
-        'latency_ms': {stage: {f'p{q}': rounded(report_metrics.percentile(stage, q)(table))
-                               for q in (50, 95, 99)} for stage in STAGES},
+        'latency_ms': {
+            stage: {
+                f'p{q}': rounded(report_metrics.percentile(stage, q)(table)) for q in (50, 95, 99)
+            }
+            for stage in STAGES
+        },
         **{name: scores[name] for name in ('segmentation', 'free_space', 'road')},
         'engine': {key: (engine or {}).get(key) or None for key in ENGINE},
         'configuration': dict(configuration or {}),
@@ -184,8 +209,11 @@ def file_facts(path: Path) -> dict:
 
 def _judged(table: FrameTable, truth: str) -> int:
     """Return the number of frames whose curvature was compared at 10 or 20 m."""
-    return int(np.logical_or(*(np.isfinite(report_metrics.errors(table, s, truth))
-                               for s in report_metrics.AHEAD)).sum())
+    return int(
+        np.logical_or(
+            *(np.isfinite(report_metrics.errors(table, s, truth)) for s in report_metrics.AHEAD)
+        ).sum()
+    )
 
 
 def headline(report: dict) -> str:
@@ -197,13 +225,17 @@ def headline(report: dict) -> str:
     if frames['failed']:
         line += f', {frames["failed"]} failed'
     if scores['frames_compared']:
-        line += (f'; drivable IoU {_shown(scores["drivable_iou"], "{:.3f}")}, '
-                 f'mIoU {_shown(scores["miou"], "{:.3f}")}, '
-                 f'pixel agreement {_shown(scores["pixel_accuracy"], "{:.1%}")}')
+        line += (
+            f'; drivable IoU {_shown(scores["drivable_iou"], "{:.3f}")}, '
+            f'mIoU {_shown(scores["miou"], "{:.3f}")}, '
+            f'pixel agreement {_shown(scores["pixel_accuracy"], "{:.1%}")}'
+        )
     space, corridor = report['free_space'], report['road']
     if space['columns_compared']:
-        line += (f'; free space within 4 px in {_shown(space["boundary_within_4px"], "{:.1%}")}, '
-                 f'false-free {_shown(space["false_free"], "{:.1%}")}')
+        line += (
+            f'; free space within 4 px in {_shown(space["boundary_within_4px"], "{:.1%}")}, '
+            f'false-free {_shown(space["false_free"], "{:.1%}")}'
+        )
     if corridor['availability'] is not None:
         line += f'; corridor in {corridor["availability"]:.0%}'
     if corridor['curvature_rmse_20m'] is not None:

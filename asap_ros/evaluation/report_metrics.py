@@ -32,26 +32,33 @@ class ReportMetric:
 
 def share(part: str, whole: str) -> Callable[[FrameTable], float | None]:
     """Return the figure that is a column's sum over another's, where both are known."""
+
     def of(table: FrameTable) -> float | None:
         known = np.isfinite(table[part]) & np.isfinite(table[whole])
         total = table[whole][known].sum()
         return float(table[part][known].sum() / total) if total else None
+
     return of
 
 
 def mean(column: str) -> Callable[[FrameTable], float | None]:
     """Return the figure that is a column's mean over the frames that have it."""
+
     def of(table: FrameTable) -> float | None:
         values = table[column]
         known = np.isfinite(values)
         return float(values[known].mean()) if known.any() else None
+
     return of
 
 
 def miou(table: FrameTable) -> float | None:
     """Return the mean over classes of the IoU of all frames' pixels."""
-    found = [i for name in table.below('union')
-             if (i := share(f'intersection.{name}', f'union.{name}')(table)) is not None]
+    found = [
+        i
+        for name in table.below('union')
+        if (i := share(f'intersection.{name}', f'union.{name}')(table)) is not None
+    ]
     return sum(found) / len(found) if found else None
 
 
@@ -62,10 +69,12 @@ def errors(table: FrameTable, s: float, truth: str = 'true') -> np.ndarray:
 
 def rmse(s: float, truth: str = 'true') -> Callable[[FrameTable], float | None]:
     """Return the figure that is the root mean square of ``errors``."""
+
     def of(table: FrameTable) -> float | None:
         found = errors(table, s, truth)
         found = found[np.isfinite(found)]
-        return float(np.sqrt((found ** 2).mean())) if len(found) else None
+        return float(np.sqrt((found**2).mean())) if len(found) else None
+
     return of
 
 
@@ -77,6 +86,7 @@ def lateral_mae(table: FrameTable) -> float | None:
 
 def coverage(sigmas: float, truth: str = 'true') -> Callable[[FrameTable], float | None]:
     """Return the share of curvatures at 10 and 20 m whose band of ``sigmas`` holds the truth."""
+
     def of(table: FrameTable) -> float | None:
         held = []
         for s in AHEAD:
@@ -85,15 +95,18 @@ def coverage(sigmas: float, truth: str = 'true') -> Callable[[FrameTable], float
             held.append(np.abs(found[known]) <= sigmas * sigma[known])
         held = np.concatenate(held)
         return float(held.mean()) if len(held) else None
+
     return of
 
 
 def sign_agreement(truth: str = 'true') -> Callable[[FrameTable], float | None]:
     """Return the share of frames in real bends (at 20 m) whose direction is told rightly."""
+
     def of(table: FrameTable) -> float | None:
         true, told = table[f'{truth}_curvature_20m'], table['curvature_20m']
         known = np.isfinite(told) & (np.abs(true) >= MIN_BEND)
         return float((true[known] * told[known] > 0).mean()) if known.any() else None
+
     return of
 
 
@@ -104,10 +117,12 @@ def lag_s(table: FrameTable) -> float | None:
 
 def percentile(stage: str, q: int) -> Callable[[FrameTable], float | None]:
     """Return the figure that is a percentile of a stage's time, ms."""
+
     def of(table: FrameTable) -> float | None:
         values = table[stage]
         values = values[np.isfinite(values)]
         return float(np.percentile(values, q)) if len(values) else None
+
     return of
 
 
@@ -138,8 +153,11 @@ DRIVEN = (
     ReportMetric('road.driven.sign_agreement', True, sign_agreement('driven')),
     ReportMetric('road.driven.coverage_95', True, coverage(TWO_SIGMA, 'driven')),
 )
-LATENCY = tuple(ReportMetric(f'latency_ms.{stage}.p{q}', False, percentile(stage, q), 'ms')
-                for stage in STAGES for q in (50, 95, 99))
+LATENCY = tuple(
+    ReportMetric(f'latency_ms.{stage}.p{q}', False, percentile(stage, q), 'ms')
+    for stage in STAGES
+    for q in (50, 95, 99)
+)
 
 
 def section(figures: tuple[ReportMetric, ...], table: FrameTable) -> dict[str, float | None]:

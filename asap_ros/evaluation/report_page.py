@@ -21,8 +21,11 @@ from asap_ros.labels import LabelSet
 from asap_ros.version import version
 
 PAGES = 'config/pages'
-TONES = {True: ('good', '✓', 'meets the goal'), False: ('bad', '✗', 'misses the goal'),
-         None: ('unknown', '–', 'no truth; goal')}
+TONES = {
+    True: ('good', '✓', 'meets the goal'),
+    False: ('bad', '✗', 'misses the goal'),
+    None: ('unknown', '–', 'no truth; goal'),
+}
 KINDS = {
     'ground truth': 'ground truth',
     'true labels': 'true labels',
@@ -30,45 +33,75 @@ KINDS = {
     'odometry': 'the path that was then driven',
 }
 NAMES = {
-    'availability': 'frames with a valid corridor', 'curvature_rmse_10m': 'curvature RMSE at 10 m',
+    'availability': 'frames with a valid corridor',
+    'curvature_rmse_10m': 'curvature RMSE at 10 m',
     'curvature_rmse_20m': 'curvature RMSE at 20 m',
-    'lateral_mae_m': 'mean error of the lateral offset', 'sign_agreement':
-    'direction of bends told rightly', 'coverage_68': 'truth within the 68 % band',
-    'coverage_95': 'truth within the 95 % band', 'lag_s': 'lag behind a step of curvature',
+    'lateral_mae_m': 'mean error of the lateral offset',
+    'sign_agreement': 'direction of bends told rightly',
+    'coverage_68': 'truth within the 68 % band',
+    'coverage_95': 'truth within the 95 % band',
+    'lag_s': 'lag behind a step of curvature',
     'driven.curvature_rmse_10m': 'curvature RMSE at 10 m, against the path driven',
     'driven.curvature_rmse_20m': 'curvature RMSE at 20 m, against the path driven',
     'driven.sign_agreement': 'direction of bends, against the path driven',
-    'driven.coverage_95': 'path driven within the 95 % band'}
+    'driven.coverage_95': 'path driven within the 95 % band',
+}
 
 
-def write(path: Path, document: dict, table: FrameTable, labels: LabelSet, album: FrameAlbum,
-          samples: Samples, video: Path | None, fps: float) -> Path:
+def write(
+    path: Path,
+    document: dict,
+    table: FrameTable,
+    labels: LabelSet,
+    album: FrameAlbum,
+    samples: Samples,
+    video: Path | None,
+    fps: float,
+) -> Path:
     """Write the page of a report in one step and return its path.
 
     ``album`` holds a picture a row of ``table``; ``video`` lies beside the page and shows a row
     a frame at ``fps``.
     """
     context = {
-        **head(document), 'version': version(),
-        'corridor': _corridor(document, table), 'space': _space(document, table),
-        'classes': _classes(document, labels), 'time': _time(document, table),
-        'moments': [{'svg': plots.birdseye(m), 'words': f'Frame {m.row}'}
-                    for m in samples.moments],
+        **head(document),
+        'version': version(),
+        'corridor': _corridor(document, table),
+        'space': _space(document, table),
+        'classes': _classes(document, labels),
+        'time': _time(document, table),
+        'moments': [
+            {'svg': plots.birdseye(m), 'words': f'Frame {m.row}'} for m in samples.moments
+        ],
         'frames': _frames(table, album, video, fps),
         'no_frames': 'Nothing stands out.' if len(table) else 'There was no frame.',
-        'configuration': _configuration(document), 'files': document['files']}
-    context['parts'] = [(anchor, words) for anchor, words, shown in (
-        ('corridor', 'Corridor', context['corridor']), ('space', 'Free space', context['space']),
-        ('classes', 'Classes', context['classes']), ('frames', 'Worst frames', True),
-        ('time', 'Time', True), ('how', 'How it was made', True)) if shown]
+        'configuration': _configuration(document),
+        'files': document['files'],
+    }
+    context['parts'] = [
+        (anchor, words)
+        for anchor, words, shown in (
+            ('corridor', 'Corridor', context['corridor']),
+            ('space', 'Free space', context['space']),
+            ('classes', 'Classes', context['classes']),
+            ('frames', 'Worst frames', True),
+            ('time', 'Time', True),
+            ('how', 'How it was made', True),
+        )
+        if shown
+    ]
     return render('report.html', path, context)
 
 
 def render(template: str, path: Path, context: dict) -> Path:
     """Write a page of a packaged template in one step and return its path."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(resources.find(PAGES)), autoescape=True,
-        trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+        loader=jinja2.FileSystemLoader(resources.find(PAGES)),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
     partial = path.with_name(f'.{path.name}.partial')
     partial.write_text(environment.get_template(template).render(context), encoding='utf-8')
     os.replace(partial, path)
@@ -80,8 +113,11 @@ def head(document: dict) -> dict:
     verdict, source, engine = document['verdict'], document['source'], document['engine']
     tone, mark, _ = TONES[verdict['good']]
     used = ', '.join(engine[k] for k in ('model', 'name', 'precision') if engine[k])
-    mode = {'offline': 'every frame once', 'lockstep': 'live node, frame by frame',
-            'paced': 'live node at the recorded pace'}[source['mode']]
+    mode = {
+        'offline': 'every frame once',
+        'lockstep': 'live node, frame by frame',
+        'paced': 'live node at the recorded pace',
+    }[source['mode']]
     checks = []
     for check in verdict['checks']:
         tone_, mark_, words = TONES[check['met']]
@@ -90,14 +126,21 @@ def head(document: dict) -> dict:
     if not document['complete']:
         notes.append('The run was ended early: these are the figures of the frames until then.')
     if document['frames']['failed']:
-        notes.append(f'{document["frames"]["failed"]} frames could not be read or had no result; '
-                     'the others are judged.')
+        notes.append(
+            f'{document["frames"]["failed"]} frames could not be read or had no result; '
+            'the others are judged.'
+        )
     notes += document['warnings']
     return {
-        'name': Path(source['bag']).name, 'subtitle': ' · '.join(
-            p for p in (used, mode, source['image_topic']) if p),
-        'verdict': verdict, 'tone': tone, 'mark': mark, 'checks': checks, 'notes': notes,
-        'lead': _lead(document)}
+        'name': Path(source['bag']).name,
+        'subtitle': ' · '.join(p for p in (used, mode, source['image_topic']) if p),
+        'verdict': verdict,
+        'tone': tone,
+        'mark': mark,
+        'checks': checks,
+        'notes': notes,
+        'lead': _lead(document),
+    }
 
 
 def percent(value: float | None) -> str:
@@ -107,11 +150,16 @@ def percent(value: float | None) -> str:
 
 def _lead(document: dict) -> str:
     frames = document['frames']
-    against = {kind for part in ('segmentation', 'free_space', 'road')
-               if (r := document[part]['reference']) and (kind := r['kind'])}
+    against = {
+        kind
+        for part in ('segmentation', 'free_space', 'road')
+        if (r := document[part]['reference']) and (kind := r['kind'])
+    }
     words = ' and '.join(KINDS[k] for k in sorted(against)) or 'nothing: the bag holds no truth'
-    return (f'{frames["processed"]} of {frames["recorded"]} frames were processed. '
-            f'Compared with {words}.')
+    return (
+        f'{frames["processed"]} of {frames["recorded"]} frames were processed. '
+        f'Compared with {words}.'
+    )
 
 
 def _corridor(document: dict, table: FrameTable) -> dict | None:
@@ -122,74 +170,123 @@ def _corridor(document: dict, table: FrameTable) -> dict | None:
     for metres in (20, 10):
         wide = plots.curvature(table, metres, plots.WIDE)
         if wide:
-            shown.append({'svg': wide, 'narrow': plots.curvature(table, metres, plots.NARROW),
-                          'words': f'Curvature {metres} m ahead; positive bends to the left. '
-                                   'Gaps: nothing was told so far ahead.'})
-    rows = [(NAMES[f.path.removeprefix('road.')], _figure(f, document))
-            for f in (*ROAD, *DRIVEN) if look_up(document, f.path) is not None]
-    counts = [('nothing ends it in view' if name == 'nothing' else
-               f'ends at {name.replace("_", " ")}', str(n)) for name, n in sorted(
-        road['blockers'].items(), key=lambda item: -item[1])]
+            shown.append(
+                {
+                    'svg': wide,
+                    'narrow': plots.curvature(table, metres, plots.NARROW),
+                    'words': f'Curvature {metres} m ahead; positive bends to the left. '
+                    'Gaps: nothing was told so far ahead.',
+                }
+            )
+    rows = [
+        (NAMES[f.path.removeprefix('road.')], _figure(f, document))
+        for f in (*ROAD, *DRIVEN)
+        if look_up(document, f.path) is not None
+    ]
+    counts = [
+        (
+            'nothing ends it in view'
+            if name == 'nothing'
+            else f'ends at {name.replace("_", " ")}',
+            str(n),
+        )
+        for name, n in sorted(road['blockers'].items(), key=lambda item: -item[1])
+    ]
     counts += [(name, str(n)) for name, n in road['status'].items()]
     held = [r['kind'] for r in (road['reference'], road['driven']['reference']) if r]
     against = ' and '.join(KINDS[k] for k in held) or 'nothing: the bag holds no true road'
-    return {'plots': shown, 'rows': rows, 'counts': counts,
-            'words': f'A valid corridor in {percent(road["availability"])} of '
-                     f'{road["frames_answered"]} frames. Held against {against}.'}
+    return {
+        'plots': shown,
+        'rows': rows,
+        'counts': counts,
+        'words': f'A valid corridor in {percent(road["availability"])} of '
+        f'{road["frames_answered"]} frames. Held against {against}.',
+    }
 
 
 def _space(document: dict, table: FrameTable) -> dict | None:
     space = document['free_space']
     if not space['columns_compared']:
         return None
-    rows = [(name.replace('_', ' '), f'{c["columns"]:,}',
-             percent(c['within_4px']), percent(c['false_free']))
-            for name, c in sorted(space['per_class'].items(), key=lambda i: -i[1]['columns'])
-            if c['columns']]
-    within = {name: c['within_4px'] for name, c in sorted(
-        space['per_class'].items(), key=lambda i: -i[1]['columns']) if c['columns']}
-    words = (f'Where it ends in each column of the mask, held against '
-             f'{KINDS[space["reference"]["kind"]]} ({space["reference"]["topic"]}): within 4 px '
-             f'in {percent(space["boundary_within_4px"])}, further than it is by more than 4 px '
-             f'in {percent(space["false_free"])} of {space["columns_compared"]:,} columns. '
-             f'Obstacles found: {percent(space["obstacle_recall"])}.')
+    rows = [
+        (
+            name.replace('_', ' '),
+            f'{c["columns"]:,}',
+            percent(c['within_4px']),
+            percent(c['false_free']),
+        )
+        for name, c in sorted(space['per_class'].items(), key=lambda i: -i[1]['columns'])
+        if c['columns']
+    ]
+    within = {
+        name: c['within_4px']
+        for name, c in sorted(space['per_class'].items(), key=lambda i: -i[1]['columns'])
+        if c['columns']
+    }
+    words = (
+        f'Where it ends in each column of the mask, held against '
+        f'{KINDS[space["reference"]["kind"]]} ({space["reference"]["topic"]}): within 4 px '
+        f'in {percent(space["boundary_within_4px"])}, further than it is by more than 4 px '
+        f'in {percent(space["false_free"])} of {space["columns_compared"]:,} columns. '
+        f'Obstacles found: {percent(space["obstacle_recall"])}.'
+    )
     if space['range_mae_m'] is not None:
         words += f' Mean error of the range: {space["range_mae_m"]:.2f} m.'
-    return {'words': words, 'rows': rows, 'bars': plots.bars(within, '% of columns', 'within'),
-            'time': plots.free_columns(table, plots.WIDE),
-            'time_narrow': plots.free_columns(table, plots.NARROW)}
+    return {
+        'words': words,
+        'rows': rows,
+        'bars': plots.bars(within, '% of columns', 'within'),
+        'time': plots.free_columns(table, plots.WIDE),
+        'time_narrow': plots.free_columns(table, plots.NARROW),
+    }
 
 
 def _classes(document: dict, labels: LabelSet) -> dict | None:
     scores = document['segmentation']
     if not scores['frames_compared']:
         return None
-    words = (f'{scores["frames_compared"]} masks held against {scores["reference"]["topic"]}, '
-             f'{KINDS[scores["reference"]["kind"]]}: mean IoU {percent(scores["miou"])}, '
-             f'{percent(scores["pixel_accuracy"])} of pixels agree, drivable IoU '
-             f'{percent(scores["drivable_iou"])}.')
-    return {'words': words,
-            'bars': plots.bars(scores['per_class'], 'IoU, %', 'iou'),
-            'confusion': plots.confusion(np.array(scores['confusion']), list(labels.names))}
+    words = (
+        f'{scores["frames_compared"]} masks held against {scores["reference"]["topic"]}, '
+        f'{KINDS[scores["reference"]["kind"]]}: mean IoU {percent(scores["miou"])}, '
+        f'{percent(scores["pixel_accuracy"])} of pixels agree, drivable IoU '
+        f'{percent(scores["drivable_iou"])}.'
+    )
+    return {
+        'words': words,
+        'bars': plots.bars(scores['per_class'], 'IoU, %', 'iou'),
+        'confusion': plots.confusion(np.array(scores['confusion']), list(labels.names)),
+    }
 
 
 def _time(document: dict, table: FrameTable) -> dict:
     latency, frames = document['latency_ms'], document['frames']
-    rows = [(stage, *(f'{latency[stage][q]:.1f}' for q in ('p50', 'p95', 'p99')))
-            for stage in STAGES if latency[stage]['p50'] is not None]
+    rows = [
+        (stage, *(f'{latency[stage][q]:.1f}' for q in ('p50', 'p95', 'p99')))
+        for stage in STAGES
+        if latency[stage]['p50'] is not None
+    ]
     live = document['source']['mode'] != 'offline'
-    return {'histogram': plots.latency(table), 'rows': rows,
-            'frames': [(name, str(count)) for name, count in frames.items()],
-            'words': 'As the live node states it; age is from sending a frame to its mask.'
-            if live else 'Offline: what the machine took for each frame, with nothing dropped.'}
+    return {
+        'histogram': plots.latency(table),
+        'rows': rows,
+        'frames': [(name, str(count)) for name, count in frames.items()],
+        'words': 'As the live node states it; age is from sending a frame to its mask.'
+        if live
+        else 'Offline: what the machine took for each frame, with nothing dropped.',
+    }
 
 
 def _frames(table: FrameTable, album: FrameAlbum, video: Path | None, fps: float) -> list[dict]:
-    return [{
-        'row': choice.row, 'why': choice.why, 'time': f'{table["time_s"][choice.row]:.2f}',
-        'jpeg': base64.b64encode(album.jpeg(choice.row)).decode(),
-        'link': f'{video.name}#t={choice.row / fps:.3f}' if video else ''}
-        for choice in albums.worst(table)]
+    return [
+        {
+            'row': choice.row,
+            'why': choice.why,
+            'time': f'{table["time_s"][choice.row]:.2f}',
+            'jpeg': base64.b64encode(album.jpeg(choice.row)).decode(),
+            'link': f'{video.name}#t={choice.row / fps:.3f}' if video else '',
+        }
+        for choice in albums.worst(table)
+    ]
 
 
 def _configuration(document: dict) -> list[tuple[str, object]]:

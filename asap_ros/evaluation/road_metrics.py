@@ -25,16 +25,21 @@ def at(geometry: RoadGeometry, s: float) -> tuple[float, float]:
     """Return curvature and sigma, 1/m, at arc length s; NaN where the corridor is not told."""
     if not geometry.valid or not len(geometry.s) or not geometry.s[0] <= s <= geometry.s[-1]:
         return np.nan, np.nan
-    return (float(np.interp(s, geometry.s, geometry.curvature_at_s)),
-            float(np.interp(s, geometry.s, geometry.curvature_at_s_sigma)))
+    return (
+        float(np.interp(s, geometry.s, geometry.curvature_at_s)),
+        float(np.interp(s, geometry.s, geometry.curvature_at_s_sigma)),
+    )
 
 
 def told(geometry: RoadGeometry) -> dict[str, float]:
     """Return what a frame says of the corridor, for ``frames.csv``."""
     row: dict[str, float] = {
-        'valid': int(geometry.valid), 'status': int(geometry.status),
-        'blocker': geometry.blocker_class, 'blocker_distance_m': geometry.blocker_distance,
-        'view_end_m': geometry.view_end}
+        'valid': int(geometry.valid),
+        'status': int(geometry.status),
+        'blocker': geometry.blocker_class,
+        'blocker_distance_m': geometry.blocker_distance,
+        'view_end_m': geometry.view_end,
+    }
     for s in AHEAD:
         row[f'curvature_{s:.0f}m'], row[f'sigma_{s:.0f}m'] = at(geometry, s)
     return row
@@ -67,11 +72,12 @@ def driven(odometry: Odometry, time: float) -> dict[str, float]:
     if first < 0:
         return row
     last = int(np.searchsorted(odometry.time, time + AHEAD[-1] / MIN_SPEED, 'right'))
-    t, speed, yaw_rate = (a[first:last] for a in (odometry.time, odometry.speed,
-                                                  odometry.yaw_rate))
+    t, speed, yaw_rate = (
+        a[first:last] for a in (odometry.time, odometry.speed, odometry.yaw_rate)
+    )
     if len(t) < 2:
         return row
-    way = np.concatenate([[0.], np.cumsum(0.5 * (speed[1:] + speed[:-1]) * np.diff(t))])
+    way = np.concatenate([[0.0], np.cumsum(0.5 * (speed[1:] + speed[:-1]) * np.diff(t))])
     way -= np.interp(time, t, way)
     for s in AHEAD:
         then = int(np.searchsorted(way, s))
@@ -94,8 +100,11 @@ def lag(time: np.ndarray, estimate: np.ndarray, truth: np.ndarray) -> float | No
     known = np.isfinite(truth)
     if known.sum() < 3:
         return None
-    lags = [lag for begin, end, middle, rising in _steps(time[known], truth[known])
-            if (lag := _follows(time, estimate, begin, end, middle, rising)) is not None]
+    lags = [
+        lag
+        for begin, end, middle, rising in _steps(time[known], truth[known])
+        if (lag := _follows(time, estimate, begin, end, middle, rising)) is not None
+    ]
     return float(np.median(lags)) if lags else None
 
 

@@ -29,8 +29,9 @@ class ConfusionMatrix:
         differ, where an array is not uint8, or where an id is neither a class nor 255.
         """
         if prediction.shape != truth.shape:
-            raise ValueError(f'masks of different shapes: predicted {prediction.shape}, '
-                             f'true {truth.shape}')
+            raise ValueError(
+                f'masks of different shapes: predicted {prediction.shape}, true {truth.shape}'
+            )
         if prediction.dtype != np.uint8 or truth.dtype != np.uint8:
             raise ValueError(f'masks must be uint8, not {prediction.dtype} and {truth.dtype}')
         # One histogram of 256 x 256 pairs leaves no id unseen, whatever the masks hold.
@@ -39,11 +40,13 @@ class ConfusionMatrix:
         pairs |= prediction
         joint = np.bincount(pairs.ravel(), minlength=65536).reshape(256, 256)
         for name, used in (('true', joint.any(1)), ('predicted', joint.any(0))):
-            foreign = np.flatnonzero(used[self.classes:IGNORED]) + self.classes
+            foreign = np.flatnonzero(used[self.classes : IGNORED]) + self.classes
             if foreign.size:
-                raise ValueError(f'the {name} mask holds id {foreign[0]}, but there are only '
-                                 f'{self.classes} classes; is it of another label set?')
-        counts = joint[:self.classes, [*range(self.classes), IGNORED]].astype(np.int64)
+                raise ValueError(
+                    f'the {name} mask holds id {foreign[0]}, but there are only '
+                    f'{self.classes} classes; is it of another label set?'
+                )
+        counts = joint[: self.classes, [*range(self.classes), IGNORED]].astype(np.int64)
         self.counts += counts
         return counts
 
@@ -73,7 +76,7 @@ class ConfusionMatrix:
         members = np.asarray(members)
         inside = np.zeros(self.classes + 1, bool)
         if members.dtype == bool:
-            inside[:self.classes] = members[:self.classes]
+            inside[: self.classes] = members[: self.classes]
         else:
             inside[members] = True
         true = inside[:-1]

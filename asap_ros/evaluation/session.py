@@ -55,8 +55,9 @@ class SessionResults:
     @property
     def files(self) -> list[Path]:
         """Return the files that were written, those for people first."""
-        return [path for path in (self.page, self.report, self.frames, self.video, self.sheet)
-                if path]
+        return [
+            path for path in (self.page, self.report, self.frames, self.video, self.sheet) if path
+        ]
 
 
 class EvaluationSession:
@@ -75,8 +76,9 @@ class EvaluationSession:
         reference = setting.reference.labels if setting.reference else setting.truth_labels
         self._scores = FrameScores(setting.labels, reference, setting.options, setting.odometry)
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._video = OverlayVideo(self._folder, setting.labels, fps,
-                            errors=setting.reference is not None)
+        self._video = OverlayVideo(
+            self._folder, setting.labels, fps, errors=setting.reference is not None
+        )
         self._sheet = ContactSheet(setting.labels, total)
         self._album = FrameAlbum()
         self._samples = Samples(total)
@@ -97,17 +99,28 @@ class EvaluationSession:
         """
         index = len(self._scores.rows)
         row = self._scores.add(seen)
-        shot = VideoFrame(seen.rgb, seen.mask, self._scores.reference, self._title(index, row),
-                    seen.geometry, seen.space)
+        shot = VideoFrame(
+            seen.rgb,
+            seen.mask,
+            self._scores.reference,
+            self._title(index, row),
+            seen.geometry,
+            seen.space,
+        )
         self._video.add(shot)
         self._sheet.add(index, shot)
         self._album.add(close_up(shot, self._setting.labels))
         self._samples.add(index, row['time_s'], seen, self._scores.reference_space)
         return row
 
-    def finish(self, source: EvaluatedDrive, frames: FrameCounts,
-               engine: Mapping[str, str] | None = None, complete: bool = True,
-               warnings: Sequence[str] = ()) -> SessionResults:
+    def finish(
+        self,
+        source: EvaluatedDrive,
+        frames: FrameCounts,
+        engine: Mapping[str, str] | None = None,
+        complete: bool = True,
+        warnings: Sequence[str] = (),
+    ) -> SessionResults:
         """Write report, page, table, video and contact sheet, and return them.
 
         Where this run makes one of these not, that of an earlier run does not stay beside them.
@@ -118,26 +131,47 @@ class EvaluationSession:
             space_truth = MetricReference(setting.reference.topic, setting.reference.kind)
         scores = {
             'segmentation': report.segmentation(
-                setting.labels, self._scores.matrix, setting.reference, self._scores.compared),
+                setting.labels, self._scores.matrix, setting.reference, self._scores.compared
+            ),
             'free_space': report.free_space(rows, space_truth),
-            'road': report.road(rows, setting.labels, setting.true_road, setting.driven)}
+            'road': report.road(rows, setting.labels, setting.true_road, setting.driven),
+        }
         document = report.build(
-            source, frames, rows, scores, engine, complete, setting.configuration,
-            [report.file_facts(path) for path in setting.inputs], warnings)
+            source,
+            frames,
+            rows,
+            scores,
+            engine,
+            complete,
+            setting.configuration,
+            [report.file_facts(path) for path in setting.inputs],
+            warnings,
+        )
         video = self._video.close()
         sheet = self._sheet.write(self._folder / SHEET, self._heading(document))
         written = None
         if len(rows):
             written = self._folder / frame_table.NAME
             rows.write(written)
-        for earlier in (*self._folder.glob('overlay.*'), self._folder / SHEET,
-                        self._folder / frame_table.NAME):
+        for earlier in (
+            *self._folder.glob('overlay.*'),
+            self._folder / SHEET,
+            self._folder / frame_table.NAME,
+        ):
             if earlier not in (video, sheet, written):
                 earlier.unlink(missing_ok=True)
         path = self._folder / 'report.json'
         report.write(document, path)
-        looks = report_page.write(self._folder / 'report.html', document, rows, setting.labels,
-                           self._album, self._samples, video, self._fps)
+        looks = report_page.write(
+            self._folder / 'report.html',
+            document,
+            rows,
+            setting.labels,
+            self._album,
+            self._samples,
+            video,
+            self._fps,
+        )
         return SessionResults(document, path, looks, written, video, sheet)
 
     def _title(self, index: int, row: Mapping[str, float]) -> str:
@@ -156,11 +190,14 @@ class EvaluationSession:
     def _heading(self, document: dict) -> list[str]:
         """Return the lines above the contact sheet."""
         engine = document['engine']
-        used = ', '.join(engine[k] for k in ('model', 'name', 'provider', 'precision')
-                         if engine[k]) or 'engine unknown'
+        used = (
+            ', '.join(engine[k] for k in ('model', 'name', 'provider', 'precision') if engine[k])
+            or 'engine unknown'
+        )
         lines = [f'{Path(document["source"]["bag"]).name}: {used}', report.headline(document)]
         reference = self._setting.reference
         if reference and self._scores.compared:
-            lines.append(f'Compared with {reference.topic} ({reference.kind}, '
-                         f'{reference.labels.name})')
+            lines.append(
+                f'Compared with {reference.topic} ({reference.kind}, {reference.labels.name})'
+            )
         return lines

@@ -66,7 +66,7 @@ class OverlayVideo:
         """Prepare a video of ``fps`` frames a second; nothing is written before the first."""
         self._folder = folder
         self._labels = labels
-        self._fps = min(max(fps, 1.), 60.)
+        self._fps = min(max(fps, 1.0), 60.0)
         self._errors = errors
         self._writer: cv2.VideoWriter | None = None
         self._partial: Path | None = None
@@ -106,8 +106,9 @@ class ContactSheet:
     def __init__(self, labels: LabelSet, total: int):
         """Choose the frames to show of ``total`` that are expected."""
         self._labels = labels
-        self._chosen = set(np.linspace(0, max(total - 1, 0), min(total, SHEET_TILES))
-                           .round().astype(int).tolist())
+        self._chosen = set(
+            np.linspace(0, max(total - 1, 0), min(total, SHEET_TILES)).round().astype(int).tolist()
+        )
         self._tiles: list[np.ndarray] = []
 
     def add(self, index: int, shot: VideoFrame) -> None:
@@ -116,8 +117,9 @@ class ContactSheet:
             width = SHEET_WIDTH // SHEET_COLUMNS - 4
             picture = _classes(_fitted(shot.rgb, width), shot, self._labels)
             tile = np.vstack([picture, overlay.caption(shot.title, width, 26)])
-            self._tiles.append(cv2.copyMakeBorder(
-                tile, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=overlay.PAPER))
+            self._tiles.append(
+                cv2.copyMakeBorder(tile, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=overlay.PAPER)
+            )
 
     def write(self, path: Path, lines: list[str]) -> Path | None:
         """Write the sheet as PNG with ``lines`` above it; None where there was no frame."""
@@ -127,9 +129,9 @@ class ContactSheet:
         rows = []
         for first in range(0, len(self._tiles), SHEET_COLUMNS):
             row = np.full((height, SHEET_WIDTH, 3), overlay.PAPER, np.uint8)
-            for column, tile in enumerate(self._tiles[first:first + SHEET_COLUMNS]):
+            for column, tile in enumerate(self._tiles[first : first + SHEET_COLUMNS]):
                 x = column * tile.shape[1]
-                row[:tile.shape[0], x:x + tile.shape[1]] = tile
+                row[: tile.shape[0], x : x + tile.shape[1]] = tile
             rows.append(row)
         head = [overlay.caption(line, SHEET_WIDTH, 30) for line in lines]
         sheet = np.vstack([*head, *rows, overlay.legend(self._labels, SHEET_WIDTH)])
@@ -145,15 +147,21 @@ def side_by_side(shot: VideoFrame, labels: LabelSet, errors: bool) -> np.ndarray
     rgb = _fitted(shot.rgb, PANEL_WIDTH)
     panels = [('camera', rgb), ('classes and road', _classes(rgb, shot, labels))]
     if errors:
-        panels.append(('against the reference', _errors(rgb, shot)) if shot.comparable
-                      else ('no comparison', rgb // 4))
-    row = np.hstack([
-        np.vstack([overlay.caption(name, PANEL_WIDTH, 28), picture]) for name, picture in panels])
+        panels.append(
+            ('against the reference', _errors(rgb, shot))
+            if shot.comparable
+            else ('no comparison', rgb // 4)
+        )
+    row = np.hstack(
+        [np.vstack([overlay.caption(name, PANEL_WIDTH, 28), picture]) for name, picture in panels]
+    )
     width = row.shape[1]
-    below = [overlay.caption(shot.title, width, 32),
-             overlay.legend(labels, width, EXTRA if errors else (), 32)]
+    below = [
+        overlay.caption(shot.title, width, 32),
+        overlay.legend(labels, width, EXTRA if errors else (), 32),
+    ]
     picture = np.vstack([row, *below])
-    return picture[:picture.shape[0] // 2 * 2]
+    return picture[: picture.shape[0] // 2 * 2]
 
 
 def close_up(shot: VideoFrame, labels: LabelSet) -> np.ndarray:
@@ -186,8 +194,7 @@ def _fitted(rgb: np.ndarray, width: int) -> np.ndarray:
     return resize(rgb, (max(2, round(rgb.shape[0] * width / rgb.shape[1])), width))
 
 
-def _open_writer(folder: Path, fps: float,
-                 size: tuple[int, int]) -> tuple[cv2.VideoWriter, Path]:
+def _open_writer(folder: Path, fps: float, size: tuple[int, int]) -> tuple[cv2.VideoWriter, Path]:
     """Return an open writer of the first format that works here, and its file."""
     for code, suffix in FORMATS:
         path = folder / f'.overlay.partial{suffix}'

@@ -19,7 +19,7 @@ import numpy as np
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp')
 """Endings of the files that are looked for where pictures are asked for."""
 
-MAX_PIXELS = 2 ** 25
+MAX_PIXELS = 2**25
 """Largest picture that is decoded, in pixels: an 8K frame (7680x4320) still fits."""
 
 _START_OF_FRAME = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
@@ -90,13 +90,15 @@ def inspect(data: bytes) -> ImageFile:
         file = _webp(data)
     else:
         raise ImageError(
-            f'the data begin with {data[:4].hex(" ")}, which is not JPEG, PNG or WebP')
+            f'the data begin with {data[:4].hex(" ")}, which is not JPEG, PNG or WebP'
+        )
     if file.height < 1 or file.width < 1:
         raise ImageError(f'{file.kind} image of {file.width}x{file.height} pixels: zero-sized')
     if file.height * file.width > MAX_PIXELS:
         raise ImageError(
             f'{file.kind} image of {file.width}x{file.height} pixels: more than the '
-            f'{MAX_PIXELS} that are decoded')
+            f'{MAX_PIXELS} that are decoded'
+        )
     return file
 
 
@@ -132,7 +134,8 @@ def _jpeg(data: bytes) -> ImageFile:
     if data.rfind(bytes((0xFF, _END_OF_IMAGE)), at) < 0:
         raise ImageError(
             f'JPEG of {file.width}x{file.height} pixels cut off: '
-            f'no end-of-image marker in its {len(data)} bytes')
+            f'no end-of-image marker in its {len(data)} bytes'
+        )
     return file
 
 
@@ -145,7 +148,7 @@ def _png(data: bytes) -> ImageFile:
         if end + 4 > len(data):
             break
         # The checksum covers name and content; a view spares a copy of the pixels.
-        if zlib.crc32(memoryview(data)[at + 4:end]) != struct.unpack_from('>I', data, end)[0]:
+        if zlib.crc32(memoryview(data)[at + 4 : end]) != struct.unpack_from('>I', data, end)[0]:
             raise ImageError(f'PNG damaged: wrong checksum of the chunk at byte {at}')
         if header is None:
             if name != b'IHDR' or length != 13:
@@ -173,8 +176,7 @@ def _webp(data: bytes) -> ImageFile:
         bits = struct.unpack_from('<I', data, 21)[0]
         width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
     elif chunk == b'VP8X':
-        width, height = (
-            1 + int.from_bytes(data[at:at + 3], 'little') for at in (24, 27))
+        width, height = (1 + int.from_bytes(data[at : at + 3], 'little') for at in (24, 27))
     else:
         raise ImageError(f'WebP that begins with an unknown chunk {chunk!r}')
     return ImageFile('webp', height, width, grey=False)

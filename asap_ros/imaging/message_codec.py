@@ -38,11 +38,17 @@ LAYOUTS = {
 
 _PUBLISHED = {'mono8': PixelFormat.GREY, 'rgb8': PixelFormat.RGB}
 _COLOUR_SCALES = {
-    1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
 _GREY_SCALES = {
-    1: cv2.IMREAD_GRAYSCALE, 2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
-    4: cv2.IMREAD_REDUCED_GRAYSCALE_4, 8: cv2.IMREAD_REDUCED_GRAYSCALE_8}
+    1: cv2.IMREAD_GRAYSCALE,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
+}
 
 
 def decode(message: Image) -> CameraPicture:
@@ -63,24 +69,27 @@ def decode(message: Image) -> CameraPicture:
     if data.nbytes < height * step:
         raise ImageError(
             f'image data cut off: height {height} x step {step} needs {height * step} bytes, '
-            f'the message holds {data.nbytes}')
+            f'the message holds {data.nbytes}'
+        )
     if message.encoding not in LAYOUTS:
         return _through_cv_bridge(message)
     layout = LAYOUTS[message.encoding]
     if step < width * layout.channels:
         raise ImageError(
             f'step {step} is shorter than a row: width {width} x {layout.channels} bytes of '
-            f'{message.encoding} needs {width * layout.channels}')
+            f'{message.encoding} needs {width * layout.channels}'
+        )
     _refuse_impossible(layout, height, width)
     shape = layout.shape(height, width)
-    strides = (step, layout.channels, 1)[:len(shape)]
+    strides = (step, layout.channels, 1)[: len(shape)]
     pixels = np.ndarray(shape, np.uint8, buffer=data, strides=strides)
     pixels.flags.writeable = False
     return CameraPicture(pixels, layout, height, width)
 
 
-def decode_compressed(message: CompressedImage,
-                      at_least: tuple[int, int] | None = None) -> CameraPicture:
+def decode_compressed(
+    message: CompressedImage, at_least: tuple[int, int] | None = None
+) -> CameraPicture:
     """Return the picture in a compressed image message: JPEG, PNG or WebP, 8 bits a channel.
 
     What the data are is read from the data. From ``format``, as compressed_image_transport
@@ -124,7 +133,8 @@ def decode_compressed(message: CompressedImage,
     if pixels.shape != layout.shape(file.height // scale, file.width // scale):
         raise ImageError(
             f'{stated}: the {file.kind} states {file.width}x{file.height} pixels and decodes '
-            f'at 1/{scale} to an array of {pixels.shape}')
+            f'at 1/{scale} to an array of {pixels.shape}'
+        )
     return CameraPicture(pixels, layout, file.height, file.width)
 
 
@@ -175,10 +185,12 @@ def _refuse_impossible(layout: PixelFormat, height: int, width: int) -> None:
     if layout.is_yuv422 and width % 2:
         raise ImageError(
             f'{layout.label} image of width {width}: two pixels share a colour, '
-            'so the width must be even')
+            'so the width must be even'
+        )
     if layout.is_bayer and min(height, width) < 3:
         raise ImageError(
-            f'{layout.label} mosaic of {width}x{height} pixels: at least 3x3 are needed')
+            f'{layout.label} mosaic of {width}x{height} pixels: at least 3x3 are needed'
+        )
 
 
 def _layout_of(file: ImageFile, stated: str) -> PixelFormat:
@@ -192,25 +204,31 @@ def _layout_of(file: ImageFile, stated: str) -> PixelFormat:
 def _reduction(full: tuple[int, int], at_least: tuple[int, int]) -> int:
     """Return 8, 4, 2 or 1: the largest divisor of ``full`` that leaves ``at_least``."""
     return next(
-        scale for scale in (8, 4, 2, 1)
-        if scale == 1 or all(
-            have % scale == 0 and have // scale >= need for have, need in zip(full, at_least)))
+        scale
+        for scale in (8, 4, 2, 1)
+        if scale == 1
+        or all(have % scale == 0 and have // scale >= need for have, need in zip(full, at_least))
+    )
 
 
 def _through_cv_bridge(message: Image) -> CameraPicture:
     encoding, shape = message.encoding, (message.height, message.width, 3)
     try:
         from cv_bridge import CvBridge
+
         rgb = CvBridge().imgmsg_to_cv2(message, 'rgb8')
     except ImportError as error:
         raise ImageError(
             f'encoding {encoding!r} needs cv_bridge, which cannot be imported ({error}); '
-            f'install it, or let the camera publish one of {", ".join(LAYOUTS)}') from error
+            f'install it, or let the camera publish one of {", ".join(LAYOUTS)}'
+        ) from error
     except Exception as error:  # its compiled half lets through whatever Boost and OpenCV throw
         raise ImageError(
-            f'cv_bridge cannot turn encoding {encoding!r} into rgb8: {error}') from error
+            f'cv_bridge cannot turn encoding {encoding!r} into rgb8: {error}'
+        ) from error
     if rgb.shape != shape or rgb.dtype != np.uint8:
         raise ImageError(
             f'cv_bridge made {rgb.dtype} {rgb.shape} of a {encoding!r} image where uint8 '
-            f'{shape} was due')
+            f'{shape} was due'
+        )
     return CameraPicture(rgb, PixelFormat.RGB, message.height, message.width)

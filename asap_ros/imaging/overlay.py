@@ -35,12 +35,14 @@ def blend(rgb: np.ndarray, mask: np.ndarray, labels: LabelSet, opacity: float) -
     keep the frame's own colour. Raises ValueError for other shapes or opacities.
     """
     if rgb.ndim != 3 or rgb.shape[2] != 3 or mask.ndim != 2:
-        raise ValueError(f'an overlay needs a frame (H, W, 3) and a mask (h, w), '
-                         f'not {rgb.shape} and {mask.shape}')
-    if not 0. <= opacity <= 1.:
+        raise ValueError(
+            f'an overlay needs a frame (H, W, 3) and a mask (h, w), '
+            f'not {rgb.shape} and {mask.shape}'
+        )
+    if not 0.0 <= opacity <= 1.0:
         raise ValueError(f'overlay opacity must be 0 to 1, not {opacity}')
     mask = resize_mask(mask, rgb.shape[:2])
-    tinted = cv2.addWeighted(colourise(mask, labels), opacity, rgb, 1. - opacity, 0.)
+    tinted = cv2.addWeighted(colourise(mask, labels), opacity, rgb, 1.0 - opacity, 0.0)
     ignored = cv2.compare(mask, IGNORED, cv2.CMP_EQ)
     return cv2.copyTo(rgb, ignored, tinted)
 
@@ -63,7 +65,7 @@ def errors(rgb: np.ndarray, mask: np.ndarray, reference: np.ndarray) -> np.ndarr
 def caption(text: str, width: int, height: int = 24, ink: tuple = INK) -> np.ndarray:
     """Return ``text`` on a dark strip, uint8 (height, width, 3); it shrinks until it fits."""
     strip = np.full((height, width, 3), PAPER, np.uint8)
-    scale = height / 44.
+    scale = height / 44.0
     (text_width, text_height), _ = cv2.getTextSize(text, FONT, scale, 1)
     if text_width > width - 24:
         scale *= (width - 24) / text_width
@@ -72,15 +74,16 @@ def caption(text: str, width: int, height: int = 24, ink: tuple = INK) -> np.nda
     return strip
 
 
-def legend(labels: LabelSet, width: int, extra: tuple[tuple[str, tuple], ...] = (),
-           row_height: int = 24) -> np.ndarray:
+def legend(
+    labels: LabelSet, width: int, extra: tuple[tuple[str, tuple], ...] = (), row_height: int = 24
+) -> np.ndarray:
     """Return a legend of every class, uint8 (rows * row_height, width, 3) RGB.
 
     ``extra`` adds entries of (name, RGB colour) after the classes. Rows are filled from left to
     right and every name is printed whole.
     """
     entries = [(c.name.replace('_', ' '), c.colour) for c in labels.classes] + list(extra)
-    scale = row_height / 48.
+    scale = row_height / 48.0
     swatch = row_height - 8
     widths = [cv2.getTextSize(name, FONT, scale, 1)[0][0] + swatch + 22 for name, _ in entries]
     column = min(max(widths), width)
@@ -90,8 +93,14 @@ def legend(labels: LabelSet, width: int, extra: tuple[tuple[str, tuple], ...] = 
     for index, (name, colour) in enumerate(entries):
         x = 6 + index % columns * column
         y = index // columns * row_height
-        cv2.rectangle(picture, (x, y + 4), (x + swatch, y + 4 + swatch),
-                      tuple(int(v) for v in colour), cv2.FILLED)
-        cv2.putText(picture, name, (x + swatch + 6, y + row_height - 8), FONT, scale, INK, 1,
-                    cv2.LINE_AA)
+        cv2.rectangle(
+            picture,
+            (x, y + 4),
+            (x + swatch, y + 4 + swatch),
+            tuple(int(v) for v in colour),
+            cv2.FILLED,
+        )
+        cv2.putText(
+            picture, name, (x + swatch + 6, y + row_height - 8), FONT, scale, INK, 1, cv2.LINE_AA
+        )
     return picture

@@ -79,8 +79,9 @@ def resize(pixels: np.ndarray, size: tuple[int, int], out: np.ndarray | None = N
     return cv2.resize(pixels, (width, height), dst=out, interpolation=rule)
 
 
-def to_rgb_at(pixels: np.ndarray, layout: PixelFormat, size: tuple[int, int],
-              out: np.ndarray | None = None) -> np.ndarray:
+def to_rgb_at(
+    pixels: np.ndarray, layout: PixelFormat, size: tuple[int, int], out: np.ndarray | None = None
+) -> np.ndarray:
     """Return ``pixels`` of ``layout`` as RGB, uint8 (h, w, 3), C-contiguous, at ``size`` = (h, w).
 
     Colours are reordered after resizing, on the smaller array; Bayer and YUV pictures must be

@@ -52,7 +52,8 @@ class Asap(nn.Module):
         if height % STRIDE or width % STRIDE or not height or not width:
             raise ValueError(
                 f'an image of {height}x{width} (height x width) does not fit: '
-                f'both must be multiples of {STRIDE}')
+                f'both must be multiples of {STRIDE}'
+            )
         return self.neck(self.trunk(image))
 
     def scores(self, levels: list[Tensor]) -> Tensor:

@@ -18,8 +18,7 @@ class SelfAttention(nn.Module):
     and costs H (or W) times less. V keeps C channels so that the sum in eq. 4 adds up.
     """
 
-    _pooled_axis = {
-        Attention.VERTICAL: 2, Attention.HORIZONTAL: 3, Attention.CONVENTIONAL: None}
+    _pooled_axis = {Attention.VERTICAL: 2, Attention.HORIZONTAL: 3, Attention.CONVENTIONAL: None}
 
     def __init__(self, config: AsapConfig):
         super().__init__()
@@ -27,7 +26,7 @@ class SelfAttention(nn.Module):
         self.query = nn.Conv1d(config.channels, config.key_channels, 1)
         self.key = nn.Conv1d(config.channels, config.key_channels, 1)
         self.value = nn.Conv1d(config.channels, config.channels, 1)
-        self.scale = config.key_channels ** -0.5 if config.attention_scale else None
+        self.scale = config.key_channels**-0.5 if config.attention_scale else None
         self.gain = nn.Parameter(torch.zeros(1)) if config.attention_gain else None
 
     def attention(self, pooled: Tensor) -> Tensor:
@@ -43,14 +42,17 @@ class SelfAttention(nn.Module):
         A of all positions is gigabytes. The fused kernels work in float32 where they are given it,
         and want Q and K as wide as V: zeros beside them change no product.
         """
-        query, key, value = (module(x).transpose(1, 2).unsqueeze(1)
-                             for module in (self.query, self.key, self.value))
+        query, key, value = (
+            module(x).transpose(1, 2).unsqueeze(1) for module in (self.query, self.key, self.value)
+        )
         missing = max(value.shape[-1] - query.shape[-1], 0)
         with torch.autocast(x.device.type, enabled=False):
             context = functional.scaled_dot_product_attention(
                 functional.pad(query.float(), (0, missing)),
                 functional.pad(key.float(), (0, missing)),
-                value.float().contiguous(), scale=self.scale or 1.0)
+                value.float().contiguous(),
+                scale=self.scale or 1.0,
+            )
         return context.squeeze(1).transpose(1, 2).to(x.dtype)
 
     def forward(self, x: Tensor) -> Tensor:

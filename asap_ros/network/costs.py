@@ -36,7 +36,7 @@ def attention(positions: int, convolved: int, config: AsapConfig) -> int:
     """Q, K, V with biases on ``convolved`` positions, Q K^T and A V on ``positions``."""
     c, q = config.channels, config.key_channels
     projections = convolved * (2 * c * q + c * c + 2 * q + c)
-    return projections + positions ** 2 * (q + c)
+    return projections + positions**2 * (q + c)
 
 
 def table_three(config: AsapConfig, height: int, width: int) -> TableThree:
@@ -50,7 +50,8 @@ def table_three(config: AsapConfig, height: int, width: int) -> TableThree:
         ffdn=n * fused * (c // 2 if both else c),
         conventional=attention(n, n, config),
         vertical=attention(columns, columns, config),
-        vertical_unpooled=attention(columns, n, config))
+        vertical_unpooled=attention(columns, n, config),
+    )
 
 
 @torch.no_grad()

@@ -24,7 +24,8 @@ class BasicBlock(nn.Module):
         self.downsample = None
         if stride != 1 or channels != out:
             self.downsample = nn.Sequential(
-                nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out))
+                nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out)
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the block's output, (N, out, H/stride, W/stride)."""
@@ -63,7 +64,9 @@ class ResNet18(nn.Module):
 def _relu6_block(channels: int, out: int, kernel: int, stride: int, groups: int = 1):
     return nn.Sequential(
         nn.Conv2d(channels, out, kernel, stride, kernel // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(out), nn.ReLU6(inplace=True))
+        nn.BatchNorm2d(out),
+        nn.ReLU6(inplace=True),
+    )
 
 
 class InvertedResidual(nn.Module):
@@ -74,8 +77,11 @@ class InvertedResidual(nn.Module):
         hidden = channels * expansion
         expand = [_relu6_block(channels, hidden, 1, 1)] if expansion != 1 else []
         self.conv = nn.Sequential(
-            *expand, _relu6_block(hidden, hidden, 3, stride, groups=hidden),
-            nn.Conv2d(hidden, out, 1, bias=False), nn.BatchNorm2d(out))
+            *expand,
+            _relu6_block(hidden, hidden, 3, stride, groups=hidden),
+            nn.Conv2d(hidden, out, 1, bias=False),
+            nn.BatchNorm2d(out),
+        )
         self.shortcut = stride == 1 and channels == out
 
     def forward(self, x: Tensor) -> Tensor:
@@ -88,8 +94,14 @@ class MobileNetV2(nn.Module):
 
     channels = (24, 32, 96, 320)
     _settings = (  # expansion, channels, blocks, stride
-        (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1),
-        (6, 160, 3, 2), (6, 320, 1, 1))
+        (1, 16, 1, 1),
+        (6, 24, 2, 2),
+        (6, 32, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 1),
+        (6, 160, 3, 2),
+        (6, 320, 1, 1),
+    )
     _outputs = (3, 6, 13, 17)  # the last block at each of the four strides
 
     def __init__(self):

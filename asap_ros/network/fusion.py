@@ -83,8 +83,9 @@ class DifferentNorms(nn.Module):
             if len(affine) == 2 and self.concatenate:
                 values = torch.cat([values * gain + shift for gain, shift in affine], 1)
             elif affine:
-                values = (values * sum(gain for gain, _ in affine)
-                          + sum(shift for _, shift in affine))
+                values = values * sum(gain for gain, _ in affine) + sum(
+                    shift for _, shift in affine
+                )
         return values.to(x.dtype)
 
 
@@ -112,8 +113,11 @@ class GeneralFusion(nn.Module):
         self.levels = LevelFusion(config.neck_channels, width, bias=False)
         self.norm = nn.BatchNorm2d(width)
         self.gate = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1), nn.Conv2d(width, width, 1, bias=False),
-            nn.BatchNorm2d(width), nn.Sigmoid())
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(width, width, 1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.Sigmoid(),
+        )
 
     def forward(self, levels: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
         """[P1, P2, P3, P4] -> (N, channels, *size)."""

@@ -11,8 +11,8 @@ class ConvNorm(nn.Sequential):
 
     def __init__(self, channels: int, out: int, kernel: int = 1, stride: int = 1):
         super().__init__(
-            nn.Conv2d(channels, out, kernel, stride, kernel // 2, bias=False),
-            nn.BatchNorm2d(out))
+            nn.Conv2d(channels, out, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(out)
+        )
 
 
 class ConvBlock(nn.Sequential):

@@ -32,16 +32,19 @@ class BagPlayer:
         self._image = node.create_publisher(*image, 5)
         self._outputs: dict[Topic, tuple[type, object]] = {drive.image: (image[0], self._image)}
         for topic, kind, name, depth in (
-                (drive.camera_info, CameraInfo, drive.camera_info_name, 5),
-                (drive.odometry, Odometry, drive.odometry and drive.odometry.name, 50)):
+            (drive.camera_info, CameraInfo, drive.camera_info_name, 5),
+            (drive.odometry, Odometry, drive.odometry and drive.odometry.name, 50),
+        ):
             if topic:
                 self._outputs[topic] = kind, node.create_publisher(kind, name, depth)
         self._static = None
         if drive.tf_static:
             # One latched message must hold what the recorded ones said together.
             transforms = {
-                t.child_frame_id: t for m in bag.messages(drive.tf_static)
-                for t in deserialize_message(m.cdr, TFMessage).transforms}
+                t.child_frame_id: t
+                for m in bag.messages(drive.tf_static)
+                for t in deserialize_message(m.cdr, TFMessage).transforms
+            }
             self._static = node.create_publisher(TFMessage, '/tf_static', LATCHED)
             self._static.publish(TFMessage(transforms=list(transforms.values())))
         first = next(bag.messages(drive.image), None)
@@ -63,8 +66,9 @@ class BagPlayer:
         if not self._static:
             return True
         known = self._node.count_subscribers(self._static.topic_name)
-        return (self._static.get_subscription_count() >= known
-                and self._static.wait_for_all_acked(Duration(seconds=0.1)))
+        return self._static.get_subscription_count() >= known and self._static.wait_for_all_acked(
+            Duration(seconds=0.1)
+        )
 
     def ready(self, message: Message):
         """Return a recorded message as rclpy has it; it raises on damaged bytes, as it will."""

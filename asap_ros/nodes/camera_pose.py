@@ -28,8 +28,11 @@ class FixedPose:
     def __init__(self, values: dict):
         """Take the parameters by name; PoseError where they put no camera above the ground."""
         self._pose = pose_from_mounting(
-            **{name: values[f'camera.{name}']
-               for name in ('height', 'pitch', 'roll', 'yaw', 'x', 'y')})
+            **{
+                name: values[f'camera.{name}']
+                for name in ('height', 'pitch', 'roll', 'yaw', 'x', 'y')
+            }
+        )
 
     def at(self, frame_id: str, stamp: Stamp) -> Pose:
         """Return the pose, whatever the frame."""
@@ -58,15 +61,19 @@ class TfPose:
         end = time.monotonic() + self._patience
         while True:
             try:
-                return pose_of(self._buffer.lookup_transform(
-                    self._base_frame, frame_id, Time.from_msg(stamp)))
+                return pose_of(
+                    self._buffer.lookup_transform(self._base_frame, frame_id, Time.from_msg(stamp))
+                )
             except ExtrapolationException as error:
                 if time.monotonic() >= end:
                     raise PoseError(
-                        f'no transform {way} at the stamp of the image: {error}') from error
+                        f'no transform {way} at the stamp of the image: {error}'
+                    ) from error
             except TransformException as error:
-                raise PoseError(f'no transform {way}: {error}; publish it, or set '
-                                'camera.pose_from to parameters') from error
+                raise PoseError(
+                    f'no transform {way}: {error}; publish it, or set '
+                    'camera.pose_from to parameters'
+                ) from error
             except PoseError:
                 raise
             except ValueError as error:  # rclpy has no times before 1970

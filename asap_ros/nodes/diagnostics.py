@@ -15,8 +15,12 @@ from asap_ros.segmentation.frame_statistics import Counts, Latencies
 
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 RAW = 'sensor_msgs/msg/Image'
-ENGINE_LEVELS = {'chosen': DiagnosticStatus.OK, 'building': DiagnosticStatus.OK,
-                 'fallback': DiagnosticStatus.WARN, 'stopped': DiagnosticStatus.ERROR}
+ENGINE_LEVELS = {
+    'chosen': DiagnosticStatus.OK,
+    'building': DiagnosticStatus.OK,
+    'fallback': DiagnosticStatus.WARN,
+    'stopped': DiagnosticStatus.ERROR,
+}
 
 
 def why_no_frames(node: Node, topic: str, message_type: str, qos: QoSProfile) -> str:
@@ -26,8 +30,10 @@ def why_no_frames(node: Node, topic: str, message_type: str, qos: QoSProfile) ->
         twin, hint = _twin(topic, message_type)
         if twin and node.get_publishers_info_by_topic(twin):
             return f'no publisher on {topic}, but there is one on {twin}: {hint}'
-        return (f'no publisher on {topic}: is the camera driver running, and is the topic '
-                'remapped (image_topic:=…)?')
+        return (
+            f'no publisher on {topic}: is the camera driver running, and is the topic '
+            'remapped (image_topic:=…)?'
+        )
     kinds = sorted({p.topic_type for p in publishers})
     if message_type not in kinds:
         return f'{topic} carries {", ".join(kinds)}, {message_type} is needed'
@@ -35,11 +41,15 @@ def why_no_frames(node: Node, topic: str, message_type: str, qos: QoSProfile) ->
     for publisher in publishers:
         compatible, reason = qos_check_compatible(publisher.qos_profile, qos)
         if compatible != QoSCompatibility.ERROR:
-            return (f'{topic} has a publisher of the right type and QoS that sends nothing: '
-                    'is the camera streaming?')
+            return (
+                f'{topic} has a publisher of the right type and QoS that sends nothing: '
+                'is the camera streaming?'
+            )
         reasons.append(reason)
-    return (f'the QoS of the publisher of {topic} does not fit ({reasons[0].strip()}): '
-            'change it there, or here through qos_overrides')
+    return (
+        f'the QoS of the publisher of {topic} does not fit ({reasons[0].strip()}): '
+        'change it there, or here through qos_overrides'
+    )
 
 
 def _twin(topic: str, message_type: str) -> tuple[str, str]:
@@ -75,8 +85,7 @@ def frame_status(report: FrameReport, counts: Counts, why: str) -> DiagnosticSta
     if not report.active:
         status.summary(DiagnosticStatus.STALE, 'not active')
     elif report.silence > report.patience:
-        status.summary(
-            DiagnosticStatus.ERROR, f'no frame for {report.silence:.1f} s: {why}')
+        status.summary(DiagnosticStatus.ERROR, f'no frame for {report.silence:.1f} s: {why}')
     elif report.last_fault:
         status.summary(DiagnosticStatus.ERROR, report.last_fault)
     elif report.calibration_fault:
@@ -121,7 +130,8 @@ def latency_status(latencies: Latencies, max_age: float) -> DiagnosticStatusWrap
         status.summary(DiagnosticStatus.OK, 'no frame yet')
     elif max_age and age > max_age * 1e3:
         status.summary(
-            DiagnosticStatus.WARN, f'p95 of the age is {age:.0f} ms, max_age {max_age * 1e3:.0f}')
+            DiagnosticStatus.WARN, f'p95 of the age is {age:.0f} ms, max_age {max_age * 1e3:.0f}'
+        )
     else:
         status.summary(DiagnosticStatus.OK, f'total p50 {table["total"]["p50"]:.1f} ms')
     for stage, values in table.items():

@@ -16,8 +16,10 @@ def profile_variables(environment: Mapping[str, str]) -> dict[str, str]:
     It keeps all traffic on this machine, so it is left out unless discovery is limited to this
     machine as well, and it never replaces a profile that the user has set.
     """
-    local = (environment.get('ROS_AUTOMATIC_DISCOVERY_RANGE') == 'LOCALHOST'
-             or environment.get('ROS_LOCALHOST_ONLY') == '1')
+    local = (
+        environment.get('ROS_AUTOMATIC_DISCOVERY_RANGE') == 'LOCALHOST'
+        or environment.get('ROS_LOCALHOST_ONLY') == '1'
+    )
     if not local or any(name in environment for name in PROFILE_VARIABLES):
         return {}
     profile = str(resources.find('config/fastdds.xml'))

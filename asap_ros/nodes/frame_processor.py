@@ -54,8 +54,15 @@ class FrameProcessor:
     there is none.
     """
 
-    def __init__(self, node: LifecycleNode, pipeline: Pipeline, road: RoadPublisher,
-                 outputs: Publishers, counts: Counts, latencies: Latencies):
+    def __init__(
+        self,
+        node: LifecycleNode,
+        pipeline: Pipeline,
+        road: RoadPublisher,
+        outputs: Publishers,
+        counts: Counts,
+        latencies: Latencies,
+    ):
         """Count into ``counts`` and ``latencies``, which are the activation's."""
         self._node, self._pipeline, self._road = node, pipeline, road
         self._outputs, self._counts, self._latencies = outputs, counts, latencies
@@ -76,7 +83,8 @@ class FrameProcessor:
             self._counts.stale += 1
             answer = self._invalid(
                 f'frames are stale: {age:.3f} s old on arrival, max_age is {max_age} s',
-                road_publisher.STALE)
+                road_publisher.STALE,
+            )
         else:
             try:
                 answer = self._perceive(message, timings)
@@ -96,15 +104,22 @@ class FrameProcessor:
         if road is not None:
             self._road.publish(message.header, road, self._outputs.send)
         if answer.perception is not None:
-            self._outputs.send('overlay', lambda: message_codec.encode(
-                self._draw(answer, road), 'rgb8', message.header))
+            self._outputs.send(
+                'overlay',
+                lambda: message_codec.encode(self._draw(answer, road), 'rgb8', message.header),
+            )
         end = time.perf_counter()
-        timings |= {'publish': (end - begin) * 1e3 - timings.get('road', 0.0),
-                    'total': (end - start) * 1e3, 'age': self._age(message.header) * 1e3}
+        timings |= {
+            'publish': (end - begin) * 1e3 - timings.get('road', 0.0),
+            'total': (end - start) * 1e3,
+            'age': self._age(message.header) * 1e3,
+        }
         self._latencies.add(timings)
         self._times.append(end)
-        self._outputs.send('timings', lambda: message_conversions.stage_timings(
-            timings, self._counts, message.header))
+        self._outputs.send(
+            'timings',
+            lambda: message_conversions.stage_timings(timings, self._counts, message.header),
+        )
 
     def report_crash(self, error: Exception) -> None:
         """Tell an error of publishing, which nobody expected; the worker goes on."""
@@ -119,7 +134,8 @@ class FrameProcessor:
         if threshold != self._announced:
             header = Header(stamp=self._node.get_clock().now().to_msg())
             self._outputs.labels.publish(
-                message_conversions.label_info(self._pipeline.labels, threshold, header))
+                message_conversions.label_info(self._pipeline.labels, threshold, header)
+            )
             self._announced = threshold
 
     def rate(self) -> float:
@@ -166,7 +182,11 @@ class FrameProcessor:
         info = self.camera_info
         try:
             info = message_conversions.scaled_camera_info(
-                info, answer.image or message_conversions.image_size(info), answer.mask.shape, header)
+                info,
+                answer.image or message_conversions.image_size(info),
+                answer.mask.shape,
+                header,
+            )
         except CalibrationError as error:
             self.calibration_fault = str(error)
             self._node.get_logger().error(str(error), throttle_duration_sec=5.0)
@@ -187,7 +207,8 @@ class FrameProcessor:
         begin = time.perf_counter()
         try:
             return self._road.analyse(
-                header, answer.mask, answer.confidence, self.camera_info, answer.image)
+                header, answer.mask, answer.confidence, self.camera_info, answer.image
+            )
         except Exception as error:  # whoever waits for this frame's road is told
             self.report_crash(error)
             return self._road.without_labels(answer.mask, road_publisher.FAILED)
@@ -197,8 +218,9 @@ class FrameProcessor:
     def _draw(self, answer: Answer, road: Road | None) -> np.ndarray:
         """Return the frame tinted by class, with the road where that was asked for."""
         labels = self._pipeline.labels
-        picture = overlay.blend(answer.perception.frame, answer.mask, labels,
-                                self._value('overlay_opacity'))
+        picture = overlay.blend(
+            answer.perception.frame, answer.mask, labels, self._value('overlay_opacity')
+        )
         if road is None:
             return picture
         return draw_road(picture, road.geometry, labels, road.camera, road.space)

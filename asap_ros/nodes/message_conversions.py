@@ -44,7 +44,10 @@ def image_size(info: CameraInfo) -> tuple[int, int]:
 
 
 def scaled_camera_info(
-        info: CameraInfo, image: tuple[int, int], grid: tuple[int, int], header: Header,
+    info: CameraInfo,
+    image: tuple[int, int],
+    grid: tuple[int, int],
+    header: Header,
 ) -> CameraInfo:
     """Return the camera_info of a grid of (height, width) that covers the whole image.
 
@@ -58,15 +61,18 @@ def scaled_camera_info(
         if not np.isfinite(matrix).all() or matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
             raise CalibrationError(
                 f'camera_info: {name} must be finite with positive focal lengths, it is '
-                f'{matrix.ravel().tolist()}: calibrate the camera or fix its driver')
+                f'{matrix.ravel().tolist()}: calibrate the camera or fix its driver'
+            )
     height, width = image_size(info)
     if height < 1 or width < 1:
         raise CalibrationError(
-            f'camera_info is of {width}x{height} images: calibrate the camera or fix its driver')
+            f'camera_info is of {width}x{height} images: calibrate the camera or fix its driver'
+        )
     if (height, width) != tuple(image):
         raise CalibrationError(
             f'camera_info is of {width}x{height} images, but the image is '
-            f'{image[1]}x{image[0]}: is it the camera_info of another camera or mode?')
+            f'{image[1]}x{image[0]}: is it the camera_info of another camera or mode?'
+        )
     binning = max(1, info.binning_x), max(1, info.binning_y)
     for matrix in (k, p):
         for axis, offset in enumerate((info.roi.x_offset, info.roi.y_offset)):
@@ -76,5 +82,12 @@ def scaled_camera_info(
     p[0, 3] *= grid[1] / image[1] / binning[0]
     p[1, 3] *= grid[0] / image[0] / binning[1]
     return CameraInfo(
-        header=header, height=grid[0], width=grid[1], distortion_model=info.distortion_model,
-        d=info.d, k=k.ravel().tolist(), r=info.r, p=p.ravel().tolist())
+        header=header,
+        height=grid[0],
+        width=grid[1],
+        distortion_model=info.distortion_model,
+        d=info.d,
+        k=k.ravel().tolist(),
+        r=info.r,
+        p=p.ravel().tolist(),
+    )

@@ -23,21 +23,40 @@ from asap_ros.msg import RoadGeometry, StageTimings
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 # BEST_AVAILABLE (since Iron) takes what the publisher offers; before it, best effort takes both.
-RESULTS = QoSProfile(depth=10, reliability=getattr(
-    ReliabilityPolicy, 'BEST_AVAILABLE', ReliabilityPolicy.BEST_EFFORT))
+RESULTS = QoSProfile(
+    depth=10,
+    reliability=getattr(ReliabilityPolicy, 'BEST_AVAILABLE', ReliabilityPolicy.BEST_EFFORT),
+)
 OUTPUTS = {
-    'mask': Image, 'timings': StageTimings, 'road_geometry': RoadGeometry, 'path': Path,
-    'free_space/scan': LaserScan, 'free_space/grid': OccupancyGrid,
-    'free_space/boundary': PointCloud2, 'confidence': Image, 'mask/camera_info': CameraInfo,
-    'label_info': LabelInfo}
+    'mask': Image,
+    'timings': StageTimings,
+    'road_geometry': RoadGeometry,
+    'path': Path,
+    'free_space/scan': LaserScan,
+    'free_space/grid': OccupancyGrid,
+    'free_space/boundary': PointCloud2,
+    'confidence': Image,
+    'mask/camera_info': CameraInfo,
+    'label_info': LabelInfo,
+}
 """What is always listened to, below the segmenter's name; label_info is last (see ``listen``)."""
-COSTLY = {'overlay': Image, 'ground_points': PointCloud2, 'mask/compressed': CompressedImage,
-          'markers': MarkerArray}
+COSTLY = {
+    'overlay': Image,
+    'ground_points': PointCloud2,
+    'mask/compressed': CompressedImage,
+    'markers': MarkerArray,
+}
 """What the segmenter makes for nobody else as a rule: pictures, and points of 6 MB a frame."""
 
 
-def listen(node: Node, segmenter: str, everything: bool, bag: ResultBag,
-           clock: Callable[[], int], heard: Mapping[str, Callable]) -> list:
+def listen(
+    node: Node,
+    segmenter: str,
+    everything: bool,
+    bag: ResultBag,
+    clock: Callable[[], int],
+    heard: Mapping[str, Callable],
+) -> list:
     """Subscribe to a segmenter's outputs and return the subscriptions.
 
     Each message goes into ``bag`` as it came, at the time ``clock`` tells in ns; those that
@@ -45,6 +64,7 @@ def listen(node: Node, segmenter: str, everything: bool, bag: ResultBag,
     making, so once the latched label_info has come, the segmenter knows of the others and leaves
     out no message.
     """
+
     def take(topic: str, kind: type, name: str, cdr: bytes) -> None:
         bag.write(topic, f'{kind.__module__.partition(".")[0]}/msg/{kind.__name__}', clock(), cdr)
         if name in heard:
@@ -53,11 +73,16 @@ def listen(node: Node, segmenter: str, everything: bool, bag: ResultBag,
     _learn('vision_msgs', 'VisionClass', 'LabelInfo')
     named = {**(COSTLY if everything else {}), **OUTPUTS}
     topics = [('/diagnostics', '/diagnostics', DiagnosticArray, 10)]
-    topics += [(name, f'{segmenter}/{name}', kind, LATCHED if name == 'label_info' else RESULTS)
-               for name, kind in named.items()]
-    return [node.create_subscription(
-        kind, topic, partial(take, node.resolve_topic_name(topic), kind, name), qos, raw=True)
-        for name, topic, kind, qos in topics]
+    topics += [
+        (name, f'{segmenter}/{name}', kind, LATCHED if name == 'label_info' else RESULTS)
+        for name, kind in named.items()
+    ]
+    return [
+        node.create_subscription(
+            kind, topic, partial(take, node.resolve_topic_name(topic), kind, name), qos, raw=True
+        )
+        for name, topic, kind, qos in topics
+    ]
 
 
 def _learn(package: str, *names: str) -> None:

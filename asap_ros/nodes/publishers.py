@@ -15,11 +15,17 @@ from asap_ros.nodes import road_publisher
 
 RESULTS = QoSProfile(depth=5)
 LATCHED = QoSProfile(
-    depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL, reliability=ReliabilityPolicy.RELIABLE)
+    depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL, reliability=ReliabilityPolicy.RELIABLE
+)
 OUTPUTS = {
-    'mask': Image, 'confidence': Image, 'mask/camera_info': CameraInfo,
-    'mask/compressed': CompressedImage, 'overlay': Image, 'timings': StageTimings,
-    **road_publisher.OUTPUTS}
+    'mask': Image,
+    'confidence': Image,
+    'mask/camera_info': CameraInfo,
+    'mask/compressed': CompressedImage,
+    'overlay': Image,
+    'timings': StageTimings,
+    **road_publisher.OUTPUTS,
+}
 """What is published for every frame."""
 REASONS = tuple(name for name in OUTPUTS if name != 'timings')
 """Outputs that are a reason to run the network."""
@@ -33,7 +39,8 @@ class Publishers:
         self._node = node
         self._publishers = {
             name: node.create_lifecycle_publisher(kind, f'~/{name}', RESULTS)
-            for name, kind in OUTPUTS.items()}
+            for name, kind in OUTPUTS.items()
+        }
         self.labels = node.create_lifecycle_publisher(LabelInfo, '~/label_info', LATCHED)
 
     def __getitem__(self, name: str) -> LifecyclePublisher:

@@ -103,16 +103,25 @@ class Replay(Node):
         parameters = parameter_file.load(Path(params) if params else None)
         folder = Path(self.given('out'))
         with Bag(self.given('bag')) as bag:
-            drive = topics.find(bag, topics.TopicNames(
-                self.given('image_topic'), self.given('reference_topic'), '',
-                self.given('odometry_topic'), self.given('road_topic'),
-                self.given('free_space_topic')))
+            drive = topics.find(
+                bag,
+                topics.TopicNames(
+                    self.given('image_topic'),
+                    self.given('reference_topic'),
+                    '',
+                    self.given('odometry_topic'),
+                    self.given('road_topic'),
+                    self.given('free_space_topic'),
+                ),
+            )
             vehicle = CalibrationAndOdometry(bag, drive, parameters)
             # What cannot be judged should be known before the drive, not after it.
             labels.load(self.given('reference_labels'))
             if not drive.camera_info:
-                self.warnings.append(f'{bag.path} has no camera_info for {drive.image.name}: '
-                                     'masks only, nothing in metres')
+                self.warnings.append(
+                    f'{bag.path} has no camera_info for {drive.image.name}: '
+                    'masks only, nothing in metres'
+                )
             self._player = BagPlayer(self, bag, drive)
             recorded = ResultBag(folder)
             try:
@@ -124,11 +133,22 @@ class Replay(Node):
             finally:
                 recorded.discard()
             lockstep = self.given('lockstep')
-            run = LiveRun(self.ledger, self.labels, self.engine, complete=not self.stopped,
-                      rate=None if lockstep else self.given('rate'))
+            run = LiveRun(
+                self.ledger,
+                self.labels,
+                self.engine,
+                complete=not self.stopped,
+                rate=None if lockstep else self.given('rate'),
+            )
             setting = ground_truth.setting_of(
-                bag, drive, self.labels, vehicle, parameters, self.given('reference_labels'),
-                self._configuration())
+                bag,
+                drive,
+                self.labels,
+                vehicle,
+                parameters,
+                self.given('reference_labels'),
+                self._configuration(),
+            )
             return score(bag, drive, run, vehicle, setting, folder, self.warnings)
 
     def _configuration(self) -> dict[str, object]:
@@ -159,19 +179,30 @@ class Replay(Node):
             if not pending and get_state.service_is_ready():
                 pending = get_state.call_async(GetState.Request())
             if self._state != State.PRIMARY_STATE_ACTIVE:
-                missing = ('node is not there (no service get_state)' if self._state is None
-                           else f'node is not active (lifecycle state {self._state})')
+                missing = (
+                    'node is not there (no service get_state)'
+                    if self._state is None
+                    else f'node is not active (lifecycle state {self._state})'
+                )
             elif not self._player.heard:
                 missing = f'node does not listen to {self._player.image_name}'
             elif not self._player.settled():
                 missing = 'node has not received /tf_static'
             elif not subscribed:
                 self._inputs = output_recorder.listen(
-                    self, name, self.given('record_all'), recorded,
-                    lambda: self._player.now_ns, {
-                        'mask': self._on_mask, 'timings': self._on_timings,
-                        'road_geometry': self._on_road, 'label_info': self._on_labels,
-                        '/diagnostics': self._on_diagnostics})
+                    self,
+                    name,
+                    self.given('record_all'),
+                    recorded,
+                    lambda: self._player.now_ns,
+                    {
+                        'mask': self._on_mask,
+                        'timings': self._on_timings,
+                        'road_geometry': self._on_road,
+                        'label_info': self._on_labels,
+                        '/diagnostics': self._on_diagnostics,
+                    },
+                )
                 subscribed = True
                 continue
             elif not self.labels:
@@ -180,8 +211,10 @@ class Replay(Node):
                 return
             if time.monotonic() > deadline:
                 asked = self.resolve_service_name(get_state.srv_name).rpartition('/')[0]
-                raise ReplayError(f'waited {self.given("startup_timeout"):g} s in vain for '
-                                  f'{asked}: the {missing}')
+                raise ReplayError(
+                    f'waited {self.given("startup_timeout"):g} s in vain for '
+                    f'{asked}: the {missing}'
+                )
             self._player.tick(self._player.now_ns)
             self._spin(0.1)
 
@@ -235,8 +268,10 @@ class Replay(Node):
                 self.warnings.append(f'the segmenter went away after {len(self.ledger)} frames')
                 self.stopped = True
             elif time.monotonic() > deadline:
-                self.warnings.append(f'frame at {stamp / 1e9:.3f} s: no result within '
-                                     f'{self.given("result_timeout"):g} s')
+                self.warnings.append(
+                    f'frame at {stamp / 1e9:.3f} s: no result within '
+                    f'{self.given("result_timeout"):g} s'
+                )
                 return
             self._spin(0.05)
         if not self.ledger[stamp].resolved:  # neither failed nor processed: ended before
@@ -264,8 +299,10 @@ class Replay(Node):
 
     def _on_timings(self, message: StageTimings) -> None:
         self.ledger.take_timings(
-            _stamp_ns(message), {name: getattr(message, name) for name in report.STAGES},
-            {name: getattr(message, name) for name in COUNTERS})
+            _stamp_ns(message),
+            {name: getattr(message, name) for name in report.STAGES},
+            {name: getattr(message, name) for name in COUNTERS},
+        )
 
     def _on_labels(self, message: LabelInfo) -> None:
         self.labels = label_set_of((c.class_id, c.class_name) for c in message.class_map)

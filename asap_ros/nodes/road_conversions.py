@@ -20,8 +20,14 @@ from asap_ros.road.projection import Calibration
 
 GROUND_FIELDS = ('x', 'y', 'z')
 EDGE, BAND, CENTRE, BLOCKER = (
-    ColorRGBA(r=r, g=g, b=b, a=a) for r, g, b, a in (
-        (0.1, 0.6, 1.0, 1.0), (0.1, 0.6, 1.0, 0.25), (0.2, 0.9, 0.3, 1.0), (1.0, 0.2, 0.1, 0.8)))
+    ColorRGBA(r=r, g=g, b=b, a=a)
+    for r, g, b, a in (
+        (0.1, 0.6, 1.0, 1.0),
+        (0.1, 0.6, 1.0, 0.25),
+        (0.2, 0.9, 0.3, 1.0),
+        (1.0, 0.2, 0.1, 0.8),
+    )
+)
 BLOCKER_TALL = 1.5
 """Metres that the marker of what blocks is tall."""
 
@@ -30,20 +36,33 @@ def calibration(info: CameraInfo) -> Calibration:
     """Return the numbers of a camera_info."""
     roi = info.roi
     return Calibration(
-        width=info.width, height=info.height, k=tuple(info.k.tolist()), d=tuple(info.d),
-        p=tuple(info.p.tolist()), distortion_model=info.distortion_model,
-        binning_x=info.binning_x, binning_y=info.binning_y, roi_x_offset=roi.x_offset,
-        roi_y_offset=roi.y_offset, roi_width=roi.width, roi_height=roi.height)
+        width=info.width,
+        height=info.height,
+        k=tuple(info.k.tolist()),
+        d=tuple(info.d),
+        p=tuple(info.p.tolist()),
+        distortion_model=info.distortion_model,
+        binning_x=info.binning_x,
+        binning_y=info.binning_y,
+        roi_x_offset=roi.x_offset,
+        roi_y_offset=roi.y_offset,
+        roi_width=roi.width,
+        roi_height=roi.height,
+    )
 
 
 def laser_scan(scan: Scan, header: Header) -> LaserScan:
     """Return a scan whose origin is the header's frame; intensities are what blocks, by class."""
     return LaserScan(
-        header=header, angle_min=scan.angle_min, angle_increment=scan.angle_increment,
+        header=header,
+        angle_min=scan.angle_min,
+        angle_increment=scan.angle_increment,
         angle_max=scan.angle_min + (len(scan.ranges) - 1) * scan.angle_increment,
-        range_min=scan.range_min, range_max=scan.range_max,
+        range_min=scan.range_min,
+        range_max=scan.range_max,
         ranges=array('f', scan.ranges.tobytes()),
-        intensities=array('f', scan.classes.astype(np.float32).tobytes()))
+        intensities=array('f', scan.classes.astype(np.float32).tobytes()),
+    )
 
 
 def occupancy_grid(grid: Grid, header: Header) -> OccupancyGrid:
@@ -51,9 +70,16 @@ def occupancy_grid(grid: Grid, header: Header) -> OccupancyGrid:
     rows, columns = grid.cells.shape
     origin = Pose(position=Point(x=grid.origin[0], y=grid.origin[1]))
     return OccupancyGrid(
-        header=header, data=array('b', grid.cells.tobytes()),
-        info=MapMetaData(map_load_time=header.stamp, resolution=grid.resolution, width=columns,
-                         height=rows, origin=origin))
+        header=header,
+        data=array('b', grid.cells.tobytes()),
+        info=MapMetaData(
+            map_load_time=header.stamp,
+            resolution=grid.resolution,
+            width=columns,
+            height=rows,
+            origin=origin,
+        ),
+    )
 
 
 def point_cloud(points: np.ndarray, fields: tuple[str, ...], header: Header) -> PointCloud2:
@@ -66,31 +92,57 @@ def point_cloud(points: np.ndarray, fields: tuple[str, ...], header: Header) -> 
     data = array('B')
     data.frombytes(np.ascontiguousarray(points, np.float32).tobytes())
     return PointCloud2(
-        header=header, height=height, width=width, point_step=size, row_step=size * width,
-        is_bigendian=False, is_dense=points.ndim == 2, data=data,
-        fields=[PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
-                for i, name in enumerate(fields)])
+        header=header,
+        height=height,
+        width=width,
+        point_step=size,
+        row_step=size * width,
+        is_bigendian=False,
+        is_dense=points.ndim == 2,
+        data=data,
+        fields=[
+            PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
+            for i, name in enumerate(fields)
+        ],
+    )
 
 
 def path(geometry: RoadGeometry, header: Header) -> Path:
     """Return the corridor's reference over its view; no poses where there is none."""
-    return Path(header=header, poses=[
-        PoseStamped(header=header, pose=Pose(
-            position=Point(x=x, y=y),
-            orientation=Quaternion(z=np.sin(0.5 * heading), w=np.cos(0.5 * heading))))
-        for x, y, heading in geometry.path.tolist()])
+    return Path(
+        header=header,
+        poses=[
+            PoseStamped(
+                header=header,
+                pose=Pose(
+                    position=Point(x=x, y=y),
+                    orientation=Quaternion(z=np.sin(0.5 * heading), w=np.cos(0.5 * heading)),
+                ),
+            )
+            for x, y, heading in geometry.path.tolist()
+        ],
+    )
 
 
 def road_geometry(geometry: RoadGeometry, header: Header) -> RoadGeometryMessage:
     """Return the corridor with its sigmas and status bits."""
-    numbers = {name: getattr(geometry, name)
-               for stem in NUMBERS for name in (stem, f'{stem}_sigma')}
+    numbers = {
+        name: getattr(geometry, name) for stem in NUMBERS for name in (stem, f'{stem}_sigma')
+    }
     arrays = {name: array('d', getattr(geometry, name).tobytes()) for name in ARRAYS}
     return RoadGeometryMessage(
-        header=header, valid=geometry.valid, status=int(geometry.status),
-        reference=int(geometry.reference), covariance=geometry.covariance.ravel(),
-        view_start=geometry.view_start, view_end=geometry.view_end,
-        blocker_class=geometry.blocker_class, crest=geometry.crest, **numbers, **arrays)
+        header=header,
+        valid=geometry.valid,
+        status=int(geometry.status),
+        reference=int(geometry.reference),
+        covariance=geometry.covariance.ravel(),
+        view_start=geometry.view_start,
+        view_end=geometry.view_end,
+        blocker_class=geometry.blocker_class,
+        crest=geometry.crest,
+        **numbers,
+        **arrays,
+    )
 
 
 def markers(geometry: RoadGeometry, labels: LabelSet, header: Header) -> MarkerArray:
@@ -148,9 +200,11 @@ def _box(geometry: RoadGeometry) -> Marker:
 
 def _text(geometry: RoadGeometry, labels: LabelSet) -> Marker:
     x, y, _ = geometry.path[-1].tolist()
-    marker = Marker(type=Marker.TEXT_VIEW_FACING, color=ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0),
-                    text=f'{labels.names[geometry.blocker_class]} '
-                         f'{geometry.blocker_distance:.0f} m')
+    marker = Marker(
+        type=Marker.TEXT_VIEW_FACING,
+        color=ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0),
+        text=f'{labels.names[geometry.blocker_class]} {geometry.blocker_distance:.0f} m',
+    )
     marker.pose.position = Point(x=x, y=y, z=BLOCKER_TALL + 0.5)
     marker.scale.z = 0.6
     return marker

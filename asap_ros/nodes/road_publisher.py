@@ -34,9 +34,14 @@ from asap_ros.road.projection import (
 from asap_ros.road.road_model import Road, RoadModel
 
 OUTPUTS = {
-    'free_space/scan': LaserScan, 'free_space/grid': OccupancyGrid,
-    'free_space/boundary': PointCloud2, 'ground_points': PointCloud2, 'path': Path,
-    'road_geometry': RoadGeometry, 'markers': MarkerArray}
+    'free_space/scan': LaserScan,
+    'free_space/grid': OccupancyGrid,
+    'free_space/boundary': PointCloud2,
+    'ground_points': PointCloud2,
+    'path': Path,
+    'road_geometry': RoadGeometry,
+    'markers': MarkerArray,
+}
 """What is published of every frame's road, below ``~/``."""
 STALE, FAILED = Status.STALE, Status.LOW_CONFIDENCE | Status.SHORT_VIEW
 """Why a frame without labels has no road: it came too late, or nothing could be seen in it."""
@@ -66,19 +71,29 @@ class RoadPublisher:
 
         Listens to TF and odometry until ``close``.
         """
-        self._model = RoadModel(labels, RoadOptions(
-            hood_fraction=values['hood_fraction'], hood_polygon=corners(values['hood_polygon']),
-            vehicle_width=values['vehicle_width'],
-            reference=ReferenceCurve[values['reference'].upper()]))
+        self._model = RoadModel(
+            labels,
+            RoadOptions(
+                hood_fraction=values['hood_fraction'],
+                hood_polygon=corners(values['hood_polygon']),
+                vehicle_width=values['vehicle_width'],
+                reference=ReferenceCurve[values['reference'].upper()],
+            ),
+        )
         self._node, self._labels = node, labels
         self._base_frame, self._rectified = values['base_frame'], values['rectified']
         self._poses = (
-            FixedPose(values) if values['camera.pose_from'] == 'parameters'
-            else TfPose(node, self._base_frame, values['tf_timeout']))
+            FixedPose(values)
+            if values['camera.pose_from'] == 'parameters'
+            else TfPose(node, self._base_frame, values['tf_timeout'])
+        )
         self._motion = MotionLog()
         self._odometry = node.create_subscription(
-            Odometry, 'odometry', self._move,
-            QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT))
+            Odometry,
+            'odometry',
+            self._move,
+            QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT),
+        )
         self._kept: Kept | None = None
         self._last: float | None = None
         self.fault = ''
@@ -92,8 +107,14 @@ class RoadPublisher:
         twist = message.twist.twist
         self._motion.add(nanoseconds(message.header.stamp) / 1e9, twist.linear.x, twist.angular.z)
 
-    def analyse(self, header: Header, mask: np.ndarray, confidence: np.ndarray,
-                info: CameraInfo | None, image: tuple[int, int]) -> Road:
+    def analyse(
+        self,
+        header: Header,
+        mask: np.ndarray,
+        confidence: np.ndarray,
+        info: CameraInfo | None,
+        image: tuple[int, int],
+    ) -> Road:
         """Return the road of a frame.
 
         ``mask`` and ``confidence`` uint8 (H, W) of one grid; ``image`` (height, width) of the
@@ -120,22 +141,33 @@ class RoadPublisher:
         """Return the road of a frame that was stale or failed: none."""
         return Road(invalid(why), mask)
 
-    def _camera(self, header: Header, grid: tuple[int, int], info: CameraInfo | None,
-                image: tuple[int, int]) -> Camera:
+    def _camera(
+        self,
+        header: Header,
+        grid: tuple[int, int],
+        info: CameraInfo | None,
+        image: tuple[int, int],
+    ) -> Camera:
         """Return the camera of a mask, the same object while nothing about it changes."""
         if info is None:
-            raise CameraError('no camera_info has come: is its topic remapped '
-                              '(camera_info_topic:=…)?')
+            raise CameraError(
+                'no camera_info has come: is its topic remapped (camera_info_topic:=…)?'
+            )
         calibration = road_conversions.calibration(info)
         width, height = calibration.image_size
         if (height, width) != tuple(image):
             raise CameraError(
                 f'camera_info is of {width}x{height} images, but the image is '
-                f'{image[1]}x{image[0]}: is it the camera_info of another camera or mode?')
+                f'{image[1]}x{image[0]}: is it the camera_info of another camera or mode?'
+            )
         pose = self._poses.at(header.frame_id, header.stamp)
         kept = self._kept
-        if (kept is None or kept.calibration != calibration or not _same(kept.pose, pose)
-                or (kept.camera.height, kept.camera.width) != grid):
+        if (
+            kept is None
+            or kept.calibration != calibration
+            or not _same(kept.pose, pose)
+            or (kept.camera.height, kept.camera.width) != grid
+        ):
             camera = build_camera(calibration, pose, grid[1], grid[0], self._rectified)
             self._kept = kept = Kept(calibration, pose, camera)
         return kept.camera
@@ -147,14 +179,28 @@ class RoadPublisher:
         send('road_geometry', lambda: road_conversions.road_geometry(geometry, header))
         send('path', lambda: road_conversions.path(geometry, header))
         # A LaserScan's rays leave from its frame's origin.
-        send('free_space/scan', lambda: road_conversions.laser_scan(
-            model.scan(road, (0.0, 0.0)) or unknown_scan(model.options), header))
-        send('free_space/grid', lambda: road_conversions.occupancy_grid(
-            model.grid(road) or unknown_grid(model.options), header))
-        send('free_space/boundary', lambda: road_conversions.point_cloud(
-            _boundary(road), BOUNDARY_FIELDS, header))
-        send('ground_points', lambda: road_conversions.point_cloud(
-            self._ground_points(road), road_conversions.GROUND_FIELDS, header))
+        send(
+            'free_space/scan',
+            lambda: road_conversions.laser_scan(
+                model.scan(road, (0.0, 0.0)) or unknown_scan(model.options), header
+            ),
+        )
+        send(
+            'free_space/grid',
+            lambda: road_conversions.occupancy_grid(
+                model.grid(road) or unknown_grid(model.options), header
+            ),
+        )
+        send(
+            'free_space/boundary',
+            lambda: road_conversions.point_cloud(_boundary(road), BOUNDARY_FIELDS, header),
+        )
+        send(
+            'ground_points',
+            lambda: road_conversions.point_cloud(
+                self._ground_points(road), road_conversions.GROUND_FIELDS, header
+            ),
+        )
         send('markers', lambda: road_conversions.markers(geometry, self._labels, header))
 
     def _ground_points(self, road: Road) -> np.ndarray:
@@ -169,5 +215,7 @@ def _boundary(road: Road) -> np.ndarray:
 
 
 def _same(a: Pose, b: Pose) -> bool:
-    return bool(np.abs(a.rotation - b.rotation).max() < SAME_POSE
-                and np.abs(a.translation - b.translation).max() < SAME_POSE)
+    return bool(
+        np.abs(a.rotation - b.rotation).max() < SAME_POSE
+        and np.abs(a.translation - b.translation).max() < SAME_POSE
+    )

@@ -71,17 +71,25 @@ class Segmenter(LifecycleNode):
         try:
             values = parameters.read(self)
             self._pipeline = Pipeline.open(
-                values['model'], values['engine'], values['provider'],
-                (values['network_height'], values['network_width']), values['threads'],
-                values['precision'], self._note_engine, cache=values['engine_cache'],
-                allow_fallback=values['allow_fallback'], build=True)
+                values['model'],
+                values['engine'],
+                values['provider'],
+                (values['network_height'], values['network_width']),
+                values['threads'],
+                values['precision'],
+                self._note_engine,
+                cache=values['engine_cache'],
+                allow_fallback=values['allow_fallback'],
+                build=True,
+            )
             self._road = RoadPublisher(self, self._pipeline.labels, values)
         except (ModelError, EngineError, ValueError) as error:
             return self._not_configured(str(error))
         except Exception as error:  # rclpy would swallow it without a word
             return self._not_configured(traced(error))
-        self.get_logger().info(', '.join(
-            f'{name} {value}' for name, value in self.engine_facts().items()))
+        self.get_logger().info(
+            ', '.join(f'{name} {value}' for name, value in self.engine_facts().items())
+        )
         self._outputs = Publishers(self)
         return TransitionCallbackReturn.SUCCESS
 
@@ -94,8 +102,9 @@ class Segmenter(LifecycleNode):
         """Publish the label set, start the worker, subscribe; FAILURE, logged, if it cannot."""
         result = super().on_activate(state)
         self._reset_statistics()
-        self._answers = FrameProcessor(self, self._pipeline, self._road, self._outputs, self._counts,
-                                self._latencies)
+        self._answers = FrameProcessor(
+            self, self._pipeline, self._road, self._outputs, self._counts, self._latencies
+        )
         self._answers.announce_labels()
         self._worker = LatestItemWorker(self._answers.answer, self._answers.report_crash)
         self._worker.start()
@@ -130,13 +139,22 @@ class Segmenter(LifecycleNode):
 
     def _subscribe(self) -> None:
         kind, topic = (
-            (CompressedImage, 'image/compressed') if self._value('compressed')
-            else (Image, 'image'))
-        self._inputs.append(self.create_subscription(
-            kind, topic, self._receive, newest_only(),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies()))
-        self._inputs.append(self.create_subscription(
-            CameraInfo, 'camera_info', self._calibrate, newest_only()))
+            (CompressedImage, 'image/compressed')
+            if self._value('compressed')
+            else (Image, 'image')
+        )
+        self._inputs.append(
+            self.create_subscription(
+                kind,
+                topic,
+                self._receive,
+                newest_only(),
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
+        )
+        self._inputs.append(
+            self.create_subscription(CameraInfo, 'camera_info', self._calibrate, newest_only())
+        )
 
     def _release_inputs(self) -> None:
         for subscription in self._inputs:
@@ -162,7 +180,9 @@ class Segmenter(LifecycleNode):
         if stamp < self._last_stamp:
             self.get_logger().warning(
                 f'stamps go back by {(self._last_stamp - stamp) / 1e9:.3f} s: the clock jumped, '
-                'a bag began again, or two cameras share the topic', throttle_duration_sec=1.0)
+                'a bag began again, or two cameras share the topic',
+                throttle_duration_sec=1.0,
+            )
         self._last_stamp = stamp
         rate = self._value('max_rate')
         if not self._outputs.wanted() or rate and now - self._last_offered < 1.0 / rate:
@@ -209,18 +229,32 @@ class Segmenter(LifecycleNode):
             kind = diagnostics.COMPRESSED if self._value('compressed') else diagnostics.RAW
             why = diagnostics.why_no_frames(self, image.topic_name, kind, image.qos_profile)
             self.get_logger().warning(
-                f'no frame for {silence:.1f} s: {why}', throttle_duration_sec=10.0)
+                f'no frame for {silence:.1f} s: {why}', throttle_duration_sec=10.0
+            )
         frames = diagnostics.FrameReport(
-            active=bool(self._inputs), wanted=self._outputs is not None and self._outputs.wanted(),
-            silence=silence, patience=patience)
+            active=bool(self._inputs),
+            wanted=self._outputs is not None and self._outputs.wanted(),
+            silence=silence,
+            patience=patience,
+        )
         if self._answers is not None:
-            frames = replace(frames, rate=self._answers.rate(), last_fault=self._answers.fault,
-                             calibration_fault=self._calibration_fault())
-        self._diagnostics.publish(diagnostics.array(
-            self.get_name(), self.get_clock().now().to_msg(), {
-                'engine': diagnostics.engine_status(self.engine_facts()),
-                'frames': diagnostics.frame_status(frames, self._counts, why),
-                'latency': diagnostics.latency_status(self._latencies, self._value('max_age'))}))
+            frames = replace(
+                frames,
+                rate=self._answers.rate(),
+                last_fault=self._answers.fault,
+                calibration_fault=self._calibration_fault(),
+            )
+        self._diagnostics.publish(
+            diagnostics.array(
+                self.get_name(),
+                self.get_clock().now().to_msg(),
+                {
+                    'engine': diagnostics.engine_status(self.engine_facts()),
+                    'frames': diagnostics.frame_status(frames, self._counts, why),
+                    'latency': diagnostics.latency_status(self._latencies, self._value('max_age')),
+                },
+            )
+        )
 
     def _calibration_fault(self) -> str:
         """Return why the latest frame has no calibration, or where roads are wanted no camera.

@@ -35,8 +35,9 @@ class Settings:
     pose: Pose | None = None
 
 
-def load(path: Path | None = None, node: str = 'segmenter',
-         hood_fraction: float | None = None) -> Settings:
+def load(
+    path: Path | None = None, node: str = 'segmenter', hood_fraction: float | None = None
+) -> Settings:
     """Return the settings in a ROS parameter file, None for the packaged one.
 
     Values of ``/**`` hold for every node, those of ``node`` come before them, what the file
@@ -51,15 +52,22 @@ def load(path: Path | None = None, node: str = 'segmenter',
     try:
         pose = None
         if values['camera.pose_from'] == 'parameters':
-            pose = pose_from_mounting(**{name: float(values[f'camera.{name}'])
-                                         for name in MOUNTING})
+            pose = pose_from_mounting(
+                **{name: float(values[f'camera.{name}']) for name in MOUNTING}
+            )
         options = RoadOptions(
             hood_fraction=float(values['hood_fraction']),
             hood_polygon=corners(values.get('hood_polygon') or ()),
             vehicle_width=float(values['vehicle_width']),
-            reference=ReferenceCurve[str(values['reference']).upper()])
-        return Settings(options, str(values['base_frame']), bool(values['rectified']),
-                        float(values['min_confidence']), pose)
+            reference=ReferenceCurve[str(values['reference']).upper()],
+        )
+        return Settings(
+            options,
+            str(values['base_frame']),
+            bool(values['rectified']),
+            float(values['min_confidence']),
+            pose,
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise SettingsError(f'parameters of {path or PACKAGED}: {error}') from error
 

@@ -12,8 +12,13 @@ from asap_ros.road.projection import Camera
 from asap_ros.road.road_model import RoadModel
 
 
-def time_steps(model: RoadModel, masks: list[np.ndarray], camera: Camera,
-               confidence: np.ndarray | None, rounds: int = 1) -> dict[str, np.ndarray]:
+def time_steps(
+    model: RoadModel,
+    masks: list[np.ndarray],
+    camera: Camera,
+    confidence: np.ndarray | None,
+    rounds: int = 1,
+) -> dict[str, np.ndarray]:
     """Return the milliseconds of each step and of the whole, one number a frame each.
 
     ``masks`` uint8 (H, W) of ``camera``'s grid are taken as consecutive frames, 0.05 s apart.
@@ -26,8 +31,12 @@ def time_steps(model: RoadModel, masks: list[np.ndarray], camera: Camera,
     height, width = masks[0].shape
     hood = hood_rows(width, height, options)
     first = model.analyse(masks[0], confidence, camera, 0.0)
-    steps = (('scan', model.scan), ('grid', model.grid), ('ground_points', model.ground_points),
-             ('boundary_points', lambda road: boundary_points(road.space)))
+    steps = (
+        ('scan', model.scan),
+        ('grid', model.grid),
+        ('ground_points', model.ground_points),
+        ('boundary_points', lambda road: boundary_points(road.space)),
+    )
     for _, make in steps:
         make(first)
 

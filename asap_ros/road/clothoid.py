@@ -62,8 +62,15 @@ def evaluate(parameters: np.ndarray, s: np.ndarray, side=0.0) -> Curve:
     d[PSI:WIDTH] = _TURNS * (1j * integrals - half * forward * powers)
     d[WIDTH] = 0.5j * side * forward
     by_s = forward * (1 - half * (k0 + k1 * s))
-    return Curve(x=place.real, y=place.imag, heading=heading, d_x=d.real, d_y=d.imag,
-                 s_x=by_s.real, s_y=by_s.imag)
+    return Curve(
+        x=place.real,
+        y=place.imag,
+        heading=heading,
+        d_x=d.real,
+        d_y=d.imag,
+        s_x=by_s.real,
+        s_y=by_s.imag,
+    )
 
 
 def _direction(theta: np.ndarray) -> np.ndarray:
@@ -82,7 +89,7 @@ def curvature(parameters: np.ndarray, s) -> np.ndarray:
 def curvature_sigma(covariance: np.ndarray, s) -> np.ndarray:
     """Return the sigma of ``curvature`` at s for the covariance (6, 6) of the parameters."""
     s = np.asarray(s, float)
-    variance = (covariance[K0, K0] + 2 * s * covariance[K0, K1] + s * s * covariance[K1, K1])
+    variance = covariance[K0, K0] + 2 * s * covariance[K0, K1] + s * s * covariance[K1, K1]
     return np.sqrt(np.maximum(variance, 0.0))
 
 

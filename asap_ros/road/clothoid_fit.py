@@ -99,8 +99,10 @@ def default_prior(width: float, width_sigma: float, pitch_sigma: float) -> Prior
     One sigma is a heading of 0.2 rad, a bend of 50 m radius, and one that tightens to that of
     67 m within 50 m.
     """
-    return Prior(mean=np.array([0.0, 0.0, 0.0, 0.0, width, 0.0]),
-                 sigma=np.array([10.0, 0.2, 0.02, 3e-4, width_sigma, pitch_sigma]))
+    return Prior(
+        mean=np.array([0.0, 0.0, 0.0, 0.0, width, 0.0]),
+        sigma=np.array([10.0, 0.2, 0.02, 3e-4, width_sigma, pitch_sigma]),
+    )
 
 
 def _moved(s: np.ndarray, change: np.ndarray) -> np.ndarray:
@@ -121,20 +123,26 @@ def initial(camera: Camera, points: EdgePixels, prior: Prior) -> tuple[np.ndarra
     noise = ahead / f * np.sqrt(1 + (y / height) ** 2) + 0.02
     mean, sigma = prior.mean[[C0, PSI, K0, WIDTH]], prior.sigma[[C0, PSI, K0, WIDTH]]
     solution = mean
-    weight = good / noise ** 2
+    weight = good / noise**2
     for _ in range(3):
         each = (design * weight[:, None]).T
-        solution = np.linalg.solve(each @ design + np.diag(sigma ** -2.0),
-                                   each @ y + mean / sigma ** 2)
+        solution = np.linalg.solve(
+            each @ design + np.diag(sigma**-2.0), each @ y + mean / sigma**2
+        )
         pull = np.abs(y - design @ solution) / noise
-        weight = good / noise ** 2 / np.maximum(1.0, pull / HUBER)
+        weight = good / noise**2 / np.maximum(1.0, pull / HUBER)
     parameters = prior.mean.copy()
     parameters[[C0, PSI, K0, WIDTH]] = solution
     return parameters, x
 
 
-def fit_road(camera: Camera, points: EdgePixels, prior: Prior, crest_sigma: float = 0.0,
-             start: Fit | None = None) -> Fit | None:
+def fit_road(
+    camera: Camera,
+    points: EdgePixels,
+    prior: Prior,
+    crest_sigma: float = 0.0,
+    start: Fit | None = None,
+) -> Fit | None:
     """Return the maximum of the posterior over the road's parameters, None for too few points.
 
     Gauss-Newton on residuals of u at constant row, ``prior`` included: with Huber's weights
@@ -156,8 +164,7 @@ def fit_road(camera: Camera, points: EdgePixels, prior: Prior, crest_sigma: floa
     believed, largest = np.diag(precision), MAX_STEP[:count]
     settled, damping, last, shared = False, 1.0, np.zeros(count), 1.0
     for iteration in range(ITERATIONS):
-        residual, jacobian, slope, usable, shift, along = linearise(
-            camera, points, parameters, s)
+        residual, jacobian, slope, usable, shift, along = linearise(camera, points, parameters, s)
         if np.count_nonzero(usable) < MIN_POINTS:
             return None
         if not settled:
@@ -187,19 +194,32 @@ def fit_road(camera: Camera, points: EdgePixels, prior: Prior, crest_sigma: floa
     # A last step is small, or the fit is not to be used: what is left follows linearly.
     residual, jacobian = (residual - step @ free) / factor, (jacobian / factor).T
     weight = _weights(residual / sigma, usable, True)
-    data, sigma, rho = information(residual, jacobian[:, :count], weight > 0, points.side,
-                                   points.v, SIGMA_FLOOR)
+    data, sigma, rho = information(
+        residual, jacobian[:, :count], weight > 0, points.side, points.v, SIGMA_FLOOR
+    )
     converged = float(step @ (data + believed) @ step) < ADRIFT
     if count > CREST:
         # What the six keep of the information when the crest is anyone's guess within its prior.
         across = data[:CREST, CREST]
-        data = (data[:CREST, :CREST]
-                - np.outer(across, across) / (data[CREST, CREST] + precision[CREST]))
+        data = data[:CREST, :CREST] - np.outer(across, across) / (
+            data[CREST, CREST] + precision[CREST]
+        )
     covariance = np.linalg.inv(data + np.diag(precision[:CREST]))
-    return Fit(points=points, parameters=parameters[:CREST], crest=float(parameters[CREST]),
-               covariance=covariance, information=data, s=s, residual=residual,
-               weight=weight, jacobian=jacobian, sigma=sigma, rho=rho, shared=shared,
-               converged=converged)
+    return Fit(
+        points=points,
+        parameters=parameters[:CREST],
+        crest=float(parameters[CREST]),
+        covariance=covariance,
+        information=data,
+        s=s,
+        residual=residual,
+        weight=weight,
+        jacobian=jacobian,
+        sigma=sigma,
+        rho=rho,
+        shared=shared,
+        converged=converged,
+    )
 
 
 def is_bent(fit: Fit) -> bool:
@@ -217,17 +237,20 @@ def is_bent(fit: Fit) -> bool:
         return False
     # What a crest leaves unexplained tells how many independent residuals there are.
     rest = left - along / power * bend
-    remaining = max(float(rest @ rest), len(rest) * SIGMA_FLOOR ** 2)
+    remaining = max(float(rest @ rest), len(rest) * SIGMA_FLOOR**2)
     rho = np.clip(float(rest[1:] @ rest[:-1]) / remaining, 0.0, MAX_RHO)
     freedom = len(rest) * (1 - rho) / (1 + rho) - CREST - 1
-    return along ** 2 / power / remaining * freedom > BENT_F
+    return along**2 / power / remaining * freedom > BENT_F
 
 
 def _weights(pull: np.ndarray, usable: np.ndarray, settled: bool) -> np.ndarray:
     """Return the weights 0 to 1 of residuals in sigmas: Huber's, or Tukey's once settled."""
     size = np.abs(pull)
-    weight = np.square(np.maximum(0.0, 1 - np.square(pull / REJECT))) if settled else (
-        1 / np.maximum(1.0, size / HUBER))
+    weight = (
+        np.square(np.maximum(0.0, 1 - np.square(pull / REJECT)))
+        if settled
+        else (1 / np.maximum(1.0, size / HUBER))
+    )
     return np.where(usable, weight, 0.0)
 
 

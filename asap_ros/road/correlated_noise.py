@@ -9,9 +9,14 @@ _SOLVER_STEPS = 2
 """After these the correlation is off by 0.002 at most."""
 
 
-def information(residual: np.ndarray, jacobian: np.ndarray, used: np.ndarray,
-                side: np.ndarray, row: np.ndarray,
-                sigma_floor: float) -> tuple[np.ndarray, float, float]:
+def information(
+    residual: np.ndarray,
+    jacobian: np.ndarray,
+    used: np.ndarray,
+    side: np.ndarray,
+    row: np.ndarray,
+    sigma_floor: float,
+) -> tuple[np.ndarray, float, float]:
     """Return the information matrix (6, 6) of a fit, its sigma and correlation.
 
     ``residual`` (n,) pixels, ``jacobian`` (n, 6), ``used`` bool (n,), ``side`` (n,) +-1, ``row``
@@ -37,14 +42,14 @@ def information(residual: np.ndarray, jacobian: np.ndarray, used: np.ndarray,
     power = float(r @ r)
     count, pairs = sum(map(len, edges)), sum(max(0, len(i) - 1) for i in edges)
     if count - q.shape[1] < 4 or pairs < 4 or power <= 0:
-        return a * np.outer(unit, unit) / sigma_floor ** 2, sigma_floor, 0.0
+        return a * np.outer(unit, unit) / sigma_floor**2, sigma_floor, 0.0
     observed = sum(float(r[i[1:]] @ r[i[:-1]]) for i in edges) / power
     rho = float(np.clip(observed, 0.0, MAX_RHO))
     for _ in range(_SOLVER_STEPS):
         expected_power, expected_lag, _ = _moments(by_edge, distance, rho)
         rho = float(np.clip(rho + observed - expected_lag / expected_power, 0.0, MAX_RHO))
     expected_power, _, inner = _moments(by_edge, distance, rho)
-    variance = max(power / max(expected_power, 1e-9), sigma_floor ** 2)
+    variance = max(power / max(expected_power, 1e-9), sigma_floor**2)
     apart = sum(float(np.ptp(row[i])) + 1 if len(i) else 0.0 for i in edges)
     freedom = max(min(count, apart * (1 - rho) / (1 + rho)) - q.shape[1], 4.0)
     spread = variance * freedom / (freedom - 2)
@@ -64,8 +69,9 @@ def _correlate(columns: np.ndarray, distance: np.ndarray, rho: float) -> np.ndar
     return np.power(rho, np.arange(distance.max() + 1))[distance] @ columns
 
 
-def _moments(q: list[np.ndarray], distance: list[np.ndarray],
-             rho: float) -> tuple[float, float, np.ndarray]:
+def _moments(
+    q: list[np.ndarray], distance: list[np.ndarray], rho: float
+) -> tuple[float, float, np.ndarray]:
     """Return the expected sums of r_i^2 and of r_i r_i+1 of residuals of AR(1) noise, and Q'RQ.
 
     The noise has variance 1; ``q`` are an orthonormal basis of what the fit takes out, by edge.
@@ -81,8 +87,9 @@ def _moments(q: list[np.ndarray], distance: list[np.ndarray],
     return power, lag, inner
 
 
-def shared_by(residual: np.ndarray, used: np.ndarray, side: np.ndarray,
-              sigma_floor: float) -> float:
+def shared_by(
+    residual: np.ndarray, used: np.ndarray, side: np.ndarray, sigma_floor: float
+) -> float:
     """Return how many pixels say together as little as one, since neighbouring rows err alike.
 
     That is (1 + rho) / (1 - rho) for the correlation rho from row to row. Residuals as small as
@@ -90,6 +97,6 @@ def shared_by(residual: np.ndarray, used: np.ndarray, side: np.ndarray,
     """
     r = residual * used
     pairs = float((r[1:] * r[:-1])[side[1:] == side[:-1]].sum())
-    power = max(float(r @ r), np.count_nonzero(used) * sigma_floor ** 2)
+    power = max(float(r @ r), np.count_nonzero(used) * sigma_floor**2)
     rho = float(np.clip(pairs / power, 0.0, MAX_RHO))
     return (1 + rho) / (1 - rho)

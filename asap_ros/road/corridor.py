@@ -39,10 +39,18 @@ LOW_CONFIDENCE = 0.5
 below which it is flagged."""
 
 
-def describe(parameters: np.ndarray, covariance: np.ndarray, departures: Departures,
-             bearing: FitQuality, columns: Columns, camera: Camera, mask: np.ndarray,
-             confidence: np.ndarray | None, labels: LabelSet,
-             options: RoadOptions) -> RoadGeometry:
+def describe(
+    parameters: np.ndarray,
+    covariance: np.ndarray,
+    departures: Departures,
+    bearing: FitQuality,
+    columns: Columns,
+    camera: Camera,
+    mask: np.ndarray,
+    confidence: np.ndarray | None,
+    labels: LabelSet,
+    options: RoadOptions,
+) -> RoadGeometry:
     """Return the corridor of a road model over the free pixels of this frame's mask.
 
     ``covariance`` (6, 6) is that of ``parameters`` (6,) if the road is the model, ``departures``
@@ -50,7 +58,7 @@ def describe(parameters: np.ndarray, covariance: np.ndarray, departures: Departu
     only the free pixels and the sigmas limit the view.
     """
     status, reference = bearing.status, options.reference
-    if status & Status.ONE_SIDED and covariance[WIDTH, WIDTH] > MAX_LATERAL_SIGMA ** 2:
+    if status & Status.ONE_SIDED and covariance[WIDTH, WIDTH] > MAX_LATERAL_SIGMA**2:
         reference = ReferenceCurve.EGO_PARALLEL
     seen_to = _seen_to(bearing.s) if len(bearing.s) else np.inf
     if reference == ReferenceCurve.EGO_PARALLEL:
@@ -60,10 +68,21 @@ def describe(parameters: np.ndarray, covariance: np.ndarray, departures: Departu
     s = np.arange(0.0, max(STEP, min(options.range_max + STEP / 2, seen_to + STEP)), STEP)
     curve = clothoid.evaluate(parameters, s)
     fall = -0.5 * bearing.crest * s * s
-    view = _view(s, curve, fall, camera.pitched(parameters[PITCH]), columns, mask, confidence,
-                 labels, options)
-    unsure = ((_lateral_sigma(curve, s, covariance, departures) > MAX_LATERAL_SIGMA)
-              | (np.abs(curve.heading) > MAX_HEADING)) & (s >= view.start)
+    view = _view(
+        s,
+        curve,
+        fall,
+        camera.pitched(parameters[PITCH]),
+        columns,
+        mask,
+        confidence,
+        labels,
+        options,
+    )
+    unsure = (
+        (_lateral_sigma(curve, s, covariance, departures) > MAX_LATERAL_SIGMA)
+        | (np.abs(curve.heading) > MAX_HEADING)
+    ) & (s >= view.start)
     known_to = s[max(int(np.argmax(unsure)) - 1, 0)] if unsure.any() else np.inf
     end = float(min(view.end, seen_to, known_to))
     if not end - view.start >= MIN_VIEW:
@@ -79,29 +98,47 @@ def describe(parameters: np.ndarray, covariance: np.ndarray, departures: Departu
     blocker, distance, distance_sigma = NO_BLOCKER, float('nan'), float('nan')
     if end == view.end and view.blocker != NO_BLOCKER:
         blocker, distance = view.blocker, end
-        distance_sigma = float(camera.range_sigma(
-            curve.x[-1], curve.y[-1], options.row_sigma, sigma[PITCH], options.height_sigma))
+        distance_sigma = float(
+            camera.range_sigma(
+                curve.x[-1], curve.y[-1], options.row_sigma, sigma[PITCH], options.height_sigma
+            )
+        )
     return RoadGeometry(
-        valid=True, status=status, reference=reference,
-        lateral_offset=float(parameters[C0]), lateral_offset_sigma=float(sigma[C0]),
-        heading=float(parameters[PSI]), heading_sigma=float(sigma[PSI]),
-        curvature=float(parameters[K0]), curvature_sigma=float(sigma[K0]),
-        curvature_rate=float(parameters[K1]), curvature_rate_sigma=float(sigma[K1]),
-        width=float(parameters[WIDTH]), width_sigma=float(sigma[WIDTH]),
-        pitch=camera.pitch + float(parameters[PITCH]), pitch_sigma=float(sigma[PITCH]),
-        crest=float(bearing.crest), covariance=whole, s=at,
+        valid=True,
+        status=status,
+        reference=reference,
+        lateral_offset=float(parameters[C0]),
+        lateral_offset_sigma=float(sigma[C0]),
+        heading=float(parameters[PSI]),
+        heading_sigma=float(sigma[PSI]),
+        curvature=float(parameters[K0]),
+        curvature_sigma=float(sigma[K0]),
+        curvature_rate=float(parameters[K1]),
+        curvature_rate_sigma=float(sigma[K1]),
+        width=float(parameters[WIDTH]),
+        width_sigma=float(sigma[WIDTH]),
+        pitch=camera.pitch + float(parameters[PITCH]),
+        pitch_sigma=float(sigma[PITCH]),
+        crest=float(bearing.crest),
+        covariance=whole,
+        s=at,
         curvature_at_s=clothoid.curvature(parameters, at),
         curvature_at_s_sigma=np.sqrt(
-            clothoid.curvature_sigma(covariance, at) ** 2
-            + departures.curvature_variance(at)),
+            clothoid.curvature_sigma(covariance, at) ** 2 + departures.curvature_variance(at)
+        ),
         lateral_at_s_sigma=_lateral_sigma(curve, at, covariance, departures),
         path=np.stack([curve.x, curve.y, curve.heading], axis=1),
-        view_start=view.start, view_end=end, blocker_class=blocker,
-        blocker_distance=distance, blocker_distance_sigma=distance_sigma)
+        view_start=view.start,
+        view_end=end,
+        blocker_class=blocker,
+        blocker_distance=distance,
+        blocker_distance_sigma=distance_sigma,
+    )
 
 
-def through_vehicle(parameters: np.ndarray, covariance: np.ndarray,
-                    seen_to: float) -> tuple[np.ndarray, np.ndarray, float]:
+def through_vehicle(
+    parameters: np.ndarray, covariance: np.ndarray, seen_to: float
+) -> tuple[np.ndarray, np.ndarray, float]:
     """Return the parallel of a centre through the vehicle, its covariance and ``seen_to`` on it.
 
     A parallel bends by k / (1 - k d); where it starts is known, so that its offset has no
@@ -114,10 +151,11 @@ def through_vehicle(parameters: np.ndarray, covariance: np.ndarray,
     heading = parameters[PSI] + start * (parameters[K0] + 0.5 * parameters[K1] * start)
     moved = parameters.copy()
     moved[[C0, PSI]] = 0.0, heading
-    moved[[K0, K1]] = clothoid.parallel(bend, offset), parameters[K1] / shrink ** 3
+    moved[[K0, K1]] = clothoid.parallel(bend, offset), parameters[K1] / shrink**3
     if np.isfinite(seen_to):
-        turned = (parameters[PSI] + seen_to * (parameters[K0] + 0.5 * parameters[K1] * seen_to)
-                  - heading)
+        turned = (
+            parameters[PSI] + seen_to * (parameters[K0] + 0.5 * parameters[K1] * seen_to) - heading
+        )
         seen_to = seen_to - start - offset * turned
     return moved, scale @ covariance @ scale, seen_to
 
@@ -126,7 +164,7 @@ def parallel_scale(parameters: np.ndarray) -> np.ndarray:
     """Return what becomes of small changes of a centre's parameters (6,) on the parallel."""
     start, offset = clothoid.foot(parameters)
     shrink = 1 - float(clothoid.curvature(parameters, start)) * offset
-    return np.array([0.0, 1.0, shrink ** -2, shrink ** -3, 1.0, 1.0])
+    return np.array([0.0, 1.0, shrink**-2, shrink**-3, 1.0, 1.0])
 
 
 def is_unsure_ahead(space: FreeSpace) -> bool:
@@ -134,18 +172,19 @@ def is_unsure_ahead(space: FreeSpace) -> bool:
     first, last = space.columns.ahead
     here = slice(first, last + 1)
     foot = space.camera.translation[:2, None]
-    near = ((space.state[here] == BLOCKED)
-            & (np.hypot(*(np.stack([space.x[here], space.y[here]]) - foot)) < SHORT))
+    near = (space.state[here] == BLOCKED) & (
+        np.hypot(*(np.stack([space.x[here], space.y[here]]) - foot)) < SHORT
+    )
     return bool(near.any() and space.columns.confidence[here][near].mean() < LOW_CONFIDENCE)
 
 
-def _lateral_sigma(curve: clothoid.Curve, s: np.ndarray, covariance: np.ndarray,
-                   departures: Departures) -> np.ndarray:
+def _lateral_sigma(
+    curve: clothoid.Curve, s: np.ndarray, covariance: np.ndarray, departures: Departures
+) -> np.ndarray:
     """Return the sigma across the curve at each of its points, metres."""
     across = np.cos(curve.heading) * curve.d_y - np.sin(curve.heading) * curve.d_x
     variance = (across * (covariance[:PITCH, :PITCH] @ across)).sum(axis=0)
-    return np.sqrt(np.maximum(variance, 0.0)
-                   + departures.lateral_variance(across, s))
+    return np.sqrt(np.maximum(variance, 0.0) + departures.lateral_variance(across, s))
 
 
 def _seen_to(s: np.ndarray) -> float:
@@ -173,17 +212,27 @@ class VisibleStretch:
 NO_VIEW = VisibleStretch(float('nan'), float('nan'), NO_BLOCKER, 1.0)
 
 
-def _view(s: np.ndarray, curve: clothoid.Curve, z: np.ndarray, camera: Camera, columns: Columns,
-          mask: np.ndarray, confidence: np.ndarray | None, labels: LabelSet,
-          options: RoadOptions) -> VisibleStretch:
+def _view(
+    s: np.ndarray,
+    curve: clothoid.Curve,
+    z: np.ndarray,
+    camera: Camera,
+    columns: Columns,
+    mask: np.ndarray,
+    confidence: np.ndarray | None,
+    labels: LabelSet,
+    options: RoadOptions,
+) -> VisibleStretch:
     """Return how far a swath as wide as the vehicle is seen to be free along a curve.
 
     ``z`` (n,) is the ground's height along it, metres.
     """
     sideways = 0.5 * options.vehicle_width * np.array([0.0, -0.5, 0.5, -1.0, 1.0])
-    u, v = camera.project(curve.x[:, None] - sideways * np.sin(curve.heading)[:, None],
-                          curve.y[:, None] + sideways * np.cos(curve.heading)[:, None],
-                          z[:, None])
+    u, v = camera.project(
+        curve.x[:, None] - sideways * np.sin(curve.heading)[:, None],
+        curve.y[:, None] + sideways * np.cos(curve.heading)[:, None],
+        z[:, None],
+    )
     with np.errstate(invalid='ignore'):
         inside = (u > -0.5) & (u < camera.width - 0.5) & (v > -0.5) & (v < camera.height - 0.5)
     column = np.rint(np.where(inside, u, 0)).astype(int)
@@ -202,13 +251,12 @@ def _view(s: np.ndarray, curve: clothoid.Curve, z: np.ndarray, camera: Camera, c
         blocker = _class_at(mask, columns, row[last + 1, hit], column[last + 1, hit], labels)
     belief = 1.0
     if confidence is not None:
-        middle = confidence[row[first:last + 1, 0], column[first:last + 1, 0]]
+        middle = confidence[row[first : last + 1, 0], column[first : last + 1, 0]]
         belief = float(middle.mean()) / 255
     return VisibleStretch(float(s[first]), float(s[last]), blocker, belief)
 
 
-def _class_at(mask: np.ndarray, columns: Columns, row: int, column: int,
-              labels: LabelSet) -> int:
+def _class_at(mask: np.ndarray, columns: Columns, row: int, column: int, labels: LabelSet) -> int:
     """Return what blocks at a pixel that is not free, 255 where it is unlabelled."""
     found = int(mask[row, column])
     if labels.role_of(found) in (Role.DRIVABLE, Role.IGNORED):

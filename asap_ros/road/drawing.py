@@ -25,8 +25,13 @@ SUB = 4
 """Binary digits of a pixel that lines are drawn with."""
 
 
-def draw_road(rgb: np.ndarray, geometry: RoadGeometry, labels: LabelSet,
-              camera: Camera | None = None, space: FreeSpace | None = None) -> np.ndarray:
+def draw_road(
+    rgb: np.ndarray,
+    geometry: RoadGeometry,
+    labels: LabelSet,
+    camera: Camera | None = None,
+    space: FreeSpace | None = None,
+) -> np.ndarray:
     """Return a copy of a picture with the road drawn on it, uint8 (H, W, 3) RGB.
 
     ``rgb`` uint8 (H, W, 3), as a rule tinted by class already, shows all that ``camera`` sees,
@@ -56,19 +61,28 @@ def describe(geometry: RoadGeometry, labels: LabelSet) -> list[tuple[str, tuple]
     bend = geometry.curvature + at * geometry.curvature_rate
     sigma = float(np.interp(at, geometry.s, geometry.curvature_at_s_sigma))
     way = 'left' if bend > 0 else 'right'
-    shape = ('straight within its sigma' if abs(bend) <= sigma
-             else f'radius {1 / abs(bend):.0f} m, {way}')
+    shape = (
+        'straight within its sigma'
+        if abs(bend) <= sigma
+        else f'radius {1 / abs(bend):.0f} m, {way}'
+    )
     seen = f'road seen {geometry.view_start:.0f} to {geometry.view_end:.0f} m'
     if geometry.blocker_class != NO_BLOCKER:
-        seen += (f', {labels.names[geometry.blocker_class]} at {geometry.blocker_distance:.1f} '
-                 f'+-{geometry.blocker_distance_sigma:.1f} m')
+        seen += (
+            f', {labels.names[geometry.blocker_class]} at {geometry.blocker_distance:.1f} '
+            f'+-{geometry.blocker_distance_sigma:.1f} m'
+        )
     lines = [
         (seen, INK),
         (f'curvature {1e3 * bend:+.2f} +-{1e3 * sigma:.2f} /km at {at:.0f} m: {shape}', INK),
-        (f'offset {geometry.lateral_offset:+.2f} +-{geometry.lateral_offset_sigma:.2f} m, '
-         f'heading {np.degrees(geometry.heading):+.2f} '
-         f'+-{np.degrees(geometry.heading_sigma):.2f} deg, '
-         f'width {geometry.width:.2f} +-{geometry.width_sigma:.2f} m', INK)]
+        (
+            f'offset {geometry.lateral_offset:+.2f} +-{geometry.lateral_offset_sigma:.2f} m, '
+            f'heading {np.degrees(geometry.heading):+.2f} '
+            f'+-{np.degrees(geometry.heading_sigma):.2f} deg, '
+            f'width {geometry.width:.2f} +-{geometry.width_sigma:.2f} m',
+            INK,
+        ),
+    ]
     return [*lines, (bits, WARNING)] if bits else lines
 
 
@@ -80,8 +94,10 @@ def _draw_boundary(picture: np.ndarray, space: FreeSpace, labels: LabelSet) -> N
     moves = labels.is_role(Role.MOVABLE, Role.VULNERABLE)[space.blocker[columns]]
     # A new piece begins after a gap and where what blocks changes its kind.
     cuts = np.flatnonzero((np.diff(columns) > 1) | (np.diff(moves.astype(int)) != 0)) + 1
-    pieces = [(piece, FIXED if not moves[first] else MOVES)
-              for piece, first in zip(np.split(columns, cuts), [0, *cuts])]
+    pieces = [
+        (piece, FIXED if not moves[first] else MOVES)
+        for piece, first in zip(np.split(columns, cuts), [0, *cuts])
+    ]
     # Thicker than the corridor's edges, which come to lie on it.
     thick = 2 * _thickness(picture) + 1
     for width, shade in ((thick + 2, FAINT), (thick, None)):
@@ -89,15 +105,22 @@ def _draw_boundary(picture: np.ndarray, space: FreeSpace, labels: LabelSet) -> N
             # Whole columns: a piece spans its pixels from border to border.
             u = np.concatenate([piece[:1] - 0.5, piece, piece[-1:] + 0.5])
             v = space.contact[np.concatenate([piece[:1], piece, piece[-1:]])] + 0.5
-            cv2.polylines(picture, [_fixed(_scaled(picture, space.camera, u, v))], False,
-                          shade or colour, width, cv2.LINE_AA, SUB)
+            cv2.polylines(
+                picture,
+                [_fixed(_scaled(picture, space.camera, u, v))],
+                False,
+                shade or colour,
+                width,
+                cv2.LINE_AA,
+                SUB,
+            )
 
 
 def _draw_corridor(picture: np.ndarray, geometry: RoadGeometry, camera: Camera) -> None:
     lines = outline(geometry)
     # The corridor was found under the frame's own pitch, and over ground that may bend.
     camera = camera.pitched(geometry.pitch - camera.pitch)
-    fall = -0.5 * geometry.crest * geometry.s ** 2
+    fall = -0.5 * geometry.crest * geometry.s**2
 
     def place(points: np.ndarray) -> np.ndarray:
         return _scaled(picture, camera, *camera.project(points[:, 0], points[:, 1], fall))
@@ -105,17 +128,20 @@ def _draw_corridor(picture: np.ndarray, geometry: RoadGeometry, camera: Camera) 
     drawn: list[tuple[OutlineLine, tuple]] = [(lines.centre, CENTRE)]
     if lines.left is not None:
         drawn = [(lines.left, EDGE), (lines.right, EDGE)]
-        _fill(picture, place(lines.left.points), place(lines.right.points), CENTRE,
-              INSIDE_OPACITY)
+        _fill(picture, place(lines.left.points), place(lines.right.points), CENTRE, INSIDE_OPACITY)
     for line, colour in drawn:
         _fill(picture, place(line.first), place(line.second), colour, BAND_OPACITY)
     thick = _thickness(picture)
     for line, colour in (*drawn, (lines.centre, CENTRE)):
-        cv2.polylines(picture, [_fixed(place(line.points))], False, colour, thick, cv2.LINE_AA,
-                      SUB)
+        cv2.polylines(
+            picture, [_fixed(place(line.points))], False, colour, thick, cv2.LINE_AA, SUB
+        )
     if geometry.blocker_class != NO_BLOCKER:
-        ends = ((lines.centre.first, lines.centre.second) if lines.left is None
-                else (lines.left.points, lines.right.points))
+        ends = (
+            (lines.centre.first, lines.centre.second)
+            if lines.left is None
+            else (lines.left.points, lines.right.points)
+        )
         bar = np.stack([place(end)[-1] for end in ends])
         cv2.polylines(picture, [_fixed(bar)], False, BLOCKER, 2 * thick, cv2.LINE_AA, SUB)
 
@@ -123,8 +149,9 @@ def _draw_corridor(picture: np.ndarray, geometry: RoadGeometry, camera: Camera) 
 def _scaled(picture: np.ndarray, camera: Camera, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Return the camera's pixels as those of the picture (n, 2), by pixel centres."""
     height, width = picture.shape[:2]
-    return np.stack([(u + 0.5) * width / camera.width - 0.5,
-                     (v + 0.5) * height / camera.height - 0.5], axis=1)
+    return np.stack(
+        [(u + 0.5) * width / camera.width - 0.5, (v + 0.5) * height / camera.height - 0.5], axis=1
+    )
 
 
 def _fixed(points: np.ndarray) -> np.ndarray:
@@ -133,11 +160,12 @@ def _fixed(points: np.ndarray) -> np.ndarray:
     Far outside the picture is near enough for lines that leave it.
     """
     points = points[np.isfinite(points).all(axis=1)]
-    return np.rint(np.clip(points, -2e4, 2e4) * 2 ** SUB).astype(np.int32)[:, None]
+    return np.rint(np.clip(points, -2e4, 2e4) * 2**SUB).astype(np.int32)[:, None]
 
 
-def _fill(picture: np.ndarray, one: np.ndarray, other: np.ndarray, colour: tuple,
-          opacity: float) -> None:
+def _fill(
+    picture: np.ndarray, one: np.ndarray, other: np.ndarray, colour: tuple, opacity: float
+) -> None:
     """Tint what lies between two lines."""
     corners = _fixed(np.concatenate([one, other[::-1]]))
     if len(corners) < 3:
@@ -156,10 +184,18 @@ def _write(picture: np.ndarray, lines: list[tuple[str, tuple]]) -> None:
     scale = picture.shape[1] / TEXT_WIDTH
     thick = max(1, round(2 * scale))
     step = round(34 * scale)
-    strip = picture[:step * len(lines) + step // 3]
+    strip = picture[: step * len(lines) + step // 3]
     cv2.addWeighted(np.full_like(strip, PAPER), PAPER_OPACITY, strip, 1 - PAPER_OPACITY, 0, strip)
     for number, (text, colour) in enumerate(lines, start=1):
         wide = cv2.getTextSize(text, FONT, scale, thick)[0][0]
         fit = min(1.0, (picture.shape[1] - step) / max(wide, 1))
-        cv2.putText(picture, text, (step // 3, step * number - step // 5), FONT, scale * fit,
-                    colour, thick, cv2.LINE_AA)
+        cv2.putText(
+            picture,
+            text,
+            (step // 3, step * number - step // 5),
+            FONT,
+            scale * fit,
+            colour,
+            thick,
+            cv2.LINE_AA,
+        )

@@ -51,11 +51,12 @@ def edge_rows(camera: Camera, options: RoadOptions) -> np.ndarray:
     distance = np.hypot(x - camera.translation[0], y - camera.translation[1])
     near = rows[(distance >= options.edge_near) & (distance < THINNED_TO)]
     far = rows[(distance >= max(options.edge_near, THINNED_TO)) & (distance <= options.edge_far)]
-    return np.concatenate([near[::max(1, len(near) // NEAR_ROWS)], far])
+    return np.concatenate([near[:: max(1, len(near) // NEAR_ROWS)], far])
 
 
-def find_edges(columns: Columns, camera: Camera, mask: np.ndarray, labels: LabelSet,
-               options: RoadOptions) -> Edges:
+def find_edges(
+    columns: Columns, camera: Camera, mask: np.ndarray, labels: LabelSet, options: RoadOptions
+) -> Edges:
     """Return the edges of the free pixels that the vehicle stands on.
 
     Rows are followed upwards: a row's corridor is made of the runs of free pixels that overlap
@@ -77,9 +78,13 @@ def find_edges(columns: Columns, camera: Camera, mask: np.ndarray, labels: Label
         none = np.empty(0)
         return Edges(none, none, none, none.astype(np.uint8), none.astype(np.uint8))
     v, first, last = np.array(found).T
-    return Edges(v=v.astype(float), left_u=first - 0.5, right_u=last + 0.5,
-                 left_kind=_kinds(mask, columns.start, v, first, -1, hides),
-                 right_kind=_kinds(mask, columns.start, v, last, 1, hides))
+    return Edges(
+        v=v.astype(float),
+        left_u=first - 0.5,
+        right_u=last + 0.5,
+        left_kind=_kinds(mask, columns.start, v, first, -1, hides),
+        right_kind=_kinds(mask, columns.start, v, last, 1, hides),
+    )
 
 
 def _runs(free: np.ndarray, rows: np.ndarray) -> list[tuple[list[int], list[int]]]:
@@ -96,15 +101,20 @@ def _runs(free: np.ndarray, rows: np.ndarray) -> list[tuple[list[int], list[int]
     return [(first[a:b], last[a:b]) for a, b in itertools.pairwise(cuts)]
 
 
-def _follow(span: tuple[int, int], starts: list[int], ends: list[int], classes: np.ndarray,
-            hides: np.ndarray) -> tuple[int, int] | None:
+def _follow(
+    span: tuple[int, int],
+    starts: list[int],
+    ends: list[int],
+    classes: np.ndarray,
+    hides: np.ndarray,
+) -> tuple[int, int] | None:
     """Return the first and last column of the corridor in one row, None where it has none."""
     if len(starts) == 1:  # as in most rows
         reaches = starts[0] <= span[1] and ends[0] >= span[0]
         return (starts[0], ends[0]) if reaches else None
     groups: list[list[int]] = []
     for first, last in zip(starts, ends):
-        if groups and hides[classes[groups[-1][1] + 1:first]].any():
+        if groups and hides[classes[groups[-1][1] + 1 : first]].any():
             groups[-1][1] = last
         else:
             groups.append([first, last])
@@ -116,8 +126,14 @@ def _follow(span: tuple[int, int], starts: list[int], ends: list[int], classes: 
     return best
 
 
-def _kinds(mask: np.ndarray, start: np.ndarray, v: np.ndarray, u: np.ndarray, outward: int,
-           hides: np.ndarray) -> np.ndarray:
+def _kinds(
+    mask: np.ndarray,
+    start: np.ndarray,
+    v: np.ndarray,
+    u: np.ndarray,
+    outward: int,
+    hides: np.ndarray,
+) -> np.ndarray:
     """Return the kind of each edge whose outermost free pixel is (u, v), uint8 (n,)."""
     width = mask.shape[1]
     beyond = u[:, None] + outward * np.arange(1, OUTWARD + 1)

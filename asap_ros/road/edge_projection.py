@@ -27,10 +27,13 @@ class EdgePixels:
 def edge_points(edges: Edges) -> EdgePixels:
     """Return the edge pixels with something fixed beyond them, left ones first."""
     left, right = edges.left_kind == FIXED, edges.right_kind == FIXED
-    return EdgePixels(u=np.concatenate([edges.left_u[left], edges.right_u[right]]),
-                  v=np.concatenate([edges.v[left], edges.v[right]]),
-                  side=np.concatenate([np.full(left.sum(), float(LEFT)),
-                                       np.full(right.sum(), float(RIGHT))]))
+    return EdgePixels(
+        u=np.concatenate([edges.left_u[left], edges.right_u[right]]),
+        v=np.concatenate([edges.v[left], edges.v[right]]),
+        side=np.concatenate(
+            [np.full(left.sum(), float(LEFT)), np.full(right.sum(), float(RIGHT))]
+        ),
+    )
 
 
 def project_edge(camera: Camera, parameters: np.ndarray, s: np.ndarray, side) -> tuple:
@@ -47,13 +50,14 @@ def project_edge(camera: Camera, parameters: np.ndarray, s: np.ndarray, side) ->
     turn = camera.rotation.T @ rotation_y(parameters[PITCH]).T
     optical = turn @ np.stack([dx, dy, dz])
     optical_pitch = camera.rotation.T @ np.stack(
-        [-n * dx - c * dz, np.zeros_like(dy), c * dx - n * dz])
+        [-n * dx - c * dz, np.zeros_like(dy), c * dx - n * dz]
+    )
     depth = np.maximum(optical[2], 0.1)
     fx, fy = camera.fx / depth, camera.fy / depth
     u, v = fx * optical[0], fy * optical[1]
     # Derivatives of u and v by the point's x, y and z.
-    by_u = (fx * turn[0, :, None] - u / depth * turn[2, :, None])
-    by_v = (fy * turn[1, :, None] - v / depth * turn[2, :, None])
+    by_u = fx * turn[0, :, None] - u / depth * turn[2, :, None]
+    by_v = fy * turn[1, :, None] - v / depth * turn[2, :, None]
     by_s = np.stack([curve.s_x, curve.s_y, -parameters[CREST] * s])
     d_u, d_v = np.empty((7, len(s))), np.empty((7, len(s)))
     for d, by, f, row, w in ((d_u, by_u, fx, 0, u), (d_v, by_v, fy, 1, v)):

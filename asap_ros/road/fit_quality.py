@@ -45,8 +45,15 @@ class FitQuality:
     crest: float = 0.0
 
 
-def support(fit: Fit | None, edges: Edges, columns: Columns, camera: Camera,
-            options: RoadOptions, pitch: float = 0.0, bounce: float = 0.0) -> FitQuality:
+def support(
+    fit: Fit | None,
+    edges: Edges,
+    columns: Columns,
+    camera: Camera,
+    options: RoadOptions,
+    pitch: float = 0.0,
+    bounce: float = 0.0,
+) -> FitQuality:
     """Return what the edges of a frame bear and the status bits that they raise.
 
     ``pitch`` is what is expected of the fit's pitch and ``bounce`` how much it usually departs
@@ -56,9 +63,12 @@ def support(fit: Fit | None, edges: Edges, columns: Columns, camera: Camera,
     if fit is None:
         return FitQuality(np.empty(0), status | Status.SHORT_VIEW, False)
     inlier = fit.weight > 0
-    reliable = (fit.converged and bool(np.isfinite(fit.parameters).all())
-                and WIDTHS[0] <= fit.parameters[WIDTH] <= WIDTHS[1]
-                and bool(inlier.sum() >= 8))
+    reliable = (
+        fit.converged
+        and bool(np.isfinite(fit.parameters).all())
+        and WIDTHS[0] <= fit.parameters[WIDTH] <= WIDTHS[1]
+        and bool(inlier.sum() >= 8)
+    )
     for side in (LEFT, RIGHT):
         mine = fit.points.side == side
         good = fit.s[mine & inlier]
@@ -70,8 +80,11 @@ def support(fit: Fit | None, edges: Edges, columns: Columns, camera: Camera,
             status |= Status.INTERSECTION
     if not reliable or inlier.sum() < 0.5 * len(inlier):
         return FitQuality(fit.s[inlier], status | Status.INTERSECTION, False)
-    if (status & Status.ONE_SIDED and status & Status.INTERSECTION
-            or fit.sigma > MAX_SCATTER * camera.width):
+    if (
+        status & Status.ONE_SIDED
+        and status & Status.INTERSECTION
+        or fit.sigma > MAX_SCATTER * camera.width
+    ):
         return FitQuality(fit.s[inlier], status | Status.INTERSECTION, False)
     away = abs(fit.parameters[PITCH] - pitch)
     if away > 2 * options.pitch_prior_sigma:
@@ -94,9 +107,11 @@ def _occlusion(edges: Edges, camera: Camera) -> Status:
         return status
     # A row covers ground in proportion to its distance squared.
     drop = np.maximum(edges.v - float(camera.horizon(camera.cx)), 1.0)
-    metres = drop ** -2.0
-    for kind, bit in ((edges.left_kind, Status.LEFT_OCCLUDED),
-                      (edges.right_kind, Status.RIGHT_OCCLUDED)):
+    metres = drop**-2.0
+    for kind, bit in (
+        (edges.left_kind, Status.LEFT_OCCLUDED),
+        (edges.right_kind, Status.RIGHT_OCCLUDED),
+    ):
         if metres[kind == OCCLUDED].sum() > HIDDEN_SHARE * metres.sum():
             status |= bit
     return status
@@ -120,7 +135,8 @@ def _opens(fit: Fit, edges: Edges, columns: Columns, camera: Camera, side: int) 
         return False
     s = np.arange(0.0, fit.s.max() + 5.0, 1.0)
     u, v, _, _, _, _, usable = project_edge(
-        camera, np.append(fit.parameters, fit.crest), s, float(side))
+        camera, np.append(fit.parameters, fit.crest), s, float(side)
+    )
     if usable.sum() < 2:
         return False
     u, v, s = u[usable][::-1], v[usable][::-1], s[usable][::-1]

@@ -93,7 +93,7 @@ def hood_rows(width: int, height: int, options: RoadOptions) -> np.ndarray:
     It is -1 where the hood fills the whole column.
     """
     hood = np.zeros((height, width), np.uint8)
-    hood[height - int(np.ceil(options.hood_fraction * height)):] = 1
+    hood[height - int(np.ceil(options.hood_fraction * height)) :] = 1
     if options.hood_polygon:
         corners = np.array(options.hood_polygon, float) * (width, height) - 0.5
         # Sixteenths of a pixel, as fillPoly rounds whole ones.
@@ -112,13 +112,22 @@ def drivable(mask: np.ndarray, labels: LabelSet) -> np.ndarray:
     speck = ~labels.is_role(Role.VULNERABLE, Role.MOVABLE)
     bits = cv2.LUT(mask, (labels.is_role(Role.DRIVABLE) + 2 * speck).astype(np.uint8))
     raw = bits & 1
-    filled = (cv2.morphologyEx(raw, cv2.MORPH_CLOSE, _LINE)
-              & cv2.morphologyEx(raw, cv2.MORPH_CLOSE, _LINE.T) & (bits >> 1))
+    filled = (
+        cv2.morphologyEx(raw, cv2.MORPH_CLOSE, _LINE)
+        & cv2.morphologyEx(raw, cv2.MORPH_CLOSE, _LINE.T)
+        & (bits >> 1)
+    )
     return cv2.morphologyEx(filled, cv2.MORPH_OPEN, _SQUARE)
 
 
-def find_free_space(mask: np.ndarray, confidence: np.ndarray | None, camera: Camera,
-                    labels: LabelSet, options: RoadOptions, hood: np.ndarray) -> FreeSpace:
+def find_free_space(
+    mask: np.ndarray,
+    confidence: np.ndarray | None,
+    camera: Camera,
+    labels: LabelSet,
+    options: RoadOptions,
+    hood: np.ndarray,
+) -> FreeSpace:
     """Return the free space of a label mask uint8 (H, W) seen by ``camera``.
 
     ``confidence`` uint8 (H, W) or None; ``hood`` as ``hood_rows`` returns it.
@@ -127,8 +136,14 @@ def find_free_space(mask: np.ndarray, confidence: np.ndarray | None, camera: Cam
     return place(columns, camera, options, options.pitch_sigma)
 
 
-def walk_columns(mask: np.ndarray, confidence: np.ndarray | None, camera: Camera,
-                 labels: LabelSet, options: RoadOptions, hood: np.ndarray) -> Columns:
+def walk_columns(
+    mask: np.ndarray,
+    confidence: np.ndarray | None,
+    camera: Camera,
+    labels: LabelSet,
+    options: RoadOptions,
+    hood: np.ndarray,
+) -> Columns:
     """Return what the columns of a mask show; arguments as for ``find_free_space``.
 
     Of ``camera`` it matters only where about the ground begins.
@@ -201,8 +216,9 @@ def _fill(road: np.ndarray, start: np.ndarray, ahead: tuple[int, int]) -> np.nda
     return (reached == 2).view(np.uint8)
 
 
-def place(columns: Columns, camera: Camera, options: RoadOptions, pitch_sigma: float,
-          crest: float = 0.0) -> FreeSpace:
+def place(
+    columns: Columns, camera: Camera, options: RoadOptions, pitch_sigma: float, crest: float = 0.0
+) -> FreeSpace:
     """Return columns placed on the ground; ``pitch_sigma`` is that of the camera's, radians.
 
     Where the ground bends away by ``crest`` (1/m) what stands on it is nearer or farther by some
@@ -221,16 +237,32 @@ def place(columns: Columns, camera: Camera, options: RoadOptions, pitch_sigma: f
     x, y = np.where(near, x, np.nan), np.where(near, y, np.nan)
     sigma = np.hypot(
         camera.range_sigma(x, y, options.row_sigma, pitch_sigma, options.height_sigma),
-        DOUBT * 0.5 * crest * np.where(near, distance, np.nan) ** 3 / camera.translation[2])
+        DOUBT * 0.5 * crest * np.where(near, distance, np.nan) ** 3 / camera.translation[2],
+    )
     return FreeSpace(
-        camera=camera, columns=columns, state=state.astype(np.uint8),
+        camera=camera,
+        columns=columns,
+        state=state.astype(np.uint8),
         blocker=np.where(state == BLOCKED, columns.met, IGNORED).astype(np.uint8),
-        x=x, y=y, sigma=sigma, crest=crest)
+        x=x,
+        y=y,
+        sigma=sigma,
+        crest=crest,
+    )
 
 
 def boundary_points(space: FreeSpace) -> np.ndarray:
     """Return float32 (n, 6): BOUNDARY_FIELDS, places in base_link."""
     at = space.state == BLOCKED
     x = space.x[at]
-    return np.stack([x, space.y[at], space.ground_z(x), space.blocker[at],
-                     space.sigma[at], space.columns.confidence[at]], axis=1).astype(np.float32)
+    return np.stack(
+        [
+            x,
+            space.y[at],
+            space.ground_z(x),
+            space.blocker[at],
+            space.sigma[at],
+            space.columns.confidence[at],
+        ],
+        axis=1,
+    ).astype(np.float32)

@@ -41,8 +41,15 @@ class ReferenceCurve(IntEnum):
 NO_BLOCKER = 255
 """``blocker_class`` where nothing blocks the corridor within the view."""
 
-NUMBERS = ('lateral_offset', 'heading', 'curvature', 'curvature_rate', 'width', 'pitch',
-           'blocker_distance')
+NUMBERS = (
+    'lateral_offset',
+    'heading',
+    'curvature',
+    'curvature_rate',
+    'width',
+    'pitch',
+    'blocker_distance',
+)
 """Numbers of a RoadGeometry that come with a ``_sigma``."""
 
 ARRAYS = ('s', 'curvature_at_s', 'curvature_at_s_sigma', 'lateral_at_s_sigma')

@@ -53,8 +53,9 @@ def camera_foot(camera: Camera) -> tuple[float, float]:
     return float(camera.translation[0]), float(camera.translation[1])
 
 
-def polar_scan(space: FreeSpace, options: RoadOptions,
-               origin: tuple[float, float] | None = None) -> Scan:
+def polar_scan(
+    space: FreeSpace, options: RoadOptions, origin: tuple[float, float] | None = None
+) -> Scan:
     """Return the nearest thing in each angle bin, as seen from ``origin`` (the camera's foot).
 
     Where what is nearest in a bin is unknown, so is the bin; a bin that no column reaches is
@@ -88,20 +89,29 @@ def polar_scan(space: FreeSpace, options: RoadOptions,
     near_x, near_y = camera.ground(seen, space.start[seen])
     nearest = np.hypot(near_x - origin[0], near_y - origin[1])
     nearest = nearest[np.isfinite(nearest)]
-    return Scan(origin=origin, angle_min=-half * options.scan_increment,
-                angle_increment=options.scan_increment,
-                range_min=float(nearest.min()) if len(nearest) else options.range_max,
-                range_max=options.range_max, ranges=ranges, classes=classes)
+    return Scan(
+        origin=origin,
+        angle_min=-half * options.scan_increment,
+        angle_increment=options.scan_increment,
+        range_min=float(nearest.min()) if len(nearest) else options.range_max,
+        range_max=options.range_max,
+        ranges=ranges,
+        classes=classes,
+    )
 
 
 def unknown_scan(options: RoadOptions, origin: tuple[float, float] = (0.0, 0.0)) -> Scan:
     """Return the scan of a frame of which nothing is known: the same bins, all NaN."""
     half = int(options.scan_half_angle / options.scan_increment)
-    return Scan(origin=origin, angle_min=-half * options.scan_increment,
-                angle_increment=options.scan_increment, range_min=0.0,
-                range_max=options.range_max,
-                ranges=np.full(2 * half + 1, np.nan, np.float32),
-                classes=np.full(2 * half + 1, IGNORED, np.uint8))
+    return Scan(
+        origin=origin,
+        angle_min=-half * options.scan_increment,
+        angle_increment=options.scan_increment,
+        range_min=0.0,
+        range_max=options.range_max,
+        ranges=np.full(2 * half + 1, np.nan, np.float32),
+        classes=np.full(2 * half + 1, IGNORED, np.uint8),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,14 +153,27 @@ def grid_table(camera: Camera, options: RoadOptions) -> GridTable:
     x, y = (a.ravel() for a in np.meshgrid(x, y))
     u, v = camera.project(x, y)
     distance = np.hypot(x - camera.translation[0], y - camera.translation[1])
-    seen = np.flatnonzero((np.abs(u - (camera.width - 1) / 2) < camera.width / 2)
-                          & (v > 0) & (v < camera.height) & (distance <= options.range_max))
-    corners = [camera.project(x[seen] + a * step / 2, y[seen] + b * step / 2)[1]
-               for a in (-1, 1) for b in (-1, 1)]
-    return GridTable(camera=camera, origin=origin, resolution=step, shape=(count, count),
-                     cell=seen, column=np.rint(u[seen]).astype(np.int32),
-                     far=np.min(corners, axis=0).astype(np.float32),
-                     near=np.max(corners, axis=0).astype(np.float32))
+    seen = np.flatnonzero(
+        (np.abs(u - (camera.width - 1) / 2) < camera.width / 2)
+        & (v > 0)
+        & (v < camera.height)
+        & (distance <= options.range_max)
+    )
+    corners = [
+        camera.project(x[seen] + a * step / 2, y[seen] + b * step / 2)[1]
+        for a in (-1, 1)
+        for b in (-1, 1)
+    ]
+    return GridTable(
+        camera=camera,
+        origin=origin,
+        resolution=step,
+        shape=(count, count),
+        cell=seen,
+        column=np.rint(u[seen]).astype(np.int32),
+        far=np.min(corners, axis=0).astype(np.float32),
+        near=np.max(corners, axis=0).astype(np.float32),
+    )
 
 
 def occupancy_grid(space: FreeSpace, table: GridTable) -> Grid:
@@ -161,8 +184,9 @@ def occupancy_grid(space: FreeSpace, table: GridTable) -> Grid:
     ``space`` may be pitched against that of ``table`` by a few degrees.
     """
     has_foot = np.isfinite(space.x)
-    source, (foot, start) = _rows_in(table.camera, space.camera,
-                                     np.stack([space.contact, space.start]) + 0.5)
+    source, (foot, start) = _rows_in(
+        table.camera, space.camera, np.stack([space.contact, space.start]) + 0.5
+    )
     if space.crest:
         # The rows at which the feet would be seen if the ground did not bend.
         foot = table.camera.project(space.x, space.y)[1]
@@ -177,8 +201,10 @@ def occupancy_grid(space: FreeSpace, table: GridTable) -> Grid:
     cells = np.full(table.shape, GRID_UNKNOWN, np.int8)
     # A cell is free or boundary or neither.
     cells.reshape(-1)[table.cell] = (
-        GRID_UNKNOWN + free.view(np.int8) * np.int8(GRID_FREE - GRID_UNKNOWN)
-        + boundary.view(np.int8) * np.int8(GRID_BOUNDARY - GRID_UNKNOWN))
+        GRID_UNKNOWN
+        + free.view(np.int8) * np.int8(GRID_FREE - GRID_UNKNOWN)
+        + boundary.view(np.int8) * np.int8(GRID_BOUNDARY - GRID_UNKNOWN)
+    )
     # Posts are thinner than a cell: every foot counts, not only those at cells' centres.
     at = np.flatnonzero(space.state == BLOCKED)
     column = np.floor((space.x[at] - table.origin[0]) / table.resolution).astype(int)
@@ -204,8 +230,9 @@ def _rows_in(camera: Camera, other: Camera, v: np.ndarray) -> tuple[np.ndarray, 
     return source, camera.cy + camera.fy * ray[..., 1] / ray[..., 2]
 
 
-def ground_points(space: FreeSpace, mask: np.ndarray, labels: LabelSet, options: RoadOptions,
-                  hood: np.ndarray) -> np.ndarray:
+def ground_points(
+    space: FreeSpace, mask: np.ndarray, labels: LabelSet, options: RoadOptions, hood: np.ndarray
+) -> np.ndarray:
     """Return the mask's pixels on the ground in base_link, float32 (H, W, 3).
 
     z is 0 but where the ground was seen to bend.
@@ -225,8 +252,13 @@ def ground_points(space: FreeSpace, mask: np.ndarray, labels: LabelSet, options:
     ends, begins = int(farthest.max()) - top, max(int(hood.min()) + 1 - top, 0)
     flat[:ends] &= rows[:ends] >= farthest
     flat[begins:] &= rows[begins:] <= hood
-    k = np.array([[1 / camera.fx, 0, -camera.cx / camera.fx],
-                  [0, 1 / camera.fy, -camera.cy / camera.fy], [0, 0, 1]])
+    k = np.array(
+        [
+            [1 / camera.fx, 0, -camera.cx / camera.fx],
+            [0, 1 / camera.fy, -camera.cy / camera.fy],
+            [0, 0, 1],
+        ]
+    )
     ray = camera.rotation @ k
     x, y, z = camera.translation.tolist()
     if not space.crest:

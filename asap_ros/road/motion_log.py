@@ -49,11 +49,16 @@ class MotionLog:
         inside = times[(times > start) & (times < end)]
         # What was measured about the two times, and all between: nowhere may it be too far apart.
         known = np.concatenate([times[times <= start][-1:], inside, times[times >= end][:1]])
-        if (known[0] > start + MAX_SILENCE or known[-1] < end - MAX_SILENCE
-                or (np.diff(known) > 2 * MAX_SILENCE).any()):
+        if (
+            known[0] > start + MAX_SILENCE
+            or known[-1] < end - MAX_SILENCE
+            or (np.diff(known) > 2 * MAX_SILENCE).any()
+        ):
             return None
         at = np.concatenate([[start], inside, [end]])
         speed, yaw_rate = (np.interp(at, times, entries[:, k]) for k in (1, 2))
         steps = np.diff(at)
-        return EgoMotion(float((0.5 * (speed[1:] + speed[:-1]) * steps).sum()),
-                      float((0.5 * (yaw_rate[1:] + yaw_rate[:-1]) * steps).sum()))
+        return EgoMotion(
+            float((0.5 * (speed[1:] + speed[:-1]) * steps).sum()),
+            float((0.5 * (yaw_rate[1:] + yaw_rate[:-1]) * steps).sum()),
+        )

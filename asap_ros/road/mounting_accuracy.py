@@ -45,8 +45,14 @@ class MountingAccuracy:
     lateral_error: float
 
 
-def expect(camera: Camera, labels: LabelSet, options: RoadOptions, roads: int = 90,
-           noise: float = 1.0, seed: int = 0) -> list[MountingAccuracy]:
+def expect(
+    camera: Camera,
+    labels: LabelSet,
+    options: RoadOptions,
+    roads: int = 90,
+    noise: float = 1.0,
+    seed: int = 0,
+) -> list[MountingAccuracy]:
     """Return what single frames of ``roads`` rendered roads tell at each of DISTANCES.
 
     Every edge is moved by ``noise`` pixels of the mask, alike in neighbouring rows. Nothing is
@@ -55,8 +61,15 @@ def expect(camera: Camera, labels: LabelSet, options: RoadOptions, roads: int = 
     rng = np.random.default_rng(seed)
     found: dict[float, list[tuple[float, ...]]] = {distance: [] for distance in DISTANCES}
     for number in range(roads):
-        truth = np.array([rng.uniform(-MAX_OFFSET, MAX_OFFSET), 0.0, BENDS[number % len(BENDS)],
-                          0.0, options.width_prior])
+        truth = np.array(
+            [
+                rng.uniform(-MAX_OFFSET, MAX_OFFSET),
+                0.0,
+                BENDS[number % len(BENDS)],
+                0.0,
+                options.width_prior,
+            ]
+        )
         mask = render_road(camera, truth, labels, noise, rng)
         road = RoadModel(labels, options).analyse(mask, None, camera, 0.0).geometry
         if not road.valid:
@@ -64,31 +77,50 @@ def expect(camera: Camera, labels: LabelSet, options: RoadOptions, roads: int = 
         for distance in DISTANCES:
             if road.view_end >= REACHED * distance:
                 found[distance].append(_compare(road, truth, distance))
-    return [_summary(camera, options, distance, found[distance], roads)
-            for distance in DISTANCES]
+    return [_summary(camera, options, distance, found[distance], roads) for distance in DISTANCES]
 
 
 def _compare(road, truth: np.ndarray, distance: float) -> tuple[float, ...]:
     """Return curvature sigma and error, lateral sigma and error at an arc length."""
-    told = np.array([road.lateral_offset, road.heading, road.curvature, road.curvature_rate,
-                     road.width])
+    told = np.array(
+        [road.lateral_offset, road.heading, road.curvature, road.curvature_rate, road.width]
+    )
     s = np.array([distance])
     there, true = clothoid.evaluate(told, s), clothoid.evaluate(truth, s)
-    across = (np.cos(true.heading) * (there.y - true.y)
-              - np.sin(true.heading) * (there.x - true.x))[0]
-    return (float(np.interp(distance, road.s, road.curvature_at_s_sigma)),
-            float(clothoid.curvature(told, distance) - clothoid.curvature(truth, distance)),
-            float(np.interp(distance, road.s, road.lateral_at_s_sigma)), float(across))
+    across = (
+        np.cos(true.heading) * (there.y - true.y) - np.sin(true.heading) * (there.x - true.x)
+    )[0]
+    return (
+        float(np.interp(distance, road.s, road.curvature_at_s_sigma)),
+        float(clothoid.curvature(told, distance) - clothoid.curvature(truth, distance)),
+        float(np.interp(distance, road.s, road.lateral_at_s_sigma)),
+        float(across),
+    )
 
 
-def _summary(camera: Camera, options: RoadOptions, distance: float,
-             rows: list[tuple[float, ...]], roads: int) -> MountingAccuracy:
+def _summary(
+    camera: Camera,
+    options: RoadOptions,
+    distance: float,
+    rows: list[tuple[float, ...]],
+    roads: int,
+) -> MountingAccuracy:
     values = np.array(rows) if rows else np.full((1, 4), np.nan)
-    mean, rms = values.mean(axis=0), np.sqrt((values ** 2).mean(axis=0))
+    mean, rms = values.mean(axis=0), np.sqrt((values**2).mean(axis=0))
     return MountingAccuracy(
-        distance=distance, seen=len(rows) / roads,
-        range_sigma=float(camera.range_sigma(
-            distance, camera.translation[1], options.row_sigma, options.pitch_sigma,
-            options.height_sigma)),
-        curvature_sigma=float(mean[0]), curvature_error=float(rms[1]),
-        lateral_sigma=float(mean[2]), lateral_error=float(rms[3]))
+        distance=distance,
+        seen=len(rows) / roads,
+        range_sigma=float(
+            camera.range_sigma(
+                distance,
+                camera.translation[1],
+                options.row_sigma,
+                options.pitch_sigma,
+                options.height_sigma,
+            )
+        ),
+        curvature_sigma=float(mean[0]),
+        curvature_error=float(rms[1]),
+        lateral_sigma=float(mean[2]),
+        lateral_error=float(rms[3]),
+    )

@@ -51,13 +51,24 @@ class RoadOptions:
         if self.hood_polygon:
             _check_polygon(self.hood_polygon)
         if not 0 < self.edge_near < self.edge_far:
-            raise ValueError(f'edges from {self.edge_near} m to {self.edge_far} m: the first '
-                             'must be positive and smaller')
+            raise ValueError(
+                f'edges from {self.edge_near} m to {self.edge_far} m: the first '
+                'must be positive and smaller'
+            )
         if not 0 <= self.min_confidence <= 255:
             raise ValueError(f'min_confidence {self.min_confidence} is not within 0 to 255')
-        positive = ('vehicle_width', 'width_prior', 'width_prior_sigma', 'pitch_prior_sigma',
-                    'range_max', 'scan_half_angle', 'scan_increment', 'grid_size',
-                    'grid_resolution', 'row_sigma')
+        positive = (
+            'vehicle_width',
+            'width_prior',
+            'width_prior_sigma',
+            'pitch_prior_sigma',
+            'range_max',
+            'scan_half_angle',
+            'scan_increment',
+            'grid_size',
+            'grid_resolution',
+            'row_sigma',
+        )
         for name in positive:
             if not getattr(self, name) > 0:
                 raise ValueError(f'{name} must be positive, not {getattr(self, name)}')
@@ -66,8 +77,10 @@ class RoadOptions:
 def corners(numbers: Sequence[float]) -> tuple[tuple[float, float], ...]:
     """Return a flat list x, y, x, y, … as pairs; ValueError where one has no partner."""
     if len(numbers) % 2:
-        raise ValueError(f'hood_polygon has {len(numbers)} numbers: it must have x and y of each '
-                         'corner in turn, an even count')
+        raise ValueError(
+            f'hood_polygon has {len(numbers)} numbers: it must have x and y of each '
+            'corner in turn, an even count'
+        )
     return tuple(zip(numbers[0::2], numbers[1::2]))
 
 
@@ -77,9 +90,12 @@ def _check_polygon(polygon: tuple[tuple[float, float], ...]) -> None:
         raise ValueError(f'hood_polygon has {len(polygon)} corners: it needs three or more')
     outside = [corner for corner in polygon if not all(0 <= part <= 1 for part in corner)]
     if outside:
-        raise ValueError(f'hood_polygon: the corner {outside[0]} is not within the image; x and '
-                         'y are fractions of its width and height, 0 to 1')
-    area = 0.5 * abs(sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1)
-                         in zip(polygon, (*polygon[1:], polygon[0]))))
+        raise ValueError(
+            f'hood_polygon: the corner {outside[0]} is not within the image; x and '
+            'y are fractions of its width and height, 0 to 1'
+        )
+    area = 0.5 * abs(
+        sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(polygon, (*polygon[1:], polygon[0])))
+    )
     if area == 0:
         raise ValueError('hood_polygon encloses nothing: its corners lie on one line')

@@ -50,8 +50,9 @@ def outline(geometry: RoadGeometry) -> Outline | None:
         return Outline(centre, None, None)
     half = 0.5 * geometry.width * normal
     either = np.hypot(across, 0.5 * NORMAL_95 * geometry.width_sigma)
-    return Outline(centre, _line(middle + half, normal, either),
-                   _line(middle - half, normal, either))
+    return Outline(
+        centre, _line(middle + half, normal, either), _line(middle - half, normal, either)
+    )
 
 
 def _line(points: np.ndarray, normal: np.ndarray, reach: np.ndarray) -> OutlineLine:

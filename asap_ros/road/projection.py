@@ -99,14 +99,17 @@ class Camera:
         if not np.isfinite(numbers).all() or self.fx <= 0 or self.fy <= 0:
             raise CameraError(
                 f'the focal lengths {self.fx}, {self.fy} and the centre {self.cx}, {self.cy} '
-                'are no calibration; calibrate the camera and publish its CameraInfo')
+                'are no calibration; calibrate the camera and publish its CameraInfo'
+            )
         if self.width < 1 or self.height < 1:
             raise CameraError(f'a mask of {self.width}x{self.height} pixels has no camera')
         check_pose(self.rotation, self.translation)
         if self.rotation[2, 1] > -MIN_UPRIGHT:
-            raise PoseError('the camera lies on its side, hangs upside down or looks straight '
-                            'down: down in the image must be down in base_link; check the '
-                            'transform, or turn the image')
+            raise PoseError(
+                'the camera lies on its side, hangs upside down or looks straight '
+                'down: down in the image must be down in base_link; check the '
+                'transform, or turn the image'
+            )
 
     @property
     def pitch(self) -> float:
@@ -120,8 +123,9 @@ class Camera:
     def rays(self, u, v) -> np.ndarray:
         """Return the directions in base_link of pixels, shape of u and v with 3 appended."""
         u, v = np.broadcast_arrays(np.asarray(u, float), np.asarray(v, float))
-        optical = np.stack([(u - self.cx) / self.fx, (v - self.cy) / self.fy, np.ones(u.shape)],
-                           axis=-1)
+        optical = np.stack(
+            [(u - self.cx) / self.fx, (v - self.cy) / self.fy, np.ones(u.shape)], axis=-1
+        )
         return optical @ self.rotation.T
 
     def ground(self, u, v, crest: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -145,11 +149,11 @@ class Camera:
             return np.where(down > HORIZON_EPS, height / np.maximum(down, HORIZON_EPS), np.nan)
         # The nearer solution of height + t ray_z = -crest / 2 (x + t ray_x)^2.
         above = height + 0.5 * crest * x * x
-        rim = 2 * crest * above * ray_x ** 2
+        rim = 2 * crest * above * ray_x**2
         down = -ray_z - crest * x * ray_x
         if crest > 0:
             down = np.maximum(down, np.sqrt(rim))
-        down = down + np.sqrt(np.maximum(down ** 2 - rim, 0.0))
+        down = down + np.sqrt(np.maximum(down**2 - rim, 0.0))
         return np.where(down > HORIZON_EPS, 2 * above / np.maximum(down, HORIZON_EPS), np.nan)
 
     def project(self, x, y, z=0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -158,8 +162,10 @@ class Camera:
         optical = (np.stack([x, y, z], axis=-1) - self.translation) @ self.rotation
         depth = optical[..., 2]
         scale = np.where(depth > HORIZON_EPS, 1.0 / np.maximum(depth, HORIZON_EPS), np.nan)
-        return (self.cx + self.fx * optical[..., 0] * scale,
-                self.cy + self.fy * optical[..., 1] * scale)
+        return (
+            self.cx + self.fx * optical[..., 0] * scale,
+            self.cy + self.fy * optical[..., 1] * scale,
+        )
 
     def horizon(self, u) -> np.ndarray:
         """Return the row v of the ground's horizon at columns u; may lie outside the image."""
@@ -180,21 +186,26 @@ class Camera:
         weight[2] *= -1
         square, middle, rest = ((weight * p * q).sum(axis=0) for p, q in ((b, b), (a, b), (a, a)))
         # Of the two solutions the lower row is before the camera, the other behind it.
-        w = (-middle - np.sqrt(np.maximum(middle ** 2 - square * rest, 0.0))) / square
+        w = (-middle - np.sqrt(np.maximum(middle**2 - square * rest, 0.0))) / square
         return self.cy + self.fy * w
 
-    def range_sigma(self, x, y, row_sigma: float = 1.0, pitch_sigma: float = 0.0,
-                    height_sigma: float = 0.0) -> np.ndarray:
+    def range_sigma(
+        self, x, y, row_sigma: float = 1.0, pitch_sigma: float = 0.0, height_sigma: float = 0.0
+    ) -> np.ndarray:
         """Return the sigma in metres of the range from the camera's foot to ground points.
 
         ``row_sigma`` pixels, ``pitch_sigma`` radians, ``height_sigma`` metres add up in
         quadrature: r^2/(f h), r^2/h and r/h times them.
         """
         height = self.translation[2]
-        r = np.hypot(np.asarray(x, float) - self.translation[0],
-                     np.asarray(y, float) - self.translation[1])
-        return r / height * np.sqrt((r * row_sigma / self.fy) ** 2 + (r * pitch_sigma) ** 2
-                                    + height_sigma ** 2)
+        r = np.hypot(
+            np.asarray(x, float) - self.translation[0], np.asarray(y, float) - self.translation[1]
+        )
+        return (
+            r
+            / height
+            * np.sqrt((r * row_sigma / self.fy) ** 2 + (r * pitch_sigma) ** 2 + height_sigma**2)
+        )
 
 
 def rotation_y(angle: float) -> np.ndarray:
@@ -206,18 +217,23 @@ def rotation_y(angle: float) -> np.ndarray:
 def check_pose(rotation: np.ndarray, translation: np.ndarray) -> None:
     """Raise PoseError unless this is a rotation and a place above the ground plane z = 0."""
     if not (np.isfinite(rotation).all() and np.isfinite(translation).all()):
-        raise PoseError('the transform from the camera to base_link holds NaN or infinity; '
-                        'check who publishes it')
+        raise PoseError(
+            'the transform from the camera to base_link holds NaN or infinity; '
+            'check who publishes it'
+        )
     if np.abs(rotation @ rotation.T - np.eye(3)).max() > 1e-4 or np.linalg.det(rotation) < 0:
         raise PoseError('the transform from the camera to base_link is no rotation')
     if translation[2] <= 0:
-        raise PoseError(f'the camera is at z = {translation[2]:.3f} m of base_link, but z = 0 '
-                        'is the ground: publish the transform to a frame on the ground, or set '
-                        'the camera height')
+        raise PoseError(
+            f'the camera is at z = {translation[2]:.3f} m of base_link, but z = 0 '
+            'is the ground: publish the transform to a frame on the ground, or set '
+            'the camera height'
+        )
 
 
-def pose_from_quaternion(x: float, y: float, z: float, w: float,
-                         tx: float, ty: float, tz: float) -> Pose:
+def pose_from_quaternion(
+    x: float, y: float, z: float, w: float, tx: float, ty: float, tz: float
+) -> Pose:
     """Return the pose of a transform base_link <- optical frame, as TF gives it.
 
     Raises PoseError for NaN, for a quaternion that is not of length 1 (to 1 %), for tz <= 0.
@@ -227,17 +243,26 @@ def pose_from_quaternion(x: float, y: float, z: float, w: float,
     if not np.isfinite(norm) or abs(norm - 1) > 0.01:
         raise PoseError(f'the quaternion {q.tolist()} of the camera is not of length 1')
     x, y, z, w = q / norm
-    rotation = np.array([
-        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)]])
+    rotation = np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
     translation = np.array([tx, ty, tz], float)
     check_pose(rotation, translation)
     return Pose(rotation, translation)
 
 
-def pose_from_mounting(height: float, pitch: float = 0.0, roll: float = 0.0, yaw: float = 0.0,
-                       x: float = 0.0, y: float = 0.0) -> Pose:
+def pose_from_mounting(
+    height: float,
+    pitch: float = 0.0,
+    roll: float = 0.0,
+    yaw: float = 0.0,
+    x: float = 0.0,
+    y: float = 0.0,
+) -> Pose:
     """Return the pose of a camera by its mounting: metres and radians, REP-103.
 
     The camera body is turned by Rz(yaw) Ry(pitch) Rx(roll): **pitch > 0 is nose down**,
@@ -266,22 +291,31 @@ def projection(calibration: Calibration, rectified: bool) -> np.ndarray:
     p = np.array(calibration.p if len(calibration.p) else np.zeros(12), float)
     if k.shape != (9,) or p.shape != (12,):
         raise CameraError(f'K has {k.size} numbers and P {p.size}; CameraInfo has 9 and 12')
-    distorted = bool(np.any(np.array(calibration.d, float) != 0)
-                     or calibration.distortion_model not in PINHOLE_MODELS)
+    distorted = bool(
+        np.any(np.array(calibration.d, float) != 0)
+        or calibration.distortion_model not in PINHOLE_MODELS
+    )
     if rectified and p[0] != 0:
         matrix = p.reshape(3, 4)
     elif distorted:
         raise CameraError(
             'the images are distorted (CameraInfo has '
-            + (f'distortion model {calibration.distortion_model}' if not np.any(calibration.d)
-               else 'non-zero D') + (' and no P' if rectified else '')
+            + (
+                f'distortion model {calibration.distortion_model}'
+                if not np.any(calibration.d)
+                else 'non-zero D'
+            )
+            + (' and no P' if rectified else '')
             + "): run image_proc's rectify_node first (ros2 run image_proc rectify_node) and "
-            'use its image_rect with this CameraInfo, declared as rectified')
+            'use its image_rect with this CameraInfo, declared as rectified'
+        )
     else:
         matrix = np.hstack([k.reshape(3, 3), np.zeros((3, 1))])
     if not np.isfinite(matrix).all() or matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
-        raise CameraError('CameraInfo is not calibrated: K or P is zero or NaN; run '
-                          'camera_calibration and publish the result')
+        raise CameraError(
+            'CameraInfo is not calibrated: K or P is zero or NaN; run '
+            'camera_calibration and publish the result'
+        )
     if abs(matrix[0, 1]) > 1e-3 * matrix[0, 0]:
         raise CameraError('cameras with skewed pixels (K[1] or P[1] not 0) are not supported')
     return matrix
@@ -295,12 +329,15 @@ def doubt_rectified(topic: str, d: Sequence[float]) -> str:
     """
     if 'image_raw' not in topic.split('/') or not np.any(np.array(d, float) != 0):
         return ''
-    return (f'the road is found as if {topic} were rectified (rectified is true), but its name '
-            'says otherwise and camera_info has non-zero D: use image_rect of image_proc')
+    return (
+        f'the road is found as if {topic} were rectified (rectified is true), but its name '
+        'says otherwise and camera_info has non-zero D: use image_rect of image_proc'
+    )
 
 
-def build_camera(calibration: Calibration, pose: Pose, mask_width: int, mask_height: int,
-                 rectified: bool) -> Camera:
+def build_camera(
+    calibration: Calibration, pose: Pose, mask_width: int, mask_height: int, rectified: bool
+) -> Camera:
     """Return the camera of a mask that was resized from the calibration's images.
 
     The window (ROI) is cut out first, then binned, then resized, by pixel centres:
@@ -310,13 +347,19 @@ def build_camera(calibration: Calibration, pose: Pose, mask_width: int, mask_hei
     matrix = projection(calibration, rectified)
     window_width, window_height = calibration.window
     if min(window_width, window_height) < 1 or min(mask_width, mask_height) < 1:
-        raise CameraError(f'CameraInfo says {window_width}x{window_height} pixels, the mask has '
-                          f'{mask_width}x{mask_height}; neither may be empty')
+        raise CameraError(
+            f'CameraInfo says {window_width}x{window_height} pixels, the mask has '
+            f'{mask_width}x{mask_height}; neither may be empty'
+        )
     sx, sy = mask_width / window_width, mask_height / window_height
     stereo = np.array([-matrix[0, 3] / matrix[0, 0], -matrix[1, 3] / matrix[1, 1], 0.0])
     return Camera(
-        fx=sx * matrix[0, 0], fy=sy * matrix[1, 1],
+        fx=sx * matrix[0, 0],
+        fy=sy * matrix[1, 1],
         cx=sx * (matrix[0, 2] - calibration.roi_x_offset + 0.5) - 0.5,
         cy=sy * (matrix[1, 2] - calibration.roi_y_offset + 0.5) - 0.5,
-        width=int(mask_width), height=int(mask_height),
-        rotation=pose.rotation, translation=pose.translation + pose.rotation @ stereo)
+        width=int(mask_width),
+        height=int(mask_height),
+        rotation=pose.rotation,
+        translation=pose.translation + pose.rotation @ stereo,
+    )

@@ -12,8 +12,13 @@ CORRELATION = 0.8
 """Of the noise between neighbouring rows: a network errs alike along an edge."""
 
 
-def render_road(camera: Camera, parameters: np.ndarray, labels: LabelSet, sigma: float = 0.0,
-                rng: np.random.Generator | None = None) -> np.ndarray:
+def render_road(
+    camera: Camera,
+    parameters: np.ndarray,
+    labels: LabelSet,
+    sigma: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> np.ndarray:
     """Return the label mask uint8 (H, W) of a road between pavements under a sky.
 
     ``parameters`` (5 or more): clothoid.C0 to WIDTH. A pixel is road where its centre is.
@@ -22,8 +27,10 @@ def render_road(camera: Camera, parameters: np.ndarray, labels: LabelSet, sigma:
     mask = np.full((camera.height, camera.width), _first(labels, Role.PAVEMENT), np.uint8)
     columns, rows = np.arange(camera.width), np.arange(camera.height)
     mask[rows[:, None] <= camera.horizon(columns)] = _first(labels, Role.SKY)
-    left, right = (_crossings(camera, parameters, side) + _noise(camera.height, sigma, rng)
-                   for side in (1.0, -1.0))
+    left, right = (
+        _crossings(camera, parameters, side) + _noise(camera.height, sigma, rng)
+        for side in (1.0, -1.0)
+    )
     road = (columns >= left[:, None]) & (columns <= right[:, None])
     mask[road] = _first(labels, Role.DRIVABLE)
     return mask
@@ -38,8 +45,9 @@ def _crossings(camera: Camera, parameters: np.ndarray, side: float) -> np.ndarra
     # An edge that turns back towards the camera is beyond what is told here.
     back = np.flatnonzero(np.diff(v) >= 0)
     end = back[0] + 1 if len(back) else len(v)
-    return np.interp(np.arange(camera.height), v[:end][::-1], u[:end][::-1],
-                     left=np.nan, right=np.nan)
+    return np.interp(
+        np.arange(camera.height), v[:end][::-1], u[:end][::-1], left=np.nan, right=np.nan
+    )
 
 
 def _noise(count: int, sigma: float, rng: np.random.Generator | None) -> np.ndarray | float:
@@ -47,8 +55,7 @@ def _noise(count: int, sigma: float, rng: np.random.Generator | None) -> np.ndar
         return 0.0
     noise = rng.normal(size=count)
     for row in range(1, count):
-        noise[row] = (CORRELATION * noise[row - 1]
-                      + np.sqrt(1 - CORRELATION ** 2) * noise[row])
+        noise[row] = CORRELATION * noise[row - 1] + np.sqrt(1 - CORRELATION**2) * noise[row]
     return sigma * noise
 
 

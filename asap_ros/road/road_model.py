@@ -72,9 +72,15 @@ class RoadModel:
         self._hood: tuple[tuple[int, int], np.ndarray] | None = None
         self._grid: grids.GridTable | None = None
 
-    def analyse(self, mask: np.ndarray, confidence: np.ndarray | None, camera: Camera | None,
-                time: float, motion: EgoMotion | None = None,
-                unknown: Status = Status.NO_CALIBRATION) -> Road:
+    def analyse(
+        self,
+        mask: np.ndarray,
+        confidence: np.ndarray | None,
+        camera: Camera | None,
+        time: float,
+        motion: EgoMotion | None = None,
+        unknown: Status = Status.NO_CALIBRATION,
+    ) -> Road:
         """Return free space and corridor of a label mask, uint8 (H, W).
 
         ``confidence`` uint8 (H, W), or None for labels that no network predicted: they are taken
@@ -87,16 +93,18 @@ class RoadModel:
         if camera is None:
             return Road(invalid(unknown), mask)
         options = self.options
-        columns = walk_columns(mask, confidence, camera, self.labels, options,
-                               self._hood_of(mask.shape))
+        columns = walk_columns(
+            mask, confidence, camera, self.labels, options, self._hood_of(mask.shape)
+        )
         edges = find_edges(columns, camera, mask, self.labels, options)
         points = edge_points(edges)
         prior = self._prior(points)
         fit = fit_road(camera, points, prior)
         if fit is not None and is_bent(fit):
             fit = fit_road(camera, points, prior, CREST_SIGMA, start=fit)
-        bearing = support(fit, edges, columns, camera, options, self.tracker.mount_pitch,
-                          self.tracker.bounce)
+        bearing = support(
+            fit, edges, columns, camera, options, self.tracker.mount_pitch, self.tracker.bounce
+        )
         told = fit if bearing.reliable else None
         if told is not None and confidence is not None:
             told = doubted(told, of_a_network(told, prior))
@@ -109,8 +117,18 @@ class RoadModel:
                 self._doubts = self._doubts.moved(motion.distance if motion else 0.0)
             else:
                 self._doubts = departures(track.parameters, camera, options, fit, prior)
-            geometry = describe(track.parameters, track.covariance, self._doubts, bearing,
-                                columns, camera, mask, confidence, self.labels, options)
+            geometry = describe(
+                track.parameters,
+                track.covariance,
+                self._doubts,
+                bearing,
+                columns,
+                camera,
+                mask,
+                confidence,
+                self.labels,
+                options,
+            )
         pitch, sigma = self._pitch(track, camera)
         space = place(columns, camera.pitched(pitch), options, sigma, bearing.crest)
         if not geometry.valid and is_unsure_ahead(space):
@@ -127,16 +145,19 @@ class RoadModel:
         if track is None:
             return mounted, trust
         parting = EVEN * camera.translation[2] / track.parameters[WIDTH]
-        doubt = track.covariance[PITCH, PITCH] + parting ** 2
-        share = trust ** 2 / (trust ** 2 + doubt)
-        return (mounted + share * float(track.parameters[PITCH] - mounted),
-                float(np.sqrt(share * doubt)))
+        doubt = track.covariance[PITCH, PITCH] + parting**2
+        share = trust**2 / (trust**2 + doubt)
+        return (
+            mounted + share * float(track.parameters[PITCH] - mounted),
+            float(np.sqrt(share * doubt)),
+        )
 
     def _prior(self, points: EdgePixels) -> Prior:
         """Return what is believed of this frame's road before its edges are fitted."""
         options, tracker = self.options, self.tracker
-        prior = default_prior(options.width_prior, options.width_prior_sigma,
-                              options.pitch_prior_sigma)
+        prior = default_prior(
+            options.width_prior, options.width_prior_sigma, options.pitch_prior_sigma
+        )
         prior.mean[PITCH] = tracker.mount_pitch
         if abs(points.side.sum()) > len(points.side) - MIN_POINTS:
             prior.sigma[PITCH] = min(options.pitch_prior_sigma, LONE_PITCH_SIGMA)
@@ -160,8 +181,9 @@ class RoadModel:
         """Return the organised ground points (H, W, 3), None where the camera is unknown."""
         if road.space is None:
             return None
-        return grids.ground_points(road.space, road.mask, self.labels, self.options,
-                                   self._hood_of(road.mask.shape))
+        return grids.ground_points(
+            road.space, road.mask, self.labels, self.options, self._hood_of(road.mask.shape)
+        )
 
     def _hood_of(self, shape: tuple[int, int]) -> np.ndarray:
         if self._hood is None or self._hood[0] != shape:
@@ -173,10 +195,13 @@ def check_frame(mask: np.ndarray, confidence: np.ndarray | None, camera: Camera 
     """Raise ValueError unless mask, confidence and camera are of one grid."""
     if mask.dtype != np.uint8 or mask.ndim != 2 or mask.size == 0:
         raise ValueError(f'a label mask is uint8 (H, W), not {mask.dtype} {mask.shape}')
-    if confidence is not None and (confidence.dtype != np.uint8
-                                   or confidence.shape != mask.shape):
-        raise ValueError(f'confidence is {confidence.dtype} {confidence.shape}, the mask uint8 '
-                         f'{mask.shape}; resize the confidence to the mask first')
+    if confidence is not None and (confidence.dtype != np.uint8 or confidence.shape != mask.shape):
+        raise ValueError(
+            f'confidence is {confidence.dtype} {confidence.shape}, the mask uint8 '
+            f'{mask.shape}; resize the confidence to the mask first'
+        )
     if camera is not None and mask.shape != (camera.height, camera.width):
-        raise ValueError(f'the mask is {mask.shape[1]}x{mask.shape[0]}, its camera '
-                         f'{camera.width}x{camera.height}: build the camera for this size')
+        raise ValueError(
+            f'the mask is {mask.shape[1]}x{mask.shape[0]}, its camera '
+            f'{camera.width}x{camera.height}: build the camera for this size'
+        )

@@ -53,8 +53,9 @@ class Departures:
 
     def moved(self, distance: float) -> Departures:
         """Return the departures as they are after ``distance`` metres along the road."""
-        return replace(self, shift=self.shift @ move_jacobian(distance).T,
-                       start=self.start - distance)
+        return replace(
+            self, shift=self.shift @ move_jacobian(distance).T, start=self.start - distance
+        )
 
     def scaled(self, scale: np.ndarray) -> Departures:
         """Return the departures of parameters that are ``scale`` (6,) times as large."""
@@ -67,8 +68,11 @@ class Departures:
 
     def curvature_variance(self, s: np.ndarray) -> np.ndarray:
         """Return what they add to the variance of the curvature at arc lengths s, (n,)."""
-        wrong = (self.shift[:, [K0]] + self.shift[:, [K1]] * s
-                 - self.slope * np.maximum(s - self.start, 0.0))
+        wrong = (
+            self.shift[:, [K0]]
+            + self.shift[:, [K1]] * s
+            - self.slope * np.maximum(s - self.start, 0.0)
+        )
         return np.square(wrong).sum(axis=0)
 
     def lateral_variance(self, across: np.ndarray, s: np.ndarray) -> np.ndarray:
@@ -76,12 +80,13 @@ class Departures:
 
         ``across`` (5, n): the curve's derivatives across itself by C0 to WIDTH.
         """
-        wrong = self.shift[:, :len(across)] @ across - self.slope * _aside(s, self.start)
+        wrong = self.shift[:, : len(across)] @ across - self.slope * _aside(s, self.start)
         return np.square(wrong).sum(axis=0)
 
 
-def departures(parameters: np.ndarray, camera: Camera, options: RoadOptions, fit: Fit,
-               prior: Prior) -> Departures:
+def departures(
+    parameters: np.ndarray, camera: Camera, options: RoadOptions, fit: Fit, prior: Prior
+) -> Departures:
     """Return the departures to be reckoned with of a road with these ``parameters`` (6,).
 
     The camera's height first, then a kink at each of KINKS, then where a crest may begin or end.
@@ -104,8 +109,8 @@ def departures(parameters: np.ndarray, camera: Camera, options: RoadOptions, fit
         errors = np.hstack([errors, bulge * fit.jacobian[used, CREST][:, None] * there])
     shift = np.vstack([height, _shifts(fit, prior, errors)])
     start, slope = np.zeros((len(shift), 1)), np.zeros((len(shift), 1))
-    start[1:1 + len(kinks)] = kinks
-    slope[1:1 + len(kinks)] = each
+    start[1 : 1 + len(kinks)] = kinks
+    slope[1 : 1 + len(kinks)] = each
     return Departures(shift, start, slope)
 
 
@@ -148,13 +153,15 @@ def _lean(points: EdgePixels) -> np.ndarray:
 
 def _shifts(fit: Fit, prior: Prior, errors: np.ndarray) -> np.ndarray:
     """Return what a fit makes of ``errors`` (n, k) of the pixels that it uses, (k, 6)."""
-    jacobian = fit.jacobian[fit.weight > 0, :CREST + (fit.crest != 0)]
-    normal = (jacobian.T @ jacobian) / (fit.shared * fit.sigma ** 2)
-    normal[range(CREST), range(CREST)] += prior.sigma ** -2.0
+    jacobian = fit.jacobian[fit.weight > 0, : CREST + (fit.crest != 0)]
+    normal = (jacobian.T @ jacobian) / (fit.shared * fit.sigma**2)
+    normal[range(CREST), range(CREST)] += prior.sigma**-2.0
     unit = 1 / np.sqrt(np.diag(normal))
-    gradient = jacobian.T @ errors / (fit.shared * fit.sigma ** 2)
-    return (unit[:CREST, None] * np.linalg.solve(normal * np.outer(unit, unit),
-                                                 gradient * unit[:, None])[:CREST]).T
+    gradient = jacobian.T @ errors / (fit.shared * fit.sigma**2)
+    return (
+        unit[:CREST, None]
+        * np.linalg.solve(normal * np.outer(unit, unit), gradient * unit[:, None])[:CREST]
+    ).T
 
 
 def _aside(s: np.ndarray, start: np.ndarray) -> np.ndarray:

@@ -81,8 +81,8 @@ def move(parameters: np.ndarray, motion: EgoMotion) -> np.ndarray:
 def move_jacobian(distance: float) -> np.ndarray:
     """Return the derivatives (6, 6) of ``move`` for small headings and bends."""
     jacobian = np.eye(6)
-    jacobian[C0, [PSI, K0, K1]] = distance, distance ** 2 / 2, distance ** 3 / 6
-    jacobian[PSI, [K0, K1]] = distance, distance ** 2 / 2
+    jacobian[C0, [PSI, K0, K1]] = distance, distance**2 / 2, distance**3 / 6
+    jacobian[PSI, [K0, K1]] = distance, distance**2 / 2
     jacobian[K0, K1] = distance
     return jacobian
 
@@ -110,8 +110,9 @@ class Tracker:
         """The tracked width in metres, None without a road."""
         return None if self._parameters is None else float(self._parameters[WIDTH])
 
-    def step(self, time: float, motion: EgoMotion | None, fit: Fit | None,
-             doubtful: bool = False) -> Track | None:
+    def step(
+        self, time: float, motion: EgoMotion | None, fit: Fit | None, doubtful: bool = False
+    ) -> Track | None:
         """Return the road at ``time``, None where none is known.
 
         ``fit`` is this frame's own, None where it has no reliable one; ``motion`` since the
@@ -126,7 +127,8 @@ class Tracker:
         if self._parameters is not None:
             self._predict(elapsed, motion)
         if fit is not None and self._believe(
-                doubt_pitch(fit, self.mount_pitch) if doubtful else fit):
+            doubt_pitch(fit, self.mount_pitch) if doubtful else fit
+        ):
             self._learn_pitch(fit, elapsed)
             self._seen = time
             self._refused = 0
@@ -140,16 +142,26 @@ class Tracker:
         return Track(self._parameters, self._covariance, coasting=True)
 
     def _predict(self, elapsed: float, motion: EgoMotion | None) -> None:
-        noise = np.diag(DRIFT ** 2) * elapsed
+        noise = np.diag(DRIFT**2) * elapsed
         if motion is not None:
             jacobian = move_jacobian(motion.distance)
             parameters = move(self._parameters, motion)
         else:
             jacobian, parameters = np.eye(6), self._parameters.copy()
             reach = UNKNOWN_SPEED * elapsed
-            noise += np.diag([
-                abs(parameters[PSI]) * reach, abs(parameters[K0]) * reach
-                + UNKNOWN_YAW_RATE * elapsed, abs(parameters[K1]) * reach, 0, 0, 0]) ** 2
+            noise += (
+                np.diag(
+                    [
+                        abs(parameters[PSI]) * reach,
+                        abs(parameters[K0]) * reach + UNKNOWN_YAW_RATE * elapsed,
+                        abs(parameters[K1]) * reach,
+                        0,
+                        0,
+                        0,
+                    ]
+                )
+                ** 2
+            )
         covariance = jacobian @ self._covariance @ jacobian.T + noise
         # The pitch swings about the mounting's; the last frame's says little of this one's.
         parameters[PITCH] = self.mount_pitch
@@ -178,10 +190,10 @@ class Tracker:
 
     def _learn_pitch(self, fit: Fit, elapsed: float) -> None:
         """Let the mounting's pitch and the usual bounce follow what is measured."""
-        if fit.covariance[PITCH, PITCH] > MIN_BOUNCE ** 2:
+        if fit.covariance[PITCH, PITCH] > MIN_BOUNCE**2:
             return
         self._learnt = min(self._learnt + max(elapsed, 1e-3), MOUNT_TIME)
         share = max(elapsed, 1e-3) / (self._learnt + 0.5)
         off = float(fit.parameters[PITCH]) - self.mount_pitch
         self.mount_pitch += share * off
-        self.bounce = float(np.sqrt((1 - share) * self.bounce ** 2 + share * off ** 2))
+        self.bounce = float(np.sqrt((1 - share) * self.bounce**2 + share * off**2))

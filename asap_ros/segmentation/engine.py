@@ -52,12 +52,12 @@ class Engine(Protocol):
 def check_frames(frames: np.ndarray) -> None:
     """Raise ValueError unless the array can go through a network."""
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3:
-        raise ValueError(
-            f'frames must be uint8 (B, H, W, 3), not {frames.dtype} {frames.shape}')
+        raise ValueError(f'frames must be uint8 (B, H, W, 3), not {frames.dtype} {frames.shape}')
     if frames.size == 0 or frames.shape[1] % STRIDE or frames.shape[2] % STRIDE:
         raise ValueError(
             f'frames of {frames.shape[1]}x{frames.shape[2]} (height x width) do not fit: both '
-            f'must be positive multiples of {STRIDE}')
+            f'must be positive multiples of {STRIDE}'
+        )
 
 
 def golden_deviation(engine: Engine, golden: GoldenFrame, batch: int = 1) -> int:
@@ -71,8 +71,9 @@ def golden_deviation(engine: Engine, golden: GoldenFrame, batch: int = 1) -> int
     return int((labels != golden.mask).sum(axis=(1, 2)).max())
 
 
-def prove(name: str, engine: Engine, path: Path, golden: GoldenFrame,
-          batches: tuple[int, ...] = (1,)) -> EngineFacts:
+def prove(
+    name: str, engine: Engine, path: Path, golden: GoldenFrame, batches: tuple[int, ...] = (1,)
+) -> EngineFacts:
     """Run the golden frame; EngineError where too many pixels differ from the expected mask.
 
     ``path``: of the network file; ``batches``: how often the frame stands in each batch tried.
@@ -84,5 +85,6 @@ def prove(name: str, engine: Engine, path: Path, golden: GoldenFrame,
             f'{name} ({engine.provider}, {engine.precision}) labels only {agreement:.2%} of the '
             f'golden frame of {path} as expected ({deviation} pixels differ), '
             f'{GOLDEN_AGREEMENT:.1%} is the least: the file, the runtime or its driver is not '
-            'sound')
+            'sound'
+        )
     return EngineFacts(name, engine.provider, engine.precision, agreement, deviation)

@@ -41,9 +41,14 @@ class EngineManager:
     engine does: every frame is refused with the reason.
     """
 
-    def __init__(self, proven: ProvenEngine, fall_back: Callable[[], ProvenEngine] | None = None,
-                 state: EngineState = EngineState.CHOSEN, message: str = '',
-                 notify: Callable[[bool, str], None] = lambda good, text: None):
+    def __init__(
+        self,
+        proven: ProvenEngine,
+        fall_back: Callable[[], ProvenEngine] | None = None,
+        state: EngineState = EngineState.CHOSEN,
+        message: str = '',
+        notify: Callable[[bool, str], None] = lambda good, text: None,
+    ):
         """Serve on ``proven``. ``notify`` gets each change: whether it is good news, and what."""
         self._current, self._fall_back, self._notify = proven, fall_back, notify
         self.state, self.message = state, message
@@ -65,19 +70,26 @@ class EngineManager:
         """Return the state for diagnostics."""
         found = {'state': self.state.value, 'message': self.message}
         if self.state is EngineState.BUILDING:
-            found |= {'build_phase': self.phase, 'build_progress': f'{100 * self.share:.0f} %',
-                      'build_seconds': f'{time.monotonic() - self._began:.0f}'}
+            found |= {
+                'build_phase': self.phase,
+                'build_progress': f'{100 * self.share:.0f} %',
+                'build_seconds': f'{time.monotonic() - self._began:.0f}',
+            }
         return found
 
-    def prepare(self, make: Callable[[Callable[[str, float], None]], ProvenEngine],
-                stop: Callable[[], None]) -> None:
+    def prepare(
+        self,
+        make: Callable[[Callable[[str, float], None]], ProvenEngine],
+        stop: Callable[[], None],
+    ) -> None:
         """Let ``make`` build a better engine in a thread; it takes over once it is proven.
 
         ``make`` gets where to report (phase, share done); ``stop`` makes it end early.
         """
         self.state, self._stop_preparing = EngineState.BUILDING, stop
         self._preparing = threading.Thread(
-            target=self._prepare, args=(make,), name='engine-build', daemon=True)
+            target=self._prepare, args=(make,), name='engine-build', daemon=True
+        )
         self._preparing.start()
 
     def infer(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -135,8 +147,10 @@ class EngineManager:
         before, self._current = self._current, ready
         _close(before.engine)
         self.state = EngineState.CHOSEN
-        self.message = (f'switched from {before.facts.name} to {ready.facts.name} after '
-                        f'{time.monotonic() - self._began:.1f} s, between two frames')
+        self.message = (
+            f'switched from {before.facts.name} to {ready.facts.name} after '
+            f'{time.monotonic() - self._began:.1f} s, between two frames'
+        )
         self._notify(True, self.message)
 
     def _recover(self, error: CudaError) -> None:
@@ -147,7 +161,8 @@ class EngineManager:
             try:
                 self._current.engine.reopen()
                 self._current = ProvenEngine(
-                    self._current.engine, self._current.prove(), self._current.prove)
+                    self._current.engine, self._current.prove(), self._current.prove
+                )
             except EngineError as again:
                 error = again
             else:

@@ -45,8 +45,11 @@ class EngineOptions:
     build: bool = False
 
 
-def open_engine(model: ModelFile, provider: str = 'auto', threads: int = 0,
-                ) -> tuple[Engine, EngineFacts]:
+def open_engine(
+    model: ModelFile,
+    provider: str = 'auto',
+    threads: int = 0,
+) -> tuple[Engine, EngineFacts]:
     """Return ONNX Runtime with the network, proven on its golden frame, and what it is.
 
     Raises EngineError where it cannot be had or does not reproduce the frame.
@@ -55,15 +58,17 @@ def open_engine(model: ModelFile, provider: str = 'auto', threads: int = 0,
     return engine, prove('onnxruntime', engine, model.path, model.golden)
 
 
-def serve(model: ModelFile, options: EngineOptions,
-          notify: Callable[[bool, str], None] = lambda good, text: None) -> EngineManager:
+def serve(
+    model: ModelFile,
+    options: EngineOptions,
+    notify: Callable[[bool, str], None] = lambda good, text: None,
+) -> EngineManager:
     """Return the engine that serves a network.
 
     ``notify``: see ``EngineManager``. Raises EngineError where nothing that is allowed works.
     """
     if options.name not in ENGINES:
-        raise EngineError(
-            f'engine {options.name!r} is unknown: {", ".join(ENGINES)} are possible')
+        raise EngineError(f'engine {options.name!r} is unknown: {", ".join(ENGINES)} are possible')
     target, reason = (None, '') if options.name == 'onnxruntime' else find_target(options)
     if target is None:
         return _without(model, options, reason, options.name in TENSORRT, notify)
@@ -96,16 +101,24 @@ def find_target(options: EngineOptions) -> tuple[Target | None, str]:
     return None, '; '.join(reasons)
 
 
-def open_plan(model: ModelFile, target: Target, entry: CachedPlan, options: EngineOptions) -> ProvenEngine:
+def open_plan(
+    model: ModelFile, target: Target, entry: CachedPlan, options: EngineOptions
+) -> ProvenEngine:
     """Return a plan as an engine, proven at its own resolution. Raises EngineError."""
     engine = TensorRtEngine(target.runtime, entry, target.gpu.name)
     try:
         golden = golden_at(model, entry.manifest.key.size, options.threads)
 
         def again() -> EngineFacts:
-            facts = prove(target.runtime.name, engine, model.path, golden,
-                          batches=(1, entry.manifest.key.batch))
+            facts = prove(
+                target.runtime.name,
+                engine,
+                model.path,
+                golden,
+                batches=(1, entry.manifest.key.batch),
+            )
             return replace(facts, details=engine.details())
+
         return ProvenEngine(engine, again(), again)
     except EngineError:
         engine.close()
@@ -125,8 +138,9 @@ def golden_at(model: ModelFile, size: tuple[int, int], threads: int = 0) -> Gold
     return GoldenFrame(frame, reference.infer(frame[np.newaxis])[0][0])
 
 
-def _cached(model: ModelFile, options: EngineOptions, target: Target,
-            cache: PlanCache) -> ProvenEngine | None:
+def _cached(
+    model: ModelFile, options: EngineOptions, target: Target, cache: PlanCache
+) -> ProvenEngine | None:
     """Return the engine that the cache has, proven; None where it must be built."""
     entry = find_built(target.runtime, model, options.recipe, cache, target.gpu)
     if entry is None:
@@ -150,8 +164,9 @@ def _fall_back(model: ModelFile, options: EngineOptions) -> Callable[[], ProvenE
     return lambda: _onnxruntime(model, 'cpu', options.threads)  # the GPU may be what failed
 
 
-def _without(model: ModelFile, options: EngineOptions, reason: str, failed: bool,
-             notify) -> EngineManager:
+def _without(
+    model: ModelFile, options: EngineOptions, reason: str, failed: bool, notify
+) -> EngineManager:
     """Return ONNX Runtime: asked for, or the best there is, or because TensorRT has ``failed``."""
     if failed and not options.allow_fallback:
         raise EngineError(reason)
@@ -159,7 +174,10 @@ def _without(model: ModelFile, options: EngineOptions, reason: str, failed: bool
         notify(False, f'onnxruntime serves in place of TensorRT: {reason}')
     return EngineManager(
         _onnxruntime(model, options.provider, options.threads),
-        state=EngineState.FALLBACK if failed else EngineState.CHOSEN, message=reason, notify=notify)
+        state=EngineState.FALLBACK if failed else EngineState.CHOSEN,
+        message=reason,
+        notify=notify,
+    )
 
 
 def _build_command(model: ModelFile, options: EngineOptions, target: Target) -> str:
@@ -180,24 +198,34 @@ def _build_command(model: ModelFile, options: EngineOptions, target: Target) -> 
     return ' '.join(words)
 
 
-def _while_building(model: ModelFile, options: EngineOptions, target: Target, cache: PlanCache,
-                    notify) -> EngineManager:
+def _while_building(
+    model: ModelFile, options: EngineOptions, target: Target, cache: PlanCache, notify
+) -> EngineManager:
     """Return ONNX Runtime, and what was asked for once it is built."""
     missing = (
         f'no engine of {model.path.stem} is built for {target.runtime.name} '
         f'{target.runtime.version}, {target.gpu.name}, {options.recipe.precision}, '
         f'{options.recipe.size[0]}x{options.recipe.size[1]}: '
-        f'{_build_command(model, options, target)} builds it')
+        f'{_build_command(model, options, target)} builds it'
+    )
     if not options.build and options.name == 'auto':
         return _without(model, options, missing, False, notify)
     if not (options.build and options.allow_fallback):
         raise EngineError(missing)
     served = EngineManager(
-        _onnxruntime(model, options.provider, options.threads), _fall_back(model, options),
-        message=missing, notify=notify)
-    process = BuildProcess(BuildRequest(
-        str(model.path.resolve()), target.runtime.name,
-        aimed(target.runtime, options.recipe, target.gpu), str(cache.folder)))
+        _onnxruntime(model, options.provider, options.threads),
+        _fall_back(model, options),
+        message=missing,
+        notify=notify,
+    )
+    process = BuildProcess(
+        BuildRequest(
+            str(model.path.resolve()),
+            target.runtime.name,
+            aimed(target.runtime, options.recipe, target.gpu),
+            str(cache.folder),
+        )
+    )
 
     def make(report: Callable[[str, float], None]) -> ProvenEngine:
         process.wait(report)
@@ -207,5 +235,7 @@ def _while_building(model: ModelFile, options: EngineOptions, target: Target, ca
         return open_plan(model, target, entry, options)
 
     served.prepare(make, process.stop)
-    notify(True, f'{missing[:missing.index(": ros2")]}; building it, onnxruntime serves meanwhile')
+    notify(
+        True, f'{missing[: missing.index(": ros2")]}; building it, onnxruntime serves meanwhile'
+    )
     return served

@@ -47,7 +47,9 @@ class Latencies:
         frames = list(self._frames)
         return {
             stage: percentiles([frame[stage] for frame in frames if stage in frame])
-            for stage in STAGES if any(stage in frame for frame in frames)}
+            for stage in STAGES
+            if any(stage in frame for frame in frames)
+        }
 
 
 def percentiles(values: list[float]) -> dict[str, float]:

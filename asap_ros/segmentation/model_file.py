@@ -70,7 +70,8 @@ def locate(name_or_path: str) -> Path:
     except FileNotFoundError:
         raise ModelError(
             f'there is no model {name_or_path!r}: give the path of an .onnx file, or one of '
-            f'{", ".join(shipped()) or "none, this installation ships no models"}') from None
+            f'{", ".join(shipped()) or "none, this installation ships no models"}'
+        ) from None
 
 
 def shipped() -> list[str]:
@@ -79,12 +80,17 @@ def shipped() -> list[str]:
     return sorted({p.stem for folder in folders for p in folder.glob('*.onnx')})
 
 
-def metadata(labels: LabelSet, golden: GoldenFrame, training: dict, software: str) -> dict[str, str]:
+def metadata(
+    labels: LabelSet, golden: GoldenFrame, training: dict, software: str
+) -> dict[str, str]:
     """Return the metadata entries of a network file, as ``read`` takes them."""
     document = {
-        'contract': CONTRACT, 'software': software, 'label_set': label_sets.dump(labels),
+        'contract': CONTRACT,
+        'software': software,
+        'label_set': label_sets.dump(labels),
         'training': training,
-        'golden': {'frame': _encode(golden.frame[..., ::-1]), 'mask': _encode(golden.mask)}}
+        'golden': {'frame': _encode(golden.frame[..., ::-1]), 'mask': _encode(golden.mask)},
+    }
     return {KEY: json.dumps(document, sort_keys=True)}
 
 
@@ -99,23 +105,27 @@ def read(path: Path) -> ModelFile:
     options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(
-            content, options, providers=['CPUExecutionProvider'])
+            content, options, providers=['CPUExecutionProvider']
+        )
     except Exception as error:  # the runtime's exceptions share no public base class
         raise ModelError(f'{path} is damaged or not an ONNX network: {error}') from error
     _check_tensors(path, session)
     entries = session.get_modelmeta().custom_metadata_map
     if KEY not in entries:
         raise ModelError(
-            f'{path} was not exported by asap_training: it carries no metadata entry {KEY!r}')
+            f'{path} was not exported by asap_training: it carries no metadata entry {KEY!r}'
+        )
     try:
         document = json.loads(entries[KEY])
         if document['contract'] != CONTRACT:
             raise ModelError(
                 f'{path} follows contract {document["contract"]}, this software {CONTRACT}: '
-                f'export it again with asap_training {document["software"]} or newer')
+                f'export it again with asap_training {document["software"]} or newer'
+            )
         golden = GoldenFrame(
             np.ascontiguousarray(_decode(document['golden']['frame'], 3)[..., ::-1]),
-            _decode(document['golden']['mask'], 2))
+            _decode(document['golden']['mask'], 2),
+        )
         labels = label_sets.parse(document['label_set'], f'the label set of {path}')
         training, software = dict(document['training']), str(document['software'])
     except ModelError:
@@ -128,9 +138,9 @@ def read(path: Path) -> ModelFile:
     if golden.frame.shape[:2] != (height, width) or height % STRIDE or width % STRIDE:
         raise ModelError(
             f'{path} carries a golden frame of shape {golden.frame.shape} and a mask of shape '
-            f'{golden.mask.shape}: both must be of one size, a multiple of {STRIDE}')
-    return ModelFile(
-        path, hashlib.sha256(content).hexdigest(), labels, golden, training, software)
+            f'{golden.mask.shape}: both must be of one size, a multiple of {STRIDE}'
+        )
+    return ModelFile(path, hashlib.sha256(content).hexdigest(), labels, golden, training, software)
 
 
 def check_size(size: tuple[int, int]) -> None:
@@ -138,20 +148,21 @@ def check_size(size: tuple[int, int]) -> None:
     if min(size) < STRIDE or size[0] % STRIDE or size[1] % STRIDE:
         raise ModelError(
             f'a network resolution of {size[0]}x{size[1]} (height x width) is not possible: '
-            f'both must be positive multiples of {STRIDE}')
+            f'both must be positive multiples of {STRIDE}'
+        )
 
 
 def _check_tensors(path: Path, session: onnxruntime.InferenceSession) -> None:
     found = {t.name: t for t in [*session.get_inputs(), *session.get_outputs()]}
     for name, rank in TENSORS.items():
         if name not in found:
-            raise ModelError(
-                f'{path} has no tensor {name!r}; it has {", ".join(sorted(found))}')
+            raise ModelError(f'{path} has no tensor {name!r}; it has {", ".join(sorted(found))}')
         tensor = found[name]
         if tensor.type != 'tensor(uint8)' or len(tensor.shape) != rank:
             raise ModelError(
                 f'{path}: {name} must be uint8 of {rank} dimensions, it is {tensor.type} '
-                f'of shape {tensor.shape}')
+                f'of shape {tensor.shape}'
+            )
 
 
 def _encode(pixels: np.ndarray) -> str:

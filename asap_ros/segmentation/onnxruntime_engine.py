@@ -30,18 +30,21 @@ class OnnxRuntimeEngine:
             wanted = [p for p in PROVIDERS.values() if p in available]
         elif provider not in PROVIDERS:
             raise EngineError(
-                f'provider {provider!r} is unknown: auto, {", ".join(PROVIDERS)} are possible')
+                f'provider {provider!r} is unknown: auto, {", ".join(PROVIDERS)} are possible'
+            )
         elif PROVIDERS[provider] not in available:
             raise EngineError(
                 f'provider {provider!r} is not in this ONNX Runtime, which has '
-                f'{", ".join(available)}; install the build that has it, or ask for auto')
+                f'{", ".join(available)}; install the build that has it, or ask for auto'
+            )
         else:
             wanted = [PROVIDERS[provider]]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         try:
             self._session = onnxruntime.InferenceSession(
-                str(model.path), options, providers=wanted)
+                str(model.path), options, providers=wanted
+            )
         except Exception as error:  # the runtime's exceptions share no public base class
             raise EngineError(f'ONNX Runtime cannot load {model.path}: {error}') from error
         self.provider = self._session.get_providers()[0]
@@ -49,7 +52,8 @@ class OnnxRuntimeEngine:
         if provider != 'auto' and self.provider != PROVIDERS[provider]:
             raise EngineError(
                 f'ONNX Runtime was asked for {PROVIDERS[provider]} and took {self.provider}: '
-                'its libraries or the driver are missing')
+                'its libraries or the driver are missing'
+            )
 
     def infer(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return labels and confidence of a batch; see ``Engine.infer``."""

@@ -34,8 +34,9 @@ class Perception:
     timings: dict[str, float]
 
 
-def on_grid(seen: Perception, grid: tuple[int, int],
-            min_confidence: float) -> tuple[np.ndarray, np.ndarray]:
+def on_grid(
+    seen: Perception, grid: tuple[int, int], min_confidence: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Return mask and confidence, both uint8 (h, w) of a grid (height, width).
 
     Pixels less sure than ``min_confidence``, 0 to 1, become 255.
@@ -57,10 +58,17 @@ class Pipeline:
         self._input = np.empty((1, *size, 3), np.uint8)
 
     @classmethod
-    def open(cls, model: str, engine: str = 'auto', provider: str = 'auto',
-             size: tuple[int, int] = (512, 1024), threads: int = 0, precision: str = 'fp16',
-             notify: Callable[[bool, str], None] = lambda good, text: None,
-             **options) -> Pipeline:
+    def open(
+        cls,
+        model: str,
+        engine: str = 'auto',
+        provider: str = 'auto',
+        size: tuple[int, int] = (512, 1024),
+        threads: int = 0,
+        precision: str = 'fp16',
+        notify: Callable[[bool, str], None] = lambda good, text: None,
+        **options,
+    ) -> Pipeline:
         """Open a model by name or path on an engine, and prove it on its golden frame.
 
         ``notify`` gets each change of the engine: whether it is good news, and what it is.
@@ -69,8 +77,7 @@ class Pipeline:
         """
         model_file.check_size(size)
         file = model_file.read(model_file.locate(model))
-        wanted = EngineOptions(
-            engine, provider, threads, PlanOptions(precision, size), **options)
+        wanted = EngineOptions(engine, provider, threads, PlanOptions(precision, size), **options)
         return cls(file, engine_selection.serve(file, wanted, notify), size)
 
     def close(self) -> None:
@@ -99,10 +106,15 @@ class Pipeline:
         """Return what diagnostics and reports state of the engine and the model."""
         facts = self._engine.facts
         return {
-            'name': facts.name, 'provider': facts.provider,
-            'precision': facts.precision, 'model': self.model.path.stem,
-            'model_sha256': self.model.sha256, 'label_set': self.labels.name,
+            'name': facts.name,
+            'provider': facts.provider,
+            'precision': facts.precision,
+            'model': self.model.path.stem,
+            'model_sha256': self.model.sha256,
+            'label_set': self.labels.name,
             'resolution': f'{self.size[0]}x{self.size[1]}',
             'golden_agreement': f'{facts.golden_agreement:.4f}',
             'golden_deviation': f'{facts.golden_deviation} pixels',
-            **facts.details, **self._engine.status()}
+            **facts.details,
+            **self._engine.status(),
+        }

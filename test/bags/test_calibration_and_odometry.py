@@ -41,17 +41,28 @@ def test_transforms_are_joined_over_any_number_of_frames(tmp_path):
 
         def step(parent, child, x, z, q):
             return types['geometry_msgs/msg/TransformStamped'](
-                tiny_bags.header(0, parent), child, types['geometry_msgs/msg/Transform'](
+                tiny_bags.header(0, parent),
+                child,
+                types['geometry_msgs/msg/Transform'](
                     types['geometry_msgs/msg/Vector3'](x, 0.0, z),
-                    types['geometry_msgs/msg/Quaternion'](*q)))
-        # The base hangs below the vehicle's centre, the camera on a bracket beside it.
-        return types['tf2_msgs/msg/TFMessage']([
-            step('centre', 'base_link', -1.0, -0.5, (0., 0., 0., 1.)),
-            step('centre', 'bracket', 0.5, 0.5, (0., 0., 0., 1.)),
-            step('bracket', 'camera_optical', 0.25, 0.0, (-0.5, 0.5, -0.5, 0.5))])
+                    types['geometry_msgs/msg/Quaternion'](*q),
+                ),
+            )
 
-    bag = tiny_bags.write(tmp_path / 'drive', [
-        tiny_bags.RAW, tiny_bags.INFO, ('/tf_static', tiny_bags.STATIC[1], chain)], 1)
+        # The base hangs below the vehicle's centre, the camera on a bracket beside it.
+        return types['tf2_msgs/msg/TFMessage'](
+            [
+                step('centre', 'base_link', -1.0, -0.5, (0.0, 0.0, 0.0, 1.0)),
+                step('centre', 'bracket', 0.5, 0.5, (0.0, 0.0, 0.0, 1.0)),
+                step('bracket', 'camera_optical', 0.25, 0.0, (-0.5, 0.5, -0.5, 0.5)),
+            ]
+        )
+
+    bag = tiny_bags.write(
+        tmp_path / 'drive',
+        [tiny_bags.RAW, tiny_bags.INFO, ('/tf_static', tiny_bags.STATIC[1], chain)],
+        1,
+    )
     camera = vehicle(bag).camera('camera_optical', STAMP, (32, 64), (32, 64))
     assert np.allclose(camera.translation, [1.75, 0.0, 1.0])
     with pytest.raises(PoseError, match="no way from 'lidar'.*to 'base_link'"):
@@ -65,7 +76,8 @@ def test_without_a_calibration_or_with_one_of_another_camera(tmp_path):
         bare.camera('camera_optical', STAMP, (32, 64), (32, 64))
     with pytest.raises(CameraError, match='camera_info is of 64x32 images.*64x16'):
         vehicle(tiny_bags.write(tmp_path / 'drive', frames=1)).camera(
-            'camera_optical', STAMP, (32, 64), (16, 64))
+            'camera_optical', STAMP, (32, 64), (16, 64)
+        )
 
 
 def test_images_that_may_not_be_rectified_are_told_of(tmp_path):
@@ -74,8 +86,7 @@ def test_images_that_may_not_be_rectified_are_told_of(tmp_path):
         info.d = np.array([-0.3, 0.1, 0.0, 0.0, 0.0])
         return info
 
-    bag = tiny_bags.write(tmp_path / 'drive', [
-        tiny_bags.RAW, (*tiny_bags.INFO[:2], distorted)], 1)
+    bag = tiny_bags.write(tmp_path / 'drive', [tiny_bags.RAW, (*tiny_bags.INFO[:2], distorted)], 1)
     assert 'as if /camera/image_raw were rectified' in vehicle(bag).faults[0]
     assert not vehicle(bag, Settings(rectified=False)).faults
 
@@ -141,8 +152,10 @@ segmenter:
     assert (found.options.hood_fraction, found.options.vehicle_width) == (0.2, 2.2)
     assert found.base_frame == 'car' and found.pose.translation[2] == 1.5
     assert parameter_file.load(path, hood_fraction=0.3).options.hood_fraction == 0.3
-    for text, sentence in (('[1, 2]', 'not a ROS parameter file'),
-                           ('/**: {ros__parameters: {hood_fraction: 7}}', 'hood_fraction 7')):
+    for text, sentence in (
+        ('[1, 2]', 'not a ROS parameter file'),
+        ('/**: {ros__parameters: {hood_fraction: 7}}', 'hood_fraction 7'),
+    ):
         path.write_text(text)
         with pytest.raises(SettingsError, match=sentence):
             parameter_file.load(path)

@@ -17,7 +17,7 @@ def mcap(folder):
 
 def flip(file, at, count=40):
     data = bytearray(file.read_bytes())
-    data[at:at + count] = bytes(b ^ 0xff for b in data[at:at + count])
+    data[at : at + count] = bytes(b ^ 0xFF for b in data[at : at + count])
     file.write_bytes(data)
 
 
@@ -34,8 +34,11 @@ def test_both_storages_as_folder_or_file(tmp_path, storage, as_file):
     with Bag(path) as bag:
         assert bag.name == 'drive' and bag.damage is None
         assert [(t.name, t.count) for t in bag.topics] == [
-            ('/camera/camera_info', 6), ('/camera/image_raw/compressed', 6),
-            ('/reference/mask/compressed', 6), ('/tf_static', 1)]
+            ('/camera/camera_info', 6),
+            ('/camera/image_raw/compressed', 6),
+            ('/reference/mask/compressed', 6),
+            ('/tf_static', 1),
+        ]
         messages = list(bag.messages(*bag.topics))
         assert len(messages) == 19
         assert [m.time_ns for m in messages] == sorted(m.time_ns for m in messages)
@@ -46,7 +49,8 @@ def test_the_bytes_are_those_that_were_recorded(tmp_path):
     with Bag(tiny_bags.write(tmp_path / 'drive', [tiny_bags.RAW], 1)) as bag:
         (message,) = bag.messages(*bag.topics)
     assert message.cdr == bytes(
-        tiny_bags.STORE.serialize_cdr(tiny_bags.raw_image(0), 'sensor_msgs/msg/Image'))
+        tiny_bags.STORE.serialize_cdr(tiny_bags.raw_image(0), 'sensor_msgs/msg/Image')
+    )
     assert (message.value.data == tiny_bags.picture(0).ravel()).all()
     assert message.value.header.frame_id == 'camera_optical'
 
@@ -78,8 +82,9 @@ def test_missing_metadata_names_the_file_to_give_instead(tmp_path):
         Bag(path)
 
 
-@pytest.mark.parametrize('storage, ending', [
-    (StoragePlugin.MCAP, '.mcap'), (StoragePlugin.SQLITE3, '.db3')])
+@pytest.mark.parametrize(
+    'storage, ending', [(StoragePlugin.MCAP, '.mcap'), (StoragePlugin.SQLITE3, '.db3')]
+)
 def test_a_file_of_rubbish_is_corrupt(tmp_path, storage, ending):
     path = tiny_bags.write(tmp_path / 'drive', storage=storage)
     (path / f'drive{ending}').write_bytes(np.random.default_rng(0).bytes(5000))
@@ -91,7 +96,7 @@ def test_a_file_of_rubbish_is_corrupt(tmp_path, storage, ending):
 def test_a_file_cut_in_the_middle_gives_its_first_part(tmp_path, as_file):
     path = tiny_bags.write(tmp_path / 'drive', frames=12)
     data = mcap(path).read_bytes()
-    mcap(path).write_bytes(data[:len(data) // 2])
+    mcap(path).write_bytes(data[: len(data) // 2])
     with Bag(mcap(path) if as_file else path) as bag:
         readable = stamps(bag)
         total = sum(t.count for t in bag.topics)
@@ -120,8 +125,9 @@ def test_a_file_cut_at_any_place_never_fails_otherwise(tmp_path):
 def test_flipped_bytes_cost_one_chunk_and_no_message_twice(tmp_path):
     path = tiny_bags.write(tmp_path / 'drive', [tiny_bags.RAW], 8)
     data = mcap(path).read_bytes()
-    record = data.rindex(b'\x05', 0, data.index(b'camera_optical', data.index(
-        tiny_bags.picture(2).tobytes())) - 30)
+    record = data.rindex(
+        b'\x05', 0, data.index(b'camera_optical', data.index(tiny_bags.picture(2).tobytes())) - 30
+    )
     flip(mcap(path), record + 1, 8)  # the length of the record that holds frame 3
     with Bag(path) as bag:
         assert stamps(bag, '/camera/image_raw') == [0, 1, 2, 4, 5, 6, 7]
@@ -144,8 +150,11 @@ def test_damaged_sqlite_says_how_far_it_was_read(tmp_path):
     pages = range(file.stat().st_size // 4096)
     data = file.read_bytes()
     # Pages that continue a message begin with the next one's number; break such a chain.
-    chained = [p for p in pages[10:] if data[4096 * p:4096 * p + 3] == bytes(3)
-               and data[4096 * p + 3] == p + 2]
+    chained = [
+        p
+        for p in pages[10:]
+        if data[4096 * p : 4096 * p + 3] == bytes(3) and data[4096 * p + 3] == p + 2
+    ]
     flip(file, 4096 * chained[len(chained) // 2], 4)
     with Bag(path) as bag:
         frames = len(list(bag.messages(*bag.topics)))
@@ -186,7 +195,11 @@ def test_a_camera_without_references_has_none(tmp_path):
     with Bag(tiny_bags.write(tmp_path / 'drive', [tiny_bags.RAW])) as bag:
         drive = topics.find(bag)
     assert (drive.camera_info, drive.tf_static, drive.reference, drive.reference_kind) == (
-        None, None, None, None)
+        None,
+        None,
+        None,
+        None,
+    )
 
 
 def test_a_bag_without_an_image_topic_lists_what_it_has(tmp_path):

@@ -25,9 +25,17 @@ def test_a_road_geometry_survives_writing_and_reading():
     values = dict.fromkeys(kind.__dataclass_fields__, 0.5)
     s = np.array([0.0, 1.0, 2.0])
     values.update(
-        header=header, valid=True, status=kind.STATUS_COASTING, reference=0, blocker_class=255,
-        covariance=np.arange(36.0), s=s, curvature_at_s=s / 100, curvature_at_s_sigma=s * 0,
-        lateral_at_s_sigma=s * 0)
+        header=header,
+        valid=True,
+        status=kind.STATUS_COASTING,
+        reference=0,
+        blocker_class=255,
+        covariance=np.arange(36.0),
+        s=s,
+        curvature_at_s=s / 100,
+        curvature_at_s_sigma=s * 0,
+        lateral_at_s_sigma=s * 0,
+    )
     cdr = store.serialize_cdr(kind(**values), 'asap_ros/msg/RoadGeometry')
     read = store.deserialize_cdr(cdr, 'asap_ros/msg/RoadGeometry')
     assert read.header.frame_id == 'base_link' and read.header.stamp.nanosec == 7

@@ -38,6 +38,7 @@ def run(tmp_path, capsys):
     def call(*arguments, cache=tmp_path / 'engines'):
         status = build_engine.main([*arguments, '--cache', str(cache)])
         return status, *capsys.readouterr()
+
     return call
 
 
@@ -59,7 +60,7 @@ def test_built_here_for_a_vehicle(run, tmp_path):
     assert run(MODEL, '--arch', 'sm86', '--output', str(output), *SMALL)[0] == 0
     status, said, _ = run('--install', str(output), cache=tmp_path / 'vehicle')
     assert status == 0 and f'{MODEL}: fp16' in said
-    manifest, = PlanCache(tmp_path / 'vehicle').manifests()
+    (manifest,) = PlanCache(tmp_path / 'vehicle').manifests()
     assert manifest.key.archs == ('sm86',) and manifest.key.gpu == ''
 
 
@@ -75,12 +76,16 @@ def test_golden_frame_where_there_is_a_gpu(run, monkeypatch):
     assert not gpu.held
 
 
-@pytest.mark.parametrize('arguments, says', [
-    (['nothing', '--arch', 'sm86'], "there is no model 'nothing'"),
-    ([MODEL, '--arch', 'sm90'], 'does not build for sm90 here'),
-    ([MODEL, '--arch', 'sm86', '--precision', 'int8'], 'holds no quantisation'),
-    ([MODEL, '--arch', 'sm86', '--size', '100x100'], '100x100'),
-    (['--install', 'nowhere.plan'], 'both needed')])
+@pytest.mark.parametrize(
+    'arguments, says',
+    [
+        (['nothing', '--arch', 'sm86'], "there is no model 'nothing'"),
+        ([MODEL, '--arch', 'sm90'], 'does not build for sm90 here'),
+        ([MODEL, '--arch', 'sm86', '--precision', 'int8'], 'holds no quantisation'),
+        ([MODEL, '--arch', 'sm86', '--size', '100x100'], '100x100'),
+        (['--install', 'nowhere.plan'], 'both needed'),
+    ],
+)
 def test_what_cannot_be_is_one_sentence(run, arguments, says):
     status, said, errors = run(*arguments, '--runtime', 'tensorrt_rtx')
     assert status == 1 and not said
@@ -88,9 +93,15 @@ def test_what_cannot_be_is_one_sentence(run, arguments, says):
     assert sentence.startswith('build_engine: ') and says in sentence
 
 
-@pytest.mark.parametrize('arguments, says', [
-    ([], f'which model? One of {MODEL}'), ([MODEL, '--batch', '0'], 'at least 1'),
-    ([MODEL, '--size', '64'], 'HEIGHTxWIDTH'), (['--list', '--clear'], 'not allowed with')])
+@pytest.mark.parametrize(
+    'arguments, says',
+    [
+        ([], f'which model? One of {MODEL}'),
+        ([MODEL, '--batch', '0'], 'at least 1'),
+        ([MODEL, '--size', '64'], 'HEIGHTxWIDTH'),
+        (['--list', '--clear'], 'not allowed with'),
+    ],
+)
 def test_command_lines_that_are_none(capsys, arguments, says):
     with pytest.raises(SystemExit) as ended:
         build_engine.main(arguments)
@@ -100,12 +111,32 @@ def test_command_lines_that_are_none(capsys, arguments, says):
 def test_ctrl_c_leaves_the_cache_as_it_was(run, tmp_path):
     folder = tmp_path / 'engines'
     model = model_file.read(model_file.locate(MODEL))
-    key = PlanKey(model.sha256, 'tensorrt_rtx', runtimes.load('tensorrt_rtx').version, '', ('sm86',),
-              'fp16', (64, 128), 1)
+    key = PlanKey(
+        model.sha256,
+        'tensorrt_rtx',
+        runtimes.load('tensorrt_rtx').version,
+        '',
+        ('sm86',),
+        'fp16',
+        (64, 128),
+        1,
+    )
     with PlanCache(folder).lock(key):  # the build waits, and is in the middle of things
         process = subprocess.Popen(
-            [sys.executable, '-m', 'asap_ros.cli.build_engine', MODEL, '--arch', 'sm86', *SMALL,
-             '--cache', str(folder)], stderr=subprocess.PIPE, text=True)
+            [
+                sys.executable,
+                '-m',
+                'asap_ros.cli.build_engine',
+                MODEL,
+                '--arch',
+                'sm86',
+                *SMALL,
+                '--cache',
+                str(folder),
+            ],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         try:
             said = ''
             end = time.monotonic() + PATIENCE

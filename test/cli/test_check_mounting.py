@@ -23,12 +23,18 @@ from support.synthetic_roads import MOUNT
 
 def document(mount=MOUNT):
     k = [mount.f, 0.0, mount.cx, 0.0, mount.f, mount.cy, 0.0, 0.0, 1.0]
-    return {'image_width': mount.width, 'image_height': mount.height,
-            'distortion_model': 'plumb_bob',
-            'camera_matrix': {'rows': 3, 'cols': 3, 'data': k},
-            'distortion_coefficients': {'rows': 1, 'cols': 5, 'data': [-0.1, 0, 0, 0, 0]},
-            'projection_matrix': {'rows': 3, 'cols': 4, 'data': [
-                *k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0]}}
+    return {
+        'image_width': mount.width,
+        'image_height': mount.height,
+        'distortion_model': 'plumb_bob',
+        'camera_matrix': {'rows': 3, 'cols': 3, 'data': k},
+        'distortion_coefficients': {'rows': 1, 'cols': 5, 'data': [-0.1, 0, 0, 0, 0]},
+        'projection_matrix': {
+            'rows': 3,
+            'cols': 4,
+            'data': [*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0],
+        },
+    }
 
 
 @contextlib.contextmanager
@@ -43,6 +49,7 @@ def camera(info, transforms):
     def publish():
         while not ended.wait(0.05):
             publisher.publish(info)
+
     thread = threading.Thread(target=publish)
     thread.start()
     try:
@@ -104,19 +111,24 @@ def test_calibration_file(file, capsys):
     assert check_mounting.main([file, '--height', '1.22', '--pitch', '0.038']) == 0
     out = capsys.readouterr().out
     assert 'f = 1131 x 1131 px at 1024x512' in out and '1.22 m up' in out
-    rows = re.findall(r'^ +(\d+) m +([\d.]+) m +(\d+) % +([\d.]+)e-3 1/m .* ([\d.]+) m ', out,
-                      re.MULTILINE)
+    rows = re.findall(
+        r'^ +(\d+) m +([\d.]+) m +(\d+) % +([\d.]+)e-3 1/m .* ([\d.]+) m ', out, re.MULTILINE
+    )
     assert [row[0] for row in rows] == ['10', '20', '40']
     assert [float(row[1]) for row in rows] == pytest.approx([0.45, 1.70, 6.69], abs=0.01)
     assert all(int(row[2]) > 90 and 0.01 < float(row[3]) < 2.0 for row in rows)
 
 
-@pytest.mark.parametrize('arguments, says', [
-    (['--height', '-1'], 'z = -1.000'),
-    (['--height', '1.2', '--raw'], 'rectify_node'),
-    (['--height', '1.2', '--hood', '2'], 'hood_fraction 2.0'),
-    ([], 'give --height'),
-    (['--height', '1.2', '--pitch', '-0.5'], 'is the ground in view?')])
+@pytest.mark.parametrize(
+    'arguments, says',
+    [
+        (['--height', '-1'], 'z = -1.000'),
+        (['--height', '1.2', '--raw'], 'rectify_node'),
+        (['--height', '1.2', '--hood', '2'], 'hood_fraction 2.0'),
+        ([], 'give --height'),
+        (['--height', '1.2', '--pitch', '-0.5'], 'is the ground in view?'),
+    ],
+)
 def test_camera_that_cannot_be_judged(file, capsys, arguments, says):
     assert check_mounting.main([file, *arguments]) == 1
     assert says in capsys.readouterr().err

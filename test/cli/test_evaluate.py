@@ -15,14 +15,19 @@ from asap_ros.evaluation.offline import MaskSource
 from support import tiny_bags
 
 CAMVID = labels.load('camvid')
-FACTS = {'name': 'constant', 'provider': 'none', 'precision': 'uint8', 'model': 'half and half',
-         'model_sha256': 'b' * 64}
+FACTS = {
+    'name': 'constant',
+    'provider': 'none',
+    'precision': 'uint8',
+    'model': 'half and half',
+    'model_sha256': 'b' * 64,
+}
 
 
 def half_and_half(frame, picture):
     mask = np.full((picture.height // 2, picture.width // 2), CAMVID.id_of('sky'), np.uint8)
-    mask[mask.shape[0] // 2:] = CAMVID.id_of('road')
-    return mask, None, {'preprocess': 1., 'infer': 2.}
+    mask[mask.shape[0] // 2 :] = CAMVID.id_of('road')
+    return mask, None, {'preprocess': 1.0, 'infer': 2.0}
 
 
 NETWORK = MaskSource(CAMVID, FACTS, (16, 32), half_and_half)
@@ -40,20 +45,35 @@ def test_one_drive(tmp_path, network, capsys):
     document = json.loads((tmp_path / 'out' / 'report.json').read_text())
     jsonschema.validate(document, report.schema())
     assert document['source']['mode'] == 'offline' and document['complete']
-    assert document['frames'] == {'recorded': 6, 'sent': 6, 'received': 6, 'processed': 6,
-                                  'dropped': 0, 'stale': 0, 'failed': 0}
+    assert document['frames'] == {
+        'recorded': 6,
+        'sent': 6,
+        'received': 6,
+        'processed': 6,
+        'dropped': 0,
+        'stale': 0,
+        'failed': 0,
+    }
     assert document['segmentation']['drivable_iou'] == 1
     assert document['segmentation']['reference']['kind'] == 'predictions'
     assert document['engine']['name'] == 'constant'
     printed = capsys.readouterr().out
-    for file in ('report.html', 'report.json', 'frames.csv', 'overlay.webm',
-                 'contact_sheet.png', '6 of 6 frames'):
+    for file in (
+        'report.html',
+        'report.json',
+        'frames.csv',
+        'overlay.webm',
+        'contact_sheet.png',
+        '6 of 6 frames',
+    ):
         assert file in printed
 
 
 def test_several_drives_and_their_summary(tmp_path, network):
-    bags = [tiny_bags.write(tmp_path / 'first', frames=2),
-            tiny_bags.write(tmp_path / 'second', [tiny_bags.RAW], 2)]
+    bags = [
+        tiny_bags.write(tmp_path / 'first', frames=2),
+        tiny_bags.write(tmp_path / 'second', [tiny_bags.RAW], 2),
+    ]
     out = tmp_path / 'out'
     assert evaluate.main([*map(str, bags), '--out', str(out)]) == 0
     assert (out / 'first' / 'report.json').exists() and (out / 'second' / 'overlay.webm').exists()
@@ -74,7 +94,7 @@ def test_a_frame_that_cannot_be_decoded_fails_and_the_next_follows(tmp_path, net
     def half_jpeg(index):
         message = tiny_bags.jpeg_image(index)
         if index == 2:
-            message.data = message.data[:len(message.data) // 2]
+            message.data = message.data[: len(message.data) // 2]
         return message
 
     broken = (*tiny_bags.JPEG[:2], half_jpeg)
@@ -104,7 +124,7 @@ def test_a_damaged_reference_is_not_compared_and_named(tmp_path, network, capsys
 def test_a_bag_cut_in_the_middle_is_judged_by_what_is_left(tmp_path, network, capsys):
     bag = tiny_bags.write(tmp_path / 'drive', frames=12)
     data = (bag / 'drive.mcap').read_bytes()
-    (bag / 'drive.mcap').write_bytes(data[:len(data) // 2])
+    (bag / 'drive.mcap').write_bytes(data[: len(data) // 2])
     assert evaluate.main([str(bag), '--out', str(tmp_path / 'out')]) == 0
     document = json.loads((tmp_path / 'out' / 'report.json').read_text())
     assert 3 <= document['frames']['processed'] == document['frames']['recorded'] < 12
@@ -112,10 +132,12 @@ def test_a_bag_cut_in_the_middle_is_judged_by_what_is_left(tmp_path, network, ca
     assert 'messages are readable' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('held, sentence', [
-    ([tiny_bags.WORDS], 'no image topic'), (None, 'no such bag')])
+@pytest.mark.parametrize(
+    'held, sentence', [([tiny_bags.WORDS], 'no image topic'), (None, 'no such bag')]
+)
 def test_a_bag_that_cannot_be_judged_does_not_stop_the_others(
-        tmp_path, network, capsys, held, sentence):
+    tmp_path, network, capsys, held, sentence
+):
     bad = tmp_path / 'bad'
     if held:
         tiny_bags.write(bad, held)
@@ -134,8 +156,9 @@ def test_ended_early_writes_what_there_is(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return half_and_half(frame, picture)
 
-    monkeypatch.setattr(drive_job, 'segmenter_of',
-                        lambda _: MaskSource(CAMVID, FACTS, (16, 32), until_the_third))
+    monkeypatch.setattr(
+        drive_job, 'segmenter_of', lambda _: MaskSource(CAMVID, FACTS, (16, 32), until_the_third)
+    )
     bags = [tiny_bags.write(tmp_path / name) for name in ('first', 'second')]
     out = tmp_path / 'out'
     assert evaluate.main([*map(str, bags), '--out', str(out)]) == 1
@@ -146,8 +169,12 @@ def test_ended_early_writes_what_there_is(tmp_path, monkeypatch):
 
 
 def test_a_drive_of_which_nothing_decodes(tmp_path, network, capsys):
-    rubbish = (*tiny_bags.JPEG[:2], lambda k: tiny_bags.TYPES[tiny_bags.COMPRESSED](
-        tiny_bags.header(k), 'jpeg', np.zeros(10, np.uint8)))
+    rubbish = (
+        *tiny_bags.JPEG[:2],
+        lambda k: tiny_bags.TYPES[tiny_bags.COMPRESSED](
+            tiny_bags.header(k), 'jpeg', np.zeros(10, np.uint8)
+        ),
+    )
     bag = tiny_bags.write(tmp_path / 'drive', [rubbish])
     assert evaluate.main([str(bag), '--out', str(tmp_path / 'out')]) == 2
     assert 'not one frame of' in capsys.readouterr().err
@@ -174,8 +201,10 @@ def test_a_run_that_fails_leaves_nothing_of_the_one_before_beside_its_report(tmp
 
 
 def test_images_that_change_their_size_half_way_are_all_judged_and_named(tmp_path, network):
-    changing = (*tiny_bags.RAW[:2], lambda k: tiny_bags.raw_image(k, (32, 64) if k < 3 else
-                                                                  (16, 32)))
+    changing = (
+        *tiny_bags.RAW[:2],
+        lambda k: tiny_bags.raw_image(k, (32, 64) if k < 3 else (16, 32)),
+    )
     bag = tiny_bags.write(tmp_path / 'drive', [changing, tiny_bags.INFO, tiny_bags.STATIC])
     assert evaluate.main([str(bag), '--out', str(tmp_path / 'out')]) == 0
     document = json.loads((tmp_path / 'out' / 'report.json').read_text())
@@ -191,12 +220,18 @@ def test_topics_of_types_that_nobody_knows_do_not_matter(tmp_path, network):
     assert evaluate.main([str(bag), '--out', str(tmp_path / 'out')]) == 0
 
 
-@pytest.mark.parametrize('given, sentence', [
-    ([], 'which drive'), (['x'], 'which drive'),
-    (['x', '--out', 'y', '--workers', '2', '--scheduler', 'tcp://a:1'], 'give one of them'),
-    (['x', '--out', 'y', '--live', '--workers', '2'], 'one drive after another'),
-    (['x', '--out', 'y', '--live', '--masks-from', '/m'], 'takes the place of the network'),
-    (['x', '--compare', 'a', 'b'], 'not both'), (['x', '--out', 'y', '--rate', '0'], 'above 0')])
+@pytest.mark.parametrize(
+    'given, sentence',
+    [
+        ([], 'which drive'),
+        (['x'], 'which drive'),
+        (['x', '--out', 'y', '--workers', '2', '--scheduler', 'tcp://a:1'], 'give one of them'),
+        (['x', '--out', 'y', '--live', '--workers', '2'], 'one drive after another'),
+        (['x', '--out', 'y', '--live', '--masks-from', '/m'], 'takes the place of the network'),
+        (['x', '--compare', 'a', 'b'], 'not both'),
+        (['x', '--out', 'y', '--rate', '0'], 'above 0'),
+    ],
+)
 def test_command_lines_that_make_no_sense_are_refused(given, sentence, capsys):
     with pytest.raises(SystemExit) as ended:
         evaluate.arguments(given)
@@ -208,8 +243,10 @@ def test_a_reference_of_another_label_set_breaks_its_own_bag_alone(tmp_path, net
     bad = tiny_bags.write(tmp_path / 'bad', [tiny_bags.RAW, foreign], 2)
     good = tiny_bags.write(tmp_path / 'good', frames=2)
     out = tmp_path / 'out'
-    assert evaluate.main([str(bad), str(good), '--reference-labels', 'camvid',
-                          '--out', str(out)]) == 2
+    assert (
+        evaluate.main([str(bad), str(good), '--reference-labels', 'camvid', '--out', str(out)])
+        == 2
+    )
     summary = json.loads((out / 'summary.json').read_text())
     assert 'holds id 77' in summary['failed'][0]['error']
     assert [d['bag'] for d in summary['drives']] == [str(good)]
@@ -217,7 +254,9 @@ def test_a_reference_of_another_label_set_breaks_its_own_bag_alone(tmp_path, net
 
 def test_the_shipped_chain_runs_from_a_model_file(tmp_path, tiny_file):
     bag = tiny_bags.write(tmp_path / 'drive', frames=2)
-    job = DriveJob(str(bag), str(tmp_path / 'out'), EvaluationRequest(str(tiny_file), size=(32, 64)))
+    job = DriveJob(
+        str(bag), str(tmp_path / 'out'), EvaluationRequest(str(tiny_file), size=(32, 64))
+    )
     outcome = drive_job.work(job)
     assert not outcome.error and outcome.document['frames']['processed'] == 2
     assert outcome.document['latency_ms']['infer']['p50'] > 0

@@ -23,10 +23,28 @@ pytestmark = pytest.mark.usefixtures('own_domain')
 
 def start(bag, out, model, *given):
     return subprocess.Popen(
-        [sys.executable, '-m', 'asap_ros.cli.evaluate', str(bag), '--out', str(out), '--live',
-         '--model', str(model), '--engine', 'onnxruntime', '--size', '128x256', *given],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        start_new_session=True)
+        [
+            sys.executable,
+            '-m',
+            'asap_ros.cli.evaluate',
+            str(bag),
+            '--out',
+            str(out),
+            '--live',
+            '--model',
+            str(model),
+            '--engine',
+            'onnxruntime',
+            '--size',
+            '128x256',
+            *given,
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
 
 
 def test_drops_age_and_everything_the_node_said_are_real(tmp_path, tiny_file):
@@ -52,8 +70,16 @@ def test_drops_age_and_everything_the_node_said_are_real(tmp_path, tiny_file):
     with Bag(tmp_path / 'out' / 'results') as results:
         counts = {t.name.removeprefix('/segmenter/'): t.count for t in results.topics}
     assert counts['label_info'] >= 1 and counts['/diagnostics'] >= 1
-    for name in ('mask', 'confidence', 'timings', 'road_geometry', 'path', 'free_space/scan',
-                 'free_space/grid', 'free_space/boundary'):
+    for name in (
+        'mask',
+        'confidence',
+        'timings',
+        'road_geometry',
+        'path',
+        'free_space/scan',
+        'free_space/grid',
+        'free_space/boundary',
+    ):
         assert counts[name] >= frames['processed'] - 1
     assert 'overlay' not in counts and 'ground_points' not in counts
     assert 'report.html' in text and (tmp_path / 'out' / 'report.html').exists()
@@ -72,8 +98,9 @@ def test_ctrl_c_writes_what_there_is_and_leaves_no_process(tmp_path, tiny_file):
     made = json.loads((tmp_path / 'out' / 'report.json').read_text())
     assert not made['complete'] and 0 < made['frames']['sent'] < 400
     assert 'ended early' in text
-    assert not any(str(tmp_path).encode() in _read(p)
-                   for p in Path('/proc').glob('[0-9]*/cmdline'))
+    assert not any(
+        str(tmp_path).encode() in _read(p) for p in Path('/proc').glob('[0-9]*/cmdline')
+    )
 
 
 def _read(path):
@@ -93,20 +120,43 @@ def test_a_launch_that_fails_is_an_error_with_its_reason(tmp_path):
 def test_what_is_asked_for_reaches_the_launch_and_the_node(tmp_path):
     params = tmp_path / 'mine.yaml'
     params.write_text('/**: {ros__parameters: {vehicle_width: 2.5, hood_fraction: 0.3}}\n')
-    job = DriveJob('/bags/a', '/out/a', EvaluationRequest(
-        '/m.onnx', 'auto', (64, 128), 2, TopicNames(true_road='/truth/road'), 'camvid', str(params),
-        0.15))
+    job = DriveJob(
+        '/bags/a',
+        '/out/a',
+        EvaluationRequest(
+            '/m.onnx',
+            'auto',
+            (64, 128),
+            2,
+            TopicNames(true_road='/truth/road'),
+            'camvid',
+            str(params),
+            0.15,
+        ),
+    )
     command = live_launch.command(job, 2.0, Path('/out/a/p.yaml'))
     assert command[:4] == ['ros2', 'launch', 'asap_ros', 'replay.launch.py']
-    for given in ('bag:=/bags/a', 'out:=/out/a', 'lockstep:=false', 'rate:=2.0',
-                  'model:=/m.onnx', 'engine:=auto', 'road_topic:=/truth/road',
-                  'reference_labels:=camvid', 'params_file:=/out/a/p.yaml'):
+    for given in (
+        'bag:=/bags/a',
+        'out:=/out/a',
+        'lockstep:=false',
+        'rate:=2.0',
+        'model:=/m.onnx',
+        'engine:=auto',
+        'road_topic:=/truth/road',
+        'reference_labels:=camvid',
+        'params_file:=/out/a/p.yaml',
+    ):
         assert given in command
     assert not any(given.startswith('image_topic:=') for given in command)
     made = live_launch.parameters(job)
     assert made['/**']['ros__parameters'] == {'vehicle_width': 2.5, 'hood_fraction': 0.3}
     assert made['segmenter']['ros__parameters'] == {
-        'network_height': 64, 'network_width': 128, 'threads': 2, 'hood_fraction': 0.15}
+        'network_height': 64,
+        'network_width': 128,
+        'threads': 2,
+        'hood_fraction': 0.15,
+    }
 
 
 def test_a_bag_without_an_image_is_not_launched_and_gets_a_report_that_says_so(tmp_path):

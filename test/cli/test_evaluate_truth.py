@@ -56,13 +56,22 @@ def test_metric_truth_is_found_and_met(judged):
 
 def test_the_bag_of_results_says_at_each_stamp_what_was_found(judged):
     with Bag(judged / 'results') as bag:
-        assert {t.name: t.count for t in bag.topics} == dict.fromkeys((
-            '/segmenter/free_space/boundary', '/segmenter/mask/compressed', '/segmenter/path',
-            '/segmenter/road_geometry'), 50)
+        assert {t.name: t.count for t in bag.topics} == dict.fromkeys(
+            (
+                '/segmenter/free_space/boundary',
+                '/segmenter/mask/compressed',
+                '/segmenter/path',
+                '/segmenter/road_geometry',
+            ),
+            50,
+        )
         told = next(t for t in bag.topics if t.name.endswith('road_geometry'))
         for k, message in enumerate(bag.messages(told)):
-            assert message.stamp_ns == message.time_ns == (
-                truthful_bags.tiny_bags.START_NS + k * truthful_bags.tiny_bags.PERIOD_NS)
+            assert (
+                message.stamp_ns
+                == message.time_ns
+                == (truthful_bags.tiny_bags.START_NS + k * truthful_bags.tiny_bags.PERIOD_NS)
+            )
             geometry = message_readers.geometry_of(message.value)
             assert geometry.valid and geometry.curvature == pytest.approx(0.01, abs=1e-3)
             assert message.value.header.frame_id == 'base_link'
@@ -70,25 +79,54 @@ def test_the_bag_of_results_says_at_each_stamp_what_was_found(judged):
 
 def test_results_can_be_judged_again_as_masks(judged, tmp_path):
     given = ('--masks-from', '/segmenter/mask', '--image-topic', '/segmenter/mask')
-    assert evaluate.main([str(judged / 'results'), '--out', str(tmp_path), *given,
-                          '--size', '128x256']) == 0
+    assert (
+        evaluate.main(
+            [str(judged / 'results'), '--out', str(tmp_path), *given, '--size', '128x256']
+        )
+        == 0
+    )
     made = document(tmp_path)
     assert made['frames']['processed'] == 50 and made['road']['availability'] is None
 
 
 def test_without_metric_truth_masks_stand_in_and_what_is_unknown_is_null(tmp_path):
-    bag = truthful_bags.write(tmp_path / 'bend', 4, boxes=(CAR,), left_out=(
-        '/ground_truth/free_space', '/ground_truth/road_geometry', '/odometry'))
+    bag = truthful_bags.write(
+        tmp_path / 'bend',
+        4,
+        boxes=(CAR,),
+        left_out=('/ground_truth/free_space', '/ground_truth/road_geometry', '/odometry'),
+    )
     # Judged on the camera's own picture of the classes, which is a mask of another kind.
-    assert evaluate.main([str(bag), '--out', str(tmp_path / 'out'), '--size', '128x256',
-                          '--masks-from', '/ground_truth/mask',
-                          '--reference-topic', '/ground_truth/mask']) == 0
+    assert (
+        evaluate.main(
+            [
+                str(bag),
+                '--out',
+                str(tmp_path / 'out'),
+                '--size',
+                '128x256',
+                '--masks-from',
+                '/ground_truth/mask',
+                '--reference-topic',
+                '/ground_truth/mask',
+            ]
+        )
+        == 0
+    )
     made = document(tmp_path / 'out')
     space, road = made['free_space'], made['road']
     assert space['reference']['kind'] == 'true labels' and space['boundary_within_4px'] == 1
     assert space['range_mae_m'] is None
-    for name in ('curvature_rmse_10m', 'curvature_rmse_20m', 'lateral_mae_m', 'sign_agreement',
-                 'coverage_68', 'coverage_95', 'lag_s', 'reference'):
+    for name in (
+        'curvature_rmse_10m',
+        'curvature_rmse_20m',
+        'lateral_mae_m',
+        'sign_agreement',
+        'coverage_68',
+        'coverage_95',
+        'lag_s',
+        'reference',
+    ):
         assert road[name] is None
     assert road['driven']['curvature_rmse_20m'] is None and road['availability'] == 1
 
@@ -126,18 +164,22 @@ FOCUS = """(() => {
 })()"""
 
 
-@pytest.mark.skipif(browser.executable() is None,
-                    reason='needs Chromium: apt-get install chromium')
+@pytest.mark.skipif(
+    browser.executable() is None, reason='needs Chromium: apt-get install chromium'
+)
 @pytest.mark.parametrize('width, scheme', [(1280, 'light'), (390, 'dark')])
 def test_the_page_in_a_browser(judged, tmp_path, width, scheme):
     page, picture = judged / 'report.html', tmp_path / 'page.png'
-    seen = browser.visit(page, width, 900, [OUTLINE, FOCUS], tmp_path / 'profile', picture,
-                         scheme)
+    seen = browser.visit(page, width, 900, [OUTLINE, FOCUS], tmp_path / 'profile', picture, scheme)
     assert seen.requests == [] and seen.complaints == []
     outline, focus = seen.answers
     assert outline['headings'][1:] == [
-        'The corridor and its curvature', 'Free space', 'Frames worth a look',
-        'Frames and time', 'How this was made']
+        'The corridor and its curvature',
+        'Free space',
+        'Frames worth a look',
+        'Frames and time',
+        'How this was made',
+    ]
     assert document(judged)['verdict']['summary'] in outline['headings'][0]
     assert outline['plots'] >= 7 and outline['unnamed'] == 0
     assert all(w > 100 and named for w, named in outline['pictures'])
@@ -156,21 +198,33 @@ def test_the_page_names_nothing_from_elsewhere(judged):
 
 def test_what_a_topic_is_called_cannot_break_the_page(tmp_path):
     from asap_ros.evaluation import report_page
-    path = report_page.render('index.html', tmp_path / 'index.html', {
-        'verdict': 'x', 'head': [], 'rows': [], 'mean': [], 'version': '0',
-        'failed': [{'bag': '<script>alert(1)</script>', 'error': '"&'}]})
+
+    path = report_page.render(
+        'index.html',
+        tmp_path / 'index.html',
+        {
+            'verdict': 'x',
+            'head': [],
+            'rows': [],
+            'mean': [],
+            'version': '0',
+            'failed': [{'bag': '<script>alert(1)</script>', 'error': '"&'}],
+        },
+    )
     assert '<script>' not in path.read_text() and '&lt;script&gt;' in path.read_text()
 
 
-@pytest.mark.skipif(browser.executable() is None,
-                    reason='needs Chromium: apt-get install chromium')
+@pytest.mark.skipif(
+    browser.executable() is None, reason='needs Chromium: apt-get install chromium'
+)
 def test_the_page_over_all_drives_in_a_browser(judged, tmp_path):
     from asap_ros.evaluation import summary
+
     told = summary.summarise([(str(judged), document(judged))], [('/drives/x', 'cut off ' * 20)])
     page = summary.write_page(judged.parent / 'index.html', told)
     seen = browser.visit(page, 390, 900, [OUTLINE], tmp_path / 'profile')
     assert seen.requests == [] and seen.complaints == []
-    outline, = seen.answers
+    (outline,) = seen.answers
     assert '1 could not be evaluated' in outline['headings'][0]
     assert outline['wide'] <= 390 and outline['outside'] == 0
     assert 'href="out/report.html"' in page.read_text()

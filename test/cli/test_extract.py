@@ -28,19 +28,24 @@ def test_frames_with_masks_become_pairs(tmp_path, capsys):
 def test_size_and_every_and_several_drives_into_one_folder(tmp_path):
     bags = [tiny_bags.write(tmp_path / name, frames=5) for name in ('a', 'b')]
     for _ in range(2):  # the second call finds all there and changes nothing
-        extract.main([*map(str, bags), '--out', str(tmp_path / 'out'), '--size', '16x32',
-                      '--every', '2'])
+        extract.main(
+            [*map(str, bags), '--out', str(tmp_path / 'out'), '--size', '16x32', '--every', '2']
+        )
     masks = sorted((tmp_path / 'out' / 'labels').iterdir())
     assert [p.name[0] for p in masks] == ['a'] * 3 + ['b'] * 3
     for path in (masks[0], tmp_path / 'out' / 'images' / masks[0].name):
         assert cv2.imread(str(path), cv2.IMREAD_UNCHANGED).shape[:2] == (16, 32)
 
 
-@pytest.mark.parametrize('topics, extra, message', [
-    ([tiny_bags.RAW], [], 'no reference masks'),
-    (tiny_bags.DRIVE, ['--reference-labels', 'idd_lite'], 'id 10, which is none of idd_lite'),
-    (tiny_bags.DRIVE, ['--reference-labels', 'mars'], 'mars'),
-    (tiny_bags.DRIVE, ['--reference-topic', '/other'], 'no reference topic /other')])
+@pytest.mark.parametrize(
+    'topics, extra, message',
+    [
+        ([tiny_bags.RAW], [], 'no reference masks'),
+        (tiny_bags.DRIVE, ['--reference-labels', 'idd_lite'], 'id 10, which is none of idd_lite'),
+        (tiny_bags.DRIVE, ['--reference-labels', 'mars'], 'mars'),
+        (tiny_bags.DRIVE, ['--reference-topic', '/other'], 'no reference topic /other'),
+    ],
+)
 def test_what_cannot_be_extracted_is_said(tmp_path, capsys, topics, extra, message):
     bag = tiny_bags.write(tmp_path / 'drive', topics, 2)
     with pytest.raises(SystemExit) as stopped:

@@ -36,11 +36,26 @@ def bench(monkeypatch, tmp_path, capsys):
     gpu = gpu_stand.put_into(monkeypatch, rtx, OnnxRuntimeEngine(model, 'cpu', 1).infer)
 
     def run(*arguments):
-        status = gpu_bench.main([
-            '--model', NAME, '--size', '64x128', '--precision', 'fp16', '--batch', '2',
-            '--frames', '3', '--cache', str(cache.folder), *arguments])
+        status = gpu_bench.main(
+            [
+                '--model',
+                NAME,
+                '--size',
+                '64x128',
+                '--precision',
+                'fp16',
+                '--batch',
+                '2',
+                '--frames',
+                '3',
+                '--cache',
+                str(cache.folder),
+                *arguments,
+            ]
+        )
         assert not gpu.held
         return status, *capsys.readouterr()
+
     return run
 
 
@@ -50,7 +65,7 @@ def test_report(bench, tmp_path):
     status, said, _ = bench('--pictures', str(tmp_path))
     found = json.loads(said)
     assert status == 0 and found['gpu']['name'] == 'Stand-in RTX 3090'
-    result, = found['results']
+    (result,) = found['results']
     assert (result['batch'], result['precision']) == (2, 'fp16')
     assert result['golden'] == {'agreement': 1.0, 'deviation_pixels': 0}
     for name, captured in (('graph', True), ('no_graph', False)):
@@ -59,8 +74,9 @@ def test_report(bench, tmp_path):
         for kind in ('resize_and_host_to_host', 'host_to_host', 'device'):
             assert 0.0 < times[kind]['p50'] <= times[kind]['p99']
     assert result['roofline']['share'] == result['roofline']['ms'] / 1.5  # the stand-in's time
-    assert found['agreements'] == [{'model': NAME, 'precision': 'fp16', 'pictures': 3,
-                                    'mean': 1.0, 'least': 1.0}]
+    assert found['agreements'] == [
+        {'model': NAME, 'precision': 'fp16', 'pictures': 3, 'mean': 1.0, 'least': 1.0}
+    ]
 
 
 def test_masks_that_differ_are_counted():
@@ -73,9 +89,13 @@ def test_masks_that_differ_are_counted():
     class None_:
         def infer(self, frames):
             return np.zeros(frames.shape[:3], np.uint8), None
+
     pictures = [np.full((32, 64, 3), value, np.uint8) for value in (0, 7)]
     assert gpu_bench.compare(Half(), None_(), pictures) == {
-        'pictures': 2, 'mean': 0.75, 'least': 0.5}
+        'pictures': 2,
+        'mean': 0.75,
+        'least': 0.5,
+    }
 
 
 def test_pictures_are_spread_over_the_folder(tmp_path, monkeypatch):
@@ -97,6 +117,7 @@ def test_folder_without_pictures(tmp_path, content, says):
 
 def test_machine_without_a_gpu(capsys):
     from asap_ros.segmentation.tensorrt import cuda
+
     try:
         cuda.gpu()
     except EngineError:

@@ -6,16 +6,24 @@ from asap_ros.evaluation.acceptance import GOALS, AcceptanceGoal, judge, sentenc
 
 
 def document(processed=10, complete=True, **figures):
-    made = {'complete': complete, 'frames': {'processed': processed, 'failed': 0},
-            'free_space': {}, 'road': {}}
+    made = {
+        'complete': complete,
+        'frames': {'processed': processed, 'failed': 0},
+        'free_space': {},
+        'road': {},
+    }
     for path, value in figures.items():
         part, _, name = path.partition('__')
         made[part][name] = value
     return made
 
 
-GOOD = {'free_space__boundary_within_4px': 0.95, 'free_space__false_free': 0.002,
-        'road__curvature_rmse_20m': 0.4e-3, 'road__coverage_95': 0.93}
+GOOD = {
+    'free_space__boundary_within_4px': 0.95,
+    'free_space__false_free': 0.002,
+    'road__curvature_rmse_20m': 0.4e-3,
+    'road__coverage_95': 0.93,
+}
 
 
 def test_every_goal_that_is_known_must_be_met():
@@ -24,10 +32,17 @@ def test_every_goal_that_is_known_must_be_met():
     assert only['good'] is True and sum(c['met'] is None for c in only['checks']) == 3
 
 
-@pytest.mark.parametrize('path, value', [
-    ('free_space__boundary_within_4px', 0.899), ('free_space__false_free', 0.011),
-    ('road__curvature_rmse_20m', 1.6e-3), ('road__coverage_95', 0.84),
-    ('road__coverage_95', 0.995), ('frames__failed', 1)])
+@pytest.mark.parametrize(
+    'path, value',
+    [
+        ('free_space__boundary_within_4px', 0.899),
+        ('free_space__false_free', 0.011),
+        ('road__curvature_rmse_20m', 1.6e-3),
+        ('road__coverage_95', 0.84),
+        ('road__coverage_95', 0.995),
+        ('frames__failed', 1),
+    ],
+)
 def test_one_that_is_missed_is_counted(path, value):
     told = judge(document(**{**GOOD, path: value}))
     assert told['good'] is False and told['summary'] == 'Falls short of 1 of 5 goals'
@@ -36,16 +51,22 @@ def test_one_that_is_missed_is_counted(path, value):
 def test_a_line_for_the_terminal_names_what_is_missed():
     assert sentence(judge(document(**GOOD))) == 'Meets every goal that this drive can tell'
     assert sentence(judge(document(**{**GOOD, 'free_space__false_free': 0.0148}))) == (
-        'Falls short of 1 of 5 goals: columns called free that are not 1.48 % '
-        '(goal: at most 1 %)')
+        'Falls short of 1 of 5 goals: columns called free that are not 1.48 % (goal: at most 1 %)'
+    )
 
 
-@pytest.mark.parametrize('path, value, shown', [
-    ('free_space.false_free', 0.010034, '1.003 %'), ('free_space.false_free', 0.009996, '1 %'),
-    ('free_space.boundary_within_4px', 0.89998, '89.998 %'),
-    ('road.coverage_95', 0.99, '99 %'), ('road.coverage_95', 0.9951, '99.5 %')])
+@pytest.mark.parametrize(
+    'path, value, shown',
+    [
+        ('free_space.false_free', 0.010034, '1.003 %'),
+        ('free_space.false_free', 0.009996, '1 %'),
+        ('free_space.boundary_within_4px', 0.89998, '89.998 %'),
+        ('road.coverage_95', 0.99, '99 %'),
+        ('road.coverage_95', 0.9951, '99.5 %'),
+    ],
+)
 def test_what_just_misses_a_goal_does_not_look_like_it(path, value, shown):
-    goal, = (goal for goal in GOALS if goal.path == path)
+    (goal,) = (goal for goal in GOALS if goal.path == path)
     assert goal.form(value) == shown
 
 

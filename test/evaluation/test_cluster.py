@@ -31,9 +31,9 @@ def test_jobs_of_a_killed_worker_are_done_again_and_none_is_lost(tmp_path):
         died = int(marker.read_text())
         assert dict(result for _, result in done)[3] != died
         # What fails, and what kills every worker it meets, comes with its reason.
-        (_, error), = cluster.each(client, cluster_jobs.fail, ['x'])
+        ((_, error),) = cluster.each(client, cluster_jobs.fail, ['x'])
         assert isinstance(error, OSError) and 'job x' in str(error)
-        (_, error), = cluster.each(client, cluster_jobs.always_die, ['x'])
+        ((_, error),) = cluster.each(client, cluster_jobs.always_die, ['x'])
         assert type(error).__name__ == 'KilledWorker'
 
 
@@ -43,9 +43,24 @@ def test_drives_spread_over_workers_come_to_one_summary(tmp_path, tiny_file, cap
     tiny_bags.write(broken)
     (broken / 'broken.mcap').write_bytes(b'nothing')
     out = tmp_path / 'out'
-    assert evaluate.main([str(bags[0]), str(broken), *map(str, bags[1:]), '--out', str(out),
-                          '--model', str(tiny_file), '--size', '32x64',
-                          '--workers', '2']) == 2
+    assert (
+        evaluate.main(
+            [
+                str(bags[0]),
+                str(broken),
+                *map(str, bags[1:]),
+                '--out',
+                str(out),
+                '--model',
+                str(tiny_file),
+                '--size',
+                '32x64',
+                '--workers',
+                '2',
+            ]
+        )
+        == 2
+    )
     summary = json.loads((out / 'summary.json').read_text())
     assert [Path(d['bag']).name for d in summary['drives']] == ['drive0', 'drive1', 'drive2']
     assert all(d['frames']['processed'] == 2 for d in summary['drives'])
@@ -53,22 +68,28 @@ def test_drives_spread_over_workers_come_to_one_summary(tmp_path, tiny_file, cap
     assert 'broken' in (out / 'index.html').read_text()
     assert 'corrupt' in capsys.readouterr().err
     # One code path: in this process the same comes out.
-    alone = drive_job.work(drive_job.DriveJob(str(bags[0]), str(tmp_path / 'alone'), drive_job.EvaluationRequest(
-        str(tiny_file), size=(32, 64)))).document
+    alone = drive_job.work(
+        drive_job.DriveJob(
+            str(bags[0]),
+            str(tmp_path / 'alone'),
+            drive_job.EvaluationRequest(str(tiny_file), size=(32, 64)),
+        )
+    ).document
     spread = json.loads((out / 'drive0' / 'report.json').read_text())
     assert spread['segmentation'] == alone['segmentation'] and spread['road'] == alone['road']
 
 
 def test_workers_without_this_software_are_named_at_once(monkeypatch):
     monkeypatch.setattr(cluster, 'version', lambda: '99.0.0')  # what no worker has
-    with LocalCluster(n_workers=1, threads_per_worker=1, processes=True, host='127.0.0.1',
-                      dashboard_address=None) as own:
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=True, host='127.0.0.1', dashboard_address=None
+    ) as own:
         with pytest.raises(ClusterError, match=r'tcp://127.*\(0\.1\.0\)'):
             with cluster.connect(own.scheduler_address):
                 pass
         monkeypatch.undo()
         with cluster.connect(own.scheduler_address) as client:
-            (_, (number, _)), = cluster.each(client, cluster_jobs.die_once, [(7, '')])
+            ((_, (number, _)),) = cluster.each(client, cluster_jobs.die_once, [(7, '')])
             assert number == 7
 
 
@@ -102,10 +123,24 @@ def test_ctrl_c_ends_the_workers_and_leaves_no_half_files(tmp_path, tiny_file):
     # The installed script: the workers' processes import it anew, and must not run it again.
     script = Path(get_package_prefix('asap_ros')) / 'lib' / 'asap_ros' / 'evaluate'
     process = subprocess.Popen(
-        [script, *map(str, bags), '--out', str(out),
-         '--model', str(tiny_file), '--size', '32x64', '--workers', '2'],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        start_new_session=True)
+        [
+            script,
+            *map(str, bags),
+            '--out',
+            str(out),
+            '--model',
+            str(tiny_file),
+            '--size',
+            '32x64',
+            '--workers',
+            '2',
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
     end = time.monotonic() + 120
     while len(list(out.glob('*/.overlay.partial*'))) < 2 and time.monotonic() < end:
         assert process.poll() is None, process.communicate()[0]

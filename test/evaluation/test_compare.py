@@ -13,10 +13,19 @@ from asap_ros.evaluation.frame_table import FrameTable, FrameTableError
 
 def rows(count=200, agreeing=900, noise=20, seed=1, infer=100.0, first=0):
     rng = np.random.default_rng(seed)
-    return FrameTable.of([{
-        'stamp_ns': first + k, 'time_s': k / 10, 'pixels': 1000,
-        'agreeing': agreeing + rng.normal() * noise, 'valid': k % 10 != 0,
-        'infer': infer + rng.normal()} for k in range(count)])
+    return FrameTable.of(
+        [
+            {
+                'stamp_ns': first + k,
+                'time_s': k / 10,
+                'pixels': 1000,
+                'agreeing': agreeing + rng.normal() * noise,
+                'valid': k % 10 != 0,
+                'infer': infer + rng.normal(),
+            }
+            for k in range(count)
+        ]
+    )
 
 
 def change(a, b, path, given=()):
@@ -55,12 +64,27 @@ def test_for_times_less_is_better_and_limits_are_shares_of_the_value():
 def test_of_the_same_frames_what_is_hard_counts_in_both():
     rng = np.random.default_rng(0)
     hard = rng.normal(0, 100, 200)  # of the drive
-    a, b = (FrameTable.of([{'stamp_ns': k, 'pixels': 1000, 'agreeing': 800 + h - loss}
-                      for k, h in enumerate(hard)]) for loss in (0, 10))
+    a, b = (
+        FrameTable.of(
+            [
+                {'stamp_ns': k, 'pixels': 1000, 'agreeing': 800 + h - loss}
+                for k, h in enumerate(hard)
+            ]
+        )
+        for loss in (0, 10)
+    )
     paired = change(a, b, ACCURACY)
     assert paired.high - paired.low < 1e-6 and paired.better is False
-    apart = change(a, FrameTable.of([{'stamp_ns': 1000 + k, 'pixels': 1000, 'agreeing': v}
-                                for k, v in enumerate(b['agreeing'])]), ACCURACY)
+    apart = change(
+        a,
+        FrameTable.of(
+            [
+                {'stamp_ns': 1000 + k, 'pixels': 1000, 'agreeing': v}
+                for k, v in enumerate(b['agreeing'])
+            ]
+        ),
+        ACCURACY,
+    )
     assert apart.high - apart.low > 0.02 and apart.better is None
 
 
@@ -82,9 +106,15 @@ def test_few_frames_give_no_interval_and_are_judged_as_they_are():
     assert told.low is None and told.worse
 
 
-@pytest.mark.parametrize('given, sentence', [
-    ('nonsense=1', "no figure 'nonsense'"), (f'{ACCURACY}=much', 'by how much'),
-    (ACCURACY, 'by how much'), (f'{ACCURACY}=-1', 'by how much')])
+@pytest.mark.parametrize(
+    'given, sentence',
+    [
+        ('nonsense=1', "no figure 'nonsense'"),
+        (f'{ACCURACY}=much', 'by how much'),
+        (ACCURACY, 'by how much'),
+        (f'{ACCURACY}=-1', 'by how much'),
+    ],
+)
 def test_limits_that_make_no_sense(given, sentence):
     with pytest.raises(CompareError, match=sentence):
         compare.limits([given])
@@ -92,8 +122,14 @@ def test_limits_that_make_no_sense(given, sentence):
 
 def report(folder, values, **changes):
     folder.mkdir()
-    document = {'schema': 'asap_ros/report', 'version': 2, 'complete': True,
-                'segmentation': {'reference': None}, 'frames': {'processed': 30}, **changes}
+    document = {
+        'schema': 'asap_ros/report',
+        'version': 2,
+        'complete': True,
+        'segmentation': {'reference': None},
+        'frames': {'processed': 30},
+        **changes,
+    }
     (folder / 'report.json').write_text(json.dumps(document))
     values.write(folder / frame_table.NAME)
     return str(folder / 'report.json')
@@ -122,12 +158,15 @@ def test_what_cannot_be_compared_is_said(tmp_path, capsys):
     failed = report(tmp_path / 'failed', rows(), frames={'processed': 0})
     bare = report(tmp_path / 'bare', rows())
     (tmp_path / 'bare' / 'frames.csv').unlink()
-    for b, sentence in ((old, 'is of version 1'), (other, 'is not a report'),
-                        (str(tmp_path / 'none' / 'report.json'), 'No such file'),
-                        (str(tmp_path / 'a' / 'frames.csv'), 'is not a report'),
-                        (failed, 'not one frame was processed'),
-                        (bare, 'frames.csv, which belongs to the report, cannot be read'),
-                        (empty, 'no figure in common')):
+    for b, sentence in (
+        (old, 'is of version 1'),
+        (other, 'is not a report'),
+        (str(tmp_path / 'none' / 'report.json'), 'No such file'),
+        (str(tmp_path / 'a' / 'frames.csv'), 'is not a report'),
+        (failed, 'not one frame was processed'),
+        (bare, 'frames.csv, which belongs to the report, cannot be read'),
+        (empty, 'no figure in common'),
+    ):
         assert evaluate.main(['--compare', a, b]) == 2
         assert sentence in capsys.readouterr().err
 

@@ -24,8 +24,9 @@ def space_of(mask, mount=MOUNT, options=OPTIONS):
 
 def against(mask, reference, options=OPTIONS):
     space, other = space_of(mask, options=options), space_of(reference, options=options)
-    return free_space_metrics.compare(space, np.minimum(space.start, other.start),
-                              free_space_metrics.of_mask(other), LABELS)
+    return free_space_metrics.compare(
+        space, np.minimum(space.start, other.start), free_space_metrics.of_mask(other), LABELS
+    )
 
 
 def shifted(mask, rows):
@@ -84,13 +85,17 @@ def metric(box, extra=0.0):
     u = np.arange(MOUNT.width)
     x = np.full(MOUNT.width, box.x + extra)
     depth = x * np.cos(MOUNT.pitch) + MOUNT.up * np.sin(MOUNT.pitch)
-    return TrueSpace(x, -(u - MOUNT.cx) / MOUNT.f * depth, np.zeros(MOUNT.width),
-                     np.full(MOUNT.width, roads.CAR, np.uint8))
+    return TrueSpace(
+        x,
+        -(u - MOUNT.cx) / MOUNT.f * depth,
+        np.zeros(MOUNT.width),
+        np.full(MOUNT.width, roads.CAR, np.uint8),
+    )
 
 
 def wall(box):
     mask = np.full((MOUNT.height, MOUNT.width), roads.ROAD, np.uint8)
-    mask[:int(np.floor(MOUNT.row_of(box.x))) + 1] = roads.CAR
+    mask[: int(np.floor(MOUNT.row_of(box.x))) + 1] = roads.CAR
     return mask
 
 
@@ -123,7 +128,7 @@ def test_a_nodding_camera_is_compared_by_its_true_pitch():
     box = Box(15.0, 0.0, 30.0, 5.0)
     nod = Mount(**{**MOUNT.__dict__, 'pitch': MOUNT.pitch + 0.03})
     mask = np.full((MOUNT.height, MOUNT.width), roads.ROAD, np.uint8)
-    mask[:int(np.floor(nod.row_of(box.x))) + 1] = roads.CAR
+    mask[: int(np.floor(nod.row_of(box.x))) + 1] = roads.CAR
     space = space_of(mask)  # which believes in the calibrated pitch
     shares = []
     for pitch in (nod.pitch, None):
@@ -135,12 +140,15 @@ def test_a_nodding_camera_is_compared_by_its_true_pitch():
 
 def test_free_to_the_horizon_in_truth_and_mask_alike():
     mask = np.full((MOUNT.height, MOUNT.width), roads.ROAD, np.uint8)
-    mask[:int(MOUNT.row_of(1e6))] = roads.SKY
+    mask[: int(MOUNT.row_of(1e6))] = roads.SKY
     space = space_of(mask)
     nothing = np.full(MOUNT.width, np.nan)
     boundary = free_space_metrics.of_truth(
         TrueSpace(nothing, nothing, nothing, np.full(MOUNT.width, 255, np.uint8)),
-        space.camera, IDENTITY, REACH)
+        space.camera,
+        IDENTITY,
+        REACH,
+    )
     told = free_space_metrics.compare(space, space.start, boundary, LABELS)
     assert told['columns'] == told['columns.nothing'] == told['within_4px'] == MOUNT.width
     assert told['false_free'] == told['obstacles'] == 0 and 'range_columns' not in told

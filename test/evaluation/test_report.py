@@ -21,10 +21,12 @@ REFERENCE = MaskReference('/reference/mask', labels.load('cityscapes'), 'predict
 def document(matrix=None, reference=None, rows=(), **changes):
     rows = FrameTable.of(rows)
     scores = {
-        'segmentation': report.segmentation(CAMVID, matrix or ConfusionMatrix(11), reference,
-                                            1 if matrix else 0),
+        'segmentation': report.segmentation(
+            CAMVID, matrix or ConfusionMatrix(11), reference, 1 if matrix else 0
+        ),
         'free_space': report.free_space(rows, None),
-        'road': report.road(rows, CAMVID, None, None)}
+        'road': report.road(rows, CAMVID, None, None),
+    }
     return report.build(SOURCE, FrameCounts(4, 4, 4, 4), rows, scores, **changes)
 
 
@@ -49,26 +51,42 @@ def test_without_truth_and_timings_everything_is_null():
 def test_with_everything_it_still_holds_to_the_schema():
     matrix = ConfusionMatrix(11)
     matrix.add(np.array([3, 3, 4, 8], np.uint8), np.array([3, 3, 3, 8], np.uint8))
-    timings = [{'infer': float(v), 'total': v + 2.} for v in range(1, 101)]
-    engine = {'name': 'onnxruntime', 'provider': 'CPUExecutionProvider', 'precision': 'float32',
-              'model': 'm.onnx', 'model_sha256': 'a' * 64, 'threads': '2'}
-    made = document(matrix, REFERENCE, timings, engine=engine, complete=False,
-                    configuration={'size': '512x1024', 'hood': None}, warnings=['dark'])
+    timings = [{'infer': float(v), 'total': v + 2.0} for v in range(1, 101)]
+    engine = {
+        'name': 'onnxruntime',
+        'provider': 'CPUExecutionProvider',
+        'precision': 'float32',
+        'model': 'm.onnx',
+        'model_sha256': 'a' * 64,
+        'threads': '2',
+    }
+    made = document(
+        matrix,
+        REFERENCE,
+        timings,
+        engine=engine,
+        complete=False,
+        configuration={'size': '512x1024', 'hood': None},
+        warnings=['dark'],
+    )
     jsonschema.validate(made, report.schema())
     scores = made['segmentation']
     assert scores['drivable_iou'] == pytest.approx(2 / 3, abs=1e-6)
     assert scores['pixel_accuracy'] == 0.75
     assert scores['per_class']['car'] == 1 and scores['per_class']['sky'] is None
     assert scores['reference'] == {
-        'topic': '/reference/mask', 'labels': 'cityscapes', 'kind': 'predictions'}
+        'topic': '/reference/mask',
+        'labels': 'cityscapes',
+        'kind': 'predictions',
+    }
     assert made['latency_ms']['infer'] == {'p50': 50.5, 'p95': 95.05, 'p99': 99.01}
     assert made['latency_ms']['decode']['p50'] is None
     assert made['engine']['model_sha256'] == 'a' * 64 and 'threads' not in made['engine']
 
 
 def test_not_a_number_is_no_latency():
-    made = document(rows=[{'infer': math.nan}, {'infer': 4.}, {'infer': math.inf}, {}])
-    assert made['latency_ms']['infer'] == {'p50': 4., 'p95': 4., 'p99': 4.}
+    made = document(rows=[{'infer': math.nan}, {'infer': 4.0}, {'infer': math.inf}, {}])
+    assert made['latency_ms']['infer'] == {'p50': 4.0, 'p95': 4.0, 'p99': 4.0}
     assert made['latency_ms']['road']['p50'] is None
 
 
@@ -80,13 +98,23 @@ def test_of_many_warnings_the_first_are_kept_and_the_rest_counted():
 def test_files_are_told_by_their_hash(tmp_path):
     (tmp_path / 'a.mcap').write_bytes(b'abc')
     assert report.file_facts(tmp_path / 'a.mcap') == {
-        'path': str(tmp_path / 'a.mcap'), 'bytes': 3, 'sha256':
-        'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'}
+        'path': str(tmp_path / 'a.mcap'),
+        'bytes': 3,
+        'sha256': 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad',
+    }
 
 
-@pytest.mark.parametrize('change', [
-    {'version': 1}, {'complete': None}, {'frames': {}}, {'verdict': 'good'}, {'files': [{}]},
-    {'segmentation': {'miou': 1.5}}])
+@pytest.mark.parametrize(
+    'change',
+    [
+        {'version': 1},
+        {'complete': None},
+        {'frames': {}},
+        {'verdict': 'good'},
+        {'files': [{}]},
+        {'segmentation': {'miou': 1.5}},
+    ],
+)
 def test_the_schema_refuses_other_documents(change):
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**document(), **change}, report.schema())
@@ -95,9 +123,11 @@ def test_the_schema_refuses_other_documents(change):
 def test_headline_in_words():
     matrix = ConfusionMatrix(11)
     matrix.add(np.array([3, 4], np.uint8), np.array([3, 3], np.uint8))
-    line = report.headline(document(matrix, REFERENCE, [{'infer': 120.}], complete=False))
-    assert line == ('4 of 4 frames processed (ended early); drivable IoU 0.500, mIoU 0.250, '
-                    'pixel agreement 50.0%; infer p50 120 ms')
+    line = report.headline(document(matrix, REFERENCE, [{'infer': 120.0}], complete=False))
+    assert line == (
+        '4 of 4 frames processed (ended early); drivable IoU 0.500, mIoU 0.250, '
+        'pixel agreement 50.0%; infer p50 120 ms'
+    )
     assert report.headline(document()) == '4 of 4 frames processed; infer p50 unknown'
 
 

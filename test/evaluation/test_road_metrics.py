@@ -12,14 +12,28 @@ from asap_ros.road.geometry import ReferenceCurve, RoadGeometry, Status, invalid
 def corridor(curvature=0.01, rate=0.0, sigma=1e-3, end=30.0, offset=0.0, start=5.0, **changes):
     s = np.arange(start, end, 0.5)
     return RoadGeometry(
-        valid=True, status=Status.OK, lateral_offset=offset, heading=0.0, curvature=curvature,
-        curvature_rate=rate, s=s, curvature_at_s=curvature + rate * s,
-        curvature_at_s_sigma=np.full(len(s), sigma), view_start=start, view_end=end, **changes)
+        valid=True,
+        status=Status.OK,
+        lateral_offset=offset,
+        heading=0.0,
+        curvature=curvature,
+        curvature_rate=rate,
+        s=s,
+        curvature_at_s=curvature + rate * s,
+        curvature_at_s_sigma=np.full(len(s), sigma),
+        view_start=start,
+        view_end=end,
+        **changes,
+    )
 
 
 def table(estimates, truths, step=0.1):
-    return FrameTable.of([{'time_s': k * step, **road_metrics.told(told), **road_metrics.compare(told, true)}
-                     for k, (told, true) in enumerate(zip(estimates, truths))])
+    return FrameTable.of(
+        [
+            {'time_s': k * step, **road_metrics.told(told), **road_metrics.compare(told, true)}
+            for k, (told, true) in enumerate(zip(estimates, truths))
+        ]
+    )
 
 
 def test_curvature_is_judged_only_where_it_is_told():
@@ -31,8 +45,10 @@ def test_curvature_is_judged_only_where_it_is_told():
 
 def test_errors_offsets_and_availability():
     truth = corridor(0.01, offset=0.2)
-    rows = table([corridor(0.011, offset=0.5), corridor(0.007, offset=0.1),
-                  invalid(Status.SHORT_VIEW)], [truth] * 3)
+    rows = table(
+        [corridor(0.011, offset=0.5), corridor(0.007, offset=0.1), invalid(Status.SHORT_VIEW)],
+        [truth] * 3,
+    )
     told = report_metrics.section(report_metrics.ROAD, rows)
     assert told['availability'] == pytest.approx(2 / 3, abs=1e-6)
     assert told['curvature_rmse_20m'] == pytest.approx(np.sqrt((1e-6 + 9e-6) / 2), abs=1e-6)
@@ -93,9 +109,13 @@ def test_where_the_drive_ends_or_stands_nothing_is_known():
 @pytest.mark.parametrize('delay', [0.0, 0.25, 0.6])
 def test_lag_behind_a_step_either_way(delay):
     time = np.arange(0.0, 12.0, 0.1)
+
     def steps(t):
         return 0.01 * np.clip(t - 3.0, 0, 0.8) / 0.8 - 0.02 * np.clip(t - 8.0, 0, 1.0)
-    assert road_metrics.lag(time, steps(time - delay), steps(time)) == pytest.approx(delay, abs=0.03)
+
+    assert road_metrics.lag(time, steps(time - delay), steps(time)) == pytest.approx(
+        delay, abs=0.03
+    )
 
 
 def test_lag_without_a_step_or_without_an_answer_is_unknown():

@@ -40,7 +40,7 @@ def test_ignored_truth_is_not_counted_and_missing_prediction_is_wrong():
 def test_absent_is_null_but_wrongly_predicted_is_zero():
     matrix = ConfusionMatrix(3)
     matrix.add(mask([1, 1]), mask([0, 0]))
-    assert matrix.iou() == [0., 0., None]
+    assert matrix.iou() == [0.0, 0.0, None]
 
 
 def test_nothing_counted_is_null_everywhere():
@@ -71,12 +71,15 @@ def test_scores_equal_a_plain_loop_on_random_masks():
         assert value == (pytest.approx(both / either) if either else None)
 
 
-@pytest.mark.parametrize('predicted, truth, sentence', [
-    (mask([0, 7]), mask([0, 0]), 'predicted mask holds id 7'),
-    (mask([0, 0]), mask([0, 2]), 'true mask holds id 2'),
-    (mask([0]), mask([0, 0]), 'different shapes'),
-    (mask([0]).astype(np.int64), mask([0]), 'must be uint8'),
-])
+@pytest.mark.parametrize(
+    'predicted, truth, sentence',
+    [
+        (mask([0, 7]), mask([0, 0]), 'predicted mask holds id 7'),
+        (mask([0, 0]), mask([0, 2]), 'true mask holds id 2'),
+        (mask([0]), mask([0, 0]), 'different shapes'),
+        (mask([0]).astype(np.int64), mask([0]), 'must be uint8'),
+    ],
+)
 def test_wrong_masks_are_refused_and_not_counted(predicted, truth, sentence):
     matrix = ConfusionMatrix(2)
     with pytest.raises(ValueError, match=sentence):

@@ -28,19 +28,26 @@ SIZE = (96, 192)
 
 def road_and_sky(size):
     mask = np.full(size, CAMVID.id_of('sky'), np.uint8)
-    mask[size[0] // 2:] = CAMVID.id_of('road')
+    mask[size[0] // 2 :] = CAMVID.id_of('road')
     return mask
 
 
 def run(folder, count=5, with_reference=True, missing=(), finish=True):
     reference = tiny_bags.reference_mask(0, SIZE) if with_reference else None
     setting = EvaluationContext(CAMVID, REFERENCE if with_reference else None)
-    with EvaluationSession(folder, setting, count, 10.) as session:
+    with EvaluationSession(folder, setting, count, 10.0) as session:
         shares = [
-            session.add(Observation(
-                k * 100_000_000, tiny_bags.picture(k, SIZE),
-                None if k in missing else road_and_sky((48, 96)), {'infer': 10. + k},
-                reference=reference)).get('agreement') for k in range(count)]
+            session.add(
+                Observation(
+                    k * 100_000_000,
+                    tiny_bags.picture(k, SIZE),
+                    None if k in missing else road_and_sky((48, 96)),
+                    {'infer': 10.0 + k},
+                    reference=reference,
+                )
+            ).get('agreement')
+            for k in range(count)
+        ]
         if not finish:
             raise KeyboardInterrupt
         counts = FrameCounts(count, count, count, count - len(missing), failed=len(missing))
@@ -59,9 +66,10 @@ def video_frames(path):
 
 def test_the_files_and_their_content(tmp_path):
     shares, results = run(tmp_path / 'out')
-    assert shares == [1.] * 5
+    assert shares == [1.0] * 5
     assert sorted(p.name for p in (tmp_path / 'out').iterdir()) == sorted(
-        p.name for p in results.files)
+        p.name for p in results.files
+    )
     document = json.loads(results.report.read_text())
     jsonschema.validate(document, report.schema())
     assert document == results.document
@@ -79,7 +87,8 @@ def test_the_video_shows_camera_classes_and_errors(tmp_path):
     rgb = tiny_bags.picture(0, SIZE)
     low = 28 + PANEL_WIDTH // 2 * 3 // 4
     camera, classes, errors = (
-        frame[low, panel * PANEL_WIDTH + PANEL_WIDTH // 2] for panel in range(3))
+        frame[low, panel * PANEL_WIDTH + PANEL_WIDTH // 2] for panel in range(3)
+    )
     assert np.abs(camera - rgb[SIZE[0] * 3 // 4, SIZE[1] // 2]).max() < 20
     tinted = overlay.blend(rgb, road_and_sky(SIZE), CAMVID, 0.5)
     assert np.abs(classes - tinted[SIZE[0] * 3 // 4, SIZE[1] // 2]).max() < 20
@@ -88,9 +97,10 @@ def test_the_video_shows_camera_classes_and_errors(tmp_path):
 
 def test_masks_are_compared_on_the_grid_of_the_reference(tmp_path):
     coarse = np.array([[CAMVID.id_of('sky')], [CAMVID.id_of('road')]], np.uint8)
-    with EvaluationSession(tmp_path, EvaluationContext(CAMVID, REFERENCE), 1, 10.) as session:
-        row = session.add(Observation(0, tiny_bags.picture(0), coarse,
-                                      reference=tiny_bags.reference_mask(0)))
+    with EvaluationSession(tmp_path, EvaluationContext(CAMVID, REFERENCE), 1, 10.0) as session:
+        row = session.add(
+            Observation(0, tiny_bags.picture(0), coarse, reference=tiny_bags.reference_mask(0))
+        )
     assert row['agreement'] == 1
 
 
@@ -104,7 +114,7 @@ def test_without_references_nothing_is_scored_but_all_is_shown(tmp_path):
 
 def test_a_frame_without_a_result_is_shown_and_not_scored(tmp_path):
     shares, results = run(tmp_path, missing=(2,))
-    assert shares == [1., 1., None, 1., 1.]
+    assert shares == [1.0, 1.0, None, 1.0, 1.0]
     assert results.document['segmentation']['frames_compared'] == 4
     assert len(video_frames(results.video)) == 5
 
@@ -130,7 +140,7 @@ def test_a_long_run_gives_a_sheet_of_even_choice(tmp_path):
 def test_label_sets_without_a_mapping_are_refused(tmp_path):
     other = MaskReference('/masks', labels.load('idd_lite'), 'predictions')
     with pytest.raises(LabelError, match='no mapping from label set idd_lite to camvid'):
-        EvaluationSession(tmp_path, EvaluationContext(CAMVID, other), 1, 10.)
+        EvaluationSession(tmp_path, EvaluationContext(CAMVID, other), 1, 10.0)
 
 
 def test_frames_come_beside_their_references(tmp_path):
@@ -142,8 +152,11 @@ def test_frames_come_beside_their_references(tmp_path):
 
 
 def test_references_may_be_fewer_than_frames(tmp_path):
-    sparse = ('/reference/mask/compressed', tiny_bags.COMPRESSED,
-              lambda k: tiny_bags.png_mask(2 * (k // 2)))
+    sparse = (
+        '/reference/mask/compressed',
+        tiny_bags.COMPRESSED,
+        lambda k: tiny_bags.png_mask(2 * (k // 2)),
+    )
     with Bag(tiny_bags.write(tmp_path / 'drive', [tiny_bags.RAW, sparse], 40)) as bag:
         found = list(frames.frames(bag, topics.find(bag), []))
     assert [f.reference is not None for f in found] == [True, False] * 20

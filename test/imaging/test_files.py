@@ -42,8 +42,9 @@ FILES = {
     'grey png': encoded('png', picture()[..., 0]),
     'webp': encoded('webp', picture(), cv2.IMWRITE_WEBP_QUALITY, 80),
     'lossless webp': encoded('webp', picture(), cv2.IMWRITE_WEBP_QUALITY, 101),
-    'webp with alpha': encoded('webp', np.dstack([picture(), picture()[..., 0]]),
-                               cv2.IMWRITE_WEBP_QUALITY, 80),
+    'webp with alpha': encoded(
+        'webp', np.dstack([picture(), picture()[..., 0]]), cv2.IMWRITE_WEBP_QUALITY, 80
+    ),
 }
 
 
@@ -67,12 +68,17 @@ def test_bytes_after_the_end_do_no_harm(name):
     assert inspect(FILES[name] + bytes(4096)) == inspect(FILES[name])
 
 
-@pytest.mark.parametrize('name, words', [
-    ('jpeg', 'JPEG of 53x37 pixels cut off: no end-of-image marker'),
-    ('png', 'PNG cut off: no end chunk'), ('webp', 'WebP cut off: it states')])
+@pytest.mark.parametrize(
+    'name, words',
+    [
+        ('jpeg', 'JPEG of 53x37 pixels cut off: no end-of-image marker'),
+        ('png', 'PNG cut off: no end chunk'),
+        ('webp', 'WebP cut off: it states'),
+    ],
+)
 def test_the_error_of_half_a_file_says_so(name, words):
     with pytest.raises(ImageError, match=words):
-        inspect(FILES[name][:len(FILES[name]) * 2 // 3])
+        inspect(FILES[name][: len(FILES[name]) * 2 // 3])
 
 
 def test_the_end_of_a_thumbnail_is_not_the_end_of_the_picture():
@@ -82,7 +88,7 @@ def test_the_end_of_a_thumbnail_is_not_the_end_of_the_picture():
     data = data[:2] + segment + data[2:]
     assert inspect(data) == ImageFile('jpeg', 64, 80, False)
     with pytest.raises(ImageError, match='no end-of-image'):
-        inspect(data[:-len(data) // 8])
+        inspect(data[: -len(data) // 8])
 
 
 @pytest.mark.parametrize('between', [b'\xff', b'\xff' * 5, b'\xff\x01', bytes(7), b'\xff\xd0'])
@@ -92,8 +98,9 @@ def test_what_may_stand_between_the_segments_of_a_jpeg_is_passed_over(between):
     assert inspect(data[:at] + between + data[at:]) == inspect(data)
 
 
-@pytest.mark.parametrize('colour_type, grey', [(0, True), (2, False), (3, False), (4, True),
-                                               (6, False)])
+@pytest.mark.parametrize(
+    'colour_type, grey', [(0, True), (2, False), (3, False), (4, True), (6, False)]
+)
 def test_a_png_is_grey_with_transparency_or_without(colour_type, grey):
     assert inspect(bare_png(8, 8, colour_type=colour_type)).grey is grey
 
@@ -108,20 +115,23 @@ def test_a_changed_bit_of_a_png_is_found_by_its_checksum():
     assert inspect(bytes(data)).kind == 'png'
 
 
-@pytest.mark.parametrize('data, words', [
-    (b'', 'empty'),
-    (b'GIF89a' + bytes(40), '47 49 46 38, which is not JPEG, PNG or WebP'),
-    (b'\0\0\0\x01\x67' + bytes(40), 'not JPEG'),
-    (bare_png(0, 8), 'png image of 8x0 pixels: zero-sized'),
-    (bare_png(8, 8, bits=16), 'PNG of 16 bits'),
-    (bare_png(60_000, 60_000), '60000x60000 pixels: more than'),
-    (b'\x89PNG\r\n\x1a\n' + chunk(b'IEND'), 'PNG without a header'),
-    (b'\xff\xd8\xff\xd9' + bytes(9), 'ends before its image data'),
-    (b'\xff\xd8\xff\xda\0\x02\0\xff\xd9', 'without a frame header'),
-    (b'\xff\xd8\xff\xc0\0\x11\x0c' + bytes(14), 'JPEG of 12 bits'),
-    (b'RIFF\x1c\0\0\0WEBPVP9 ' + bytes(20), 'unknown chunk'),
-    (b'RIFF\x04\0\0\0WEBP', 'WebP without a picture'),
-])
+@pytest.mark.parametrize(
+    'data, words',
+    [
+        (b'', 'empty'),
+        (b'GIF89a' + bytes(40), '47 49 46 38, which is not JPEG, PNG or WebP'),
+        (b'\0\0\0\x01\x67' + bytes(40), 'not JPEG'),
+        (bare_png(0, 8), 'png image of 8x0 pixels: zero-sized'),
+        (bare_png(8, 8, bits=16), 'PNG of 16 bits'),
+        (bare_png(60_000, 60_000), '60000x60000 pixels: more than'),
+        (b'\x89PNG\r\n\x1a\n' + chunk(b'IEND'), 'PNG without a header'),
+        (b'\xff\xd8\xff\xd9' + bytes(9), 'ends before its image data'),
+        (b'\xff\xd8\xff\xda\0\x02\0\xff\xd9', 'without a frame header'),
+        (b'\xff\xd8\xff\xc0\0\x11\x0c' + bytes(14), 'JPEG of 12 bits'),
+        (b'RIFF\x1c\0\0\0WEBPVP9 ' + bytes(20), 'unknown chunk'),
+        (b'RIFF\x04\0\0\0WEBP', 'WebP without a picture'),
+    ],
+)
 def test_what_is_wrong_is_said(data, words):
     with pytest.raises(ImageError, match=words):
         inspect(data)
@@ -131,7 +141,7 @@ def test_a_jpeg_header_that_asks_for_gigabytes_is_refused():
     data = FILES['jpeg']
     at = data.index(b'\xff\xc0') + 5
     with pytest.raises(ImageError, match='65535x65535 pixels: more than'):
-        inspect(data[:at] + b'\xff\xff\xff\xff' + data[at + 4:])
+        inspect(data[:at] + b'\xff\xff\xff\xff' + data[at + 4 :])
 
 
 def test_the_largest_picture_is_one_of_8k():
@@ -141,8 +151,11 @@ def test_the_largest_picture_is_one_of_8k():
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.sampled_from([b'', b'\xff\xd8', b'\x89PNG\r\n\x1a\n', b'RIFF', *FILES.values()]),
-       st.binary(max_size=200), st.integers(0, 400))
+@given(
+    st.sampled_from([b'', b'\xff\xd8', b'\x89PNG\r\n\x1a\n', b'RIFF', *FILES.values()]),
+    st.binary(max_size=200),
+    st.integers(0, 400),
+)
 def test_no_bytes_raise_anything_but_image_error(start, rest, keep):
     try:
         file = inspect(start[:keep] + rest)

@@ -28,22 +28,22 @@ def test_blend_mixes_frame_and_colour():
 
 def test_blend_at_the_ends_is_frame_or_colour():
     road = np.full((4, 6), CAMVID.id_of('road'), np.uint8)
-    assert (overlay.blend(frame(), road, CAMVID, 0.) == 100).all()
-    assert (overlay.blend(frame(), road, CAMVID, 1.) == CAMVID.classes[3].colour).all()
+    assert (overlay.blend(frame(), road, CAMVID, 0.0) == 100).all()
+    assert (overlay.blend(frame(), road, CAMVID, 1.0) == CAMVID.classes[3].colour).all()
 
 
 def test_ignored_pixels_keep_the_frame_and_the_input_is_untouched():
     mask = np.full((4, 6), 3, np.uint8)
     mask[:, 3:] = 255
     rgb = frame()
-    mixed = overlay.blend(rgb, mask, CAMVID, 1.)
+    mixed = overlay.blend(rgb, mask, CAMVID, 1.0)
     assert (mixed[:, 3:] == 100).all() and (mixed[:, :3] == CAMVID.classes[3].colour).all()
     assert (rgb == 100).all()
 
 
 def test_a_smaller_mask_is_enlarged_by_nearest_neighbour():
     mask = np.array([[3, 8]], np.uint8)
-    mixed = overlay.blend(frame(2, 8), mask, CAMVID, 1.)
+    mixed = overlay.blend(frame(2, 8), mask, CAMVID, 1.0)
     assert (mixed[:, :4] == CAMVID.classes[3].colour).all()
     assert (mixed[:, 4:] == CAMVID.classes[8].colour).all()
 
@@ -53,12 +53,15 @@ def test_resize_never_invents_an_id():
     assert set(np.unique(overlay.resize_mask(mask, (90, 41)))) <= {0, 10, 255}
 
 
-@pytest.mark.parametrize('rgb, mask, opacity', [
-    (frame()[..., 0], np.zeros((4, 6), np.uint8), 0.5),
-    (frame(), np.zeros((4, 6, 1), np.uint8), 0.5),
-    (frame(), np.zeros((4, 6), np.uint8), 1.5),
-    (frame(), np.zeros((4, 6), np.uint8), float('nan')),
-])
+@pytest.mark.parametrize(
+    'rgb, mask, opacity',
+    [
+        (frame()[..., 0], np.zeros((4, 6), np.uint8), 0.5),
+        (frame(), np.zeros((4, 6, 1), np.uint8), 0.5),
+        (frame(), np.zeros((4, 6), np.uint8), 1.5),
+        (frame(), np.zeros((4, 6), np.uint8), float('nan')),
+    ],
+)
 def test_wrong_input_is_refused(rgb, mask, opacity):
     with pytest.raises(ValueError, match='overlay'):
         overlay.blend(rgb, mask, CAMVID, opacity)

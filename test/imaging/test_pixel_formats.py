@@ -66,8 +66,11 @@ def test_grey_becomes_three_equal_channels():
     np.testing.assert_array_equal(result, np.dstack([grey] * 3))
 
 
-@pytest.mark.parametrize('layout', [PixelFormat.YUYV, PixelFormat.UYVY, PixelFormat.BAYER_GRBG],
-                         ids=lambda layout: layout.label)
+@pytest.mark.parametrize(
+    'layout',
+    [PixelFormat.YUYV, PixelFormat.UYVY, PixelFormat.BAYER_GRBG],
+    ids=lambda layout: layout.label,
+)
 def test_pixels_that_share_colours_are_converted_before_they_are_resized(layout):
     pixels = noise(*layout.shape(24, 40))
     full = to_rgb_at(pixels, layout, (24, 40))
@@ -97,21 +100,30 @@ def test_rgb_that_fits_is_not_copied_and_a_strided_or_read_only_view_is_read():
         np.testing.assert_array_equal(result, to_rgb_at(fits, PixelFormat.RGB, size))
 
 
-@pytest.mark.parametrize('pixels, layout', [
-    (np.zeros((4, 4, 4), np.uint8), PixelFormat.RGB),
-    (np.zeros((4, 4), np.uint8), PixelFormat.RGB),
-    (np.zeros((4, 4, 1), np.uint8), PixelFormat.GREY),
-    (np.zeros((4, 4, 3), np.float32), PixelFormat.RGB),
-    (np.zeros((0, 4, 3), np.uint8), PixelFormat.RGB),
-])
+@pytest.mark.parametrize(
+    'pixels, layout',
+    [
+        (np.zeros((4, 4, 4), np.uint8), PixelFormat.RGB),
+        (np.zeros((4, 4), np.uint8), PixelFormat.RGB),
+        (np.zeros((4, 4, 1), np.uint8), PixelFormat.GREY),
+        (np.zeros((4, 4, 3), np.float32), PixelFormat.RGB),
+        (np.zeros((0, 4, 3), np.uint8), PixelFormat.RGB),
+    ],
+)
 def test_pixels_that_are_not_what_the_layout_says_are_refused(pixels, layout):
     with pytest.raises(ValueError, match=f'{layout.label} pixels must be uint8'):
         to_rgb_at(pixels, layout, (2, 2))
 
 
-@pytest.mark.parametrize('out', [
-    np.zeros((2, 3, 3), np.uint8), np.zeros((2, 2), np.uint8), np.zeros((2, 2, 3), np.int8),
-    np.zeros((2, 4, 3), np.uint8)[:, ::2]])
+@pytest.mark.parametrize(
+    'out',
+    [
+        np.zeros((2, 3, 3), np.uint8),
+        np.zeros((2, 2), np.uint8),
+        np.zeros((2, 2, 3), np.int8),
+        np.zeros((2, 4, 3), np.uint8)[:, ::2],
+    ],
+)
 def test_an_out_that_cannot_hold_the_result_is_refused(out):
     with pytest.raises(ValueError, match='out must be'):
         to_rgb_at(np.zeros((4, 4, 3), np.uint8), PixelFormat.RGB, (2, 2), out=out)

@@ -24,11 +24,14 @@ VARIANTS = [
     for base in (SLIM_4, WIDE_8)
     for fusion, attention in [
         *((fusion, Attention.VERTICAL) for fusion in Fusion),
-        *((Fusion.FFDN, attention) for attention in Attention)]]
+        *((Fusion.FFDN, attention) for attention in Attention),
+    ]
+]
 
 
-@pytest.mark.parametrize('config', VARIANTS, ids=lambda c: (
-    f'{c.fused_stride}-{c.fusion.value}-{c.attention.value}'))
+@pytest.mark.parametrize(
+    'config', VARIANTS, ids=lambda c: f'{c.fused_stride}-{c.fusion.value}-{c.attention.value}'
+)
 def test_every_variant_of_the_tables_gives_scores(config):
     scores = Asap(config).eval().training_scores(torch.randn(1, 3, 64, 96))
     s = config.fused_stride
@@ -50,9 +53,15 @@ def test_other_sizes_are_refused_by_name(size):
         Asap(SLIM_4)(torch.zeros(1, 3, *size))
 
 
-@pytest.mark.parametrize('config', [
-    SLIM_4, WIDE_8, replace(SLIM_4, trunk=Encoder.MOBILENET_V2),
-    replace(SLIM_4, fusion=Fusion.GENERAL)])
+@pytest.mark.parametrize(
+    'config',
+    [
+        SLIM_4,
+        WIDE_8,
+        replace(SLIM_4, trunk=Encoder.MOBILENET_V2),
+        replace(SLIM_4, fusion=Fusion.GENERAL),
+    ],
+)
 def test_gradients_reach_every_parameter(config):
     torch.manual_seed(0)
     model = Asap(config).train()
@@ -61,8 +70,11 @@ def test_gradients_reach_every_parameter(config):
     loss.backward()
     # Softmax does not change when a constant is added to a row of logits, so the key's bias
     # rightly has a gradient of zero up to rounding.
-    silent = [name for name, p in model.named_parameters()
-              if name != 'attention.key.bias' and (p.grad is None or not p.grad.abs().sum() > 0)]
+    silent = [
+        name
+        for name, p in model.named_parameters()
+        if name != 'attention.key.bias' and (p.grad is None or not p.grad.abs().sum() > 0)
+    ]
     assert not silent
 
 
@@ -82,6 +94,7 @@ def test_multiply_accumulates_of_table_three():
 @pytest.mark.parametrize('base', [SLIM_4, WIDE_8])
 def test_counted_attention_is_the_formula(base):
     """What torch counts, biases apart, is what the formula says."""
+
     def count(attention):
         return costs.counted(Asap(replace(base, attention=attention)).eval(), 256, 256)
 
@@ -89,12 +102,15 @@ def test_counted_attention_is_the_formula(base):
     formula = costs.table_three(base, 256, 256)
     without = count(Attention.NONE)
     assert count(Attention.VERTICAL) - without == formula.vertical - columns * (2 * q + c)
-    zeros = columns ** 4 * (c - q)  # they widen Q and K to V
+    zeros = columns**4 * (c - q)  # they widen Q and K to V
     assert count(Attention.CONVENTIONAL) - without - zeros == (
-        formula.conventional - columns ** 2 * (2 * q + c))
+        formula.conventional - columns**2 * (2 * q + c)
+    )
 
 
-@pytest.mark.parametrize('trunk, millions', [(Encoder.RESNET18, 18.95e9), (Encoder.MOBILENET_V2, 3e9)])
+@pytest.mark.parametrize(
+    'trunk, millions', [(Encoder.RESNET18, 18.95e9), (Encoder.MOBILENET_V2, 3e9)]
+)
 def test_trunk_costs_what_its_paper_says(trunk, millions):
     model = Asap(replace(SLIM_4, trunk=trunk)).eval()
     rest = model.trunk
@@ -112,10 +128,17 @@ def test_deployed_gives_labels_and_confidence():
     assert labels.max() < 11 and confidence.min() >= 255 // 11
 
 
-@pytest.mark.parametrize('values, message', [
-    ({'trunk': 'vgg'}, 'trunk.*resnet18'), ({'fused_stride': 16}, 'neither 4 nor 8'),
-    ({'classes': 1}, '2 to 254'), ({'channels': 0}, 'channels'),
-    ({'merge': 'concat', 'channels': 63}, 'two maps'), ({'depth': 3}, 'unknown.*depth')])
+@pytest.mark.parametrize(
+    'values, message',
+    [
+        ({'trunk': 'vgg'}, 'trunk.*resnet18'),
+        ({'fused_stride': 16}, 'neither 4 nor 8'),
+        ({'classes': 1}, '2 to 254'),
+        ({'channels': 0}, 'channels'),
+        ({'merge': 'concat', 'channels': 63}, 'two maps'),
+        ({'depth': 3}, 'unknown.*depth'),
+    ],
+)
 def test_impossible_configurations_are_named(values, message):
     with pytest.raises(ConfigError, match=message):
         AsapConfig.from_dict(values)

@@ -27,12 +27,16 @@ def instance_norm(x: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.instance_norm(x, eps=EPSILON)
 
 
-@pytest.mark.parametrize('kind, merge, expected', [
-    (Fusion.LAYER_NORM, Merge.SUM, layer_norm),
-    (Fusion.INSTANCE_NORM, Merge.SUM, instance_norm),
-    (Fusion.FFDN, Merge.SUM, lambda x: layer_norm(x) + instance_norm(x)),
-    (Fusion.FFDN, Merge.CONCAT, lambda x: torch.cat([layer_norm(x), instance_norm(x)], 1)),
-    (Fusion.NONE, Merge.SUM, lambda x: x)])
+@pytest.mark.parametrize(
+    'kind, merge, expected',
+    [
+        (Fusion.LAYER_NORM, Merge.SUM, layer_norm),
+        (Fusion.INSTANCE_NORM, Merge.SUM, instance_norm),
+        (Fusion.FFDN, Merge.SUM, lambda x: layer_norm(x) + instance_norm(x)),
+        (Fusion.FFDN, Merge.CONCAT, lambda x: torch.cat([layer_norm(x), instance_norm(x)], 1)),
+        (Fusion.NONE, Merge.SUM, lambda x: x),
+    ],
+)
 def test_norms_are_torchs(x, kind, merge, expected):
     torch.testing.assert_close(DifferentNorms(kind, merge)(x), expected(x))
 
@@ -57,7 +61,8 @@ def test_fusion_equals_convolving_the_concatenated_levels():
     levels = [torch.randn(2, 3, 16 // s, 24 // s) for s in (1, 2, 4, 8)]
     concatenated = torch.cat([resize(level, (16, 24)) for level in levels], 1)
     torch.testing.assert_close(
-        module(levels, (16, 24)), module.levels.project(concatenated), atol=1e-5, rtol=1e-5)
+        module(levels, (16, 24)), module.levels.project(concatenated), atol=1e-5, rtol=1e-5
+    )
 
 
 def test_general_fusion_gates_between_one_and_two_times():
@@ -69,8 +74,10 @@ def test_general_fusion_gates_between_one_and_two_times():
     assert (out >= plain).all() and (out <= 2 * plain).all()
 
 
-@pytest.mark.parametrize('kind, length', [
-    (Attention.VERTICAL, 7), (Attention.HORIZONTAL, 5), (Attention.CONVENTIONAL, 35)])
+@pytest.mark.parametrize(
+    'kind, length',
+    [(Attention.VERTICAL, 7), (Attention.HORIZONTAL, 5), (Attention.CONVENTIONAL, 35)],
+)
 def test_attention_rows_sum_to_one(x, kind, length):
     module = SelfAttention(replace(SLIM_4, channels=6, key_channels=2, attention=kind))
     pooled = torch.randn(2, 6, length)
@@ -84,8 +91,9 @@ def test_attention_adds_one_context_per_column_or_row(x, kind, axis):
     """Eq. 4: the resized context is constant along the pooled axis."""
     module = SelfAttention(replace(SLIM_4, channels=6, key_channels=2, attention=kind))
     added = module(x) - x
-    torch.testing.assert_close(added, added.mean(axis, keepdim=True).expand_as(added),
-                               atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        added, added.mean(axis, keepdim=True).expand_as(added), atol=1e-5, rtol=1e-5
+    )
     pooled = x.mean(axis)
     context = module.value(pooled) @ module.attention(pooled).transpose(1, 2)
     torch.testing.assert_close(added.mean(axis), context, atol=1e-5, rtol=1e-5)
@@ -95,8 +103,15 @@ def test_attention_adds_one_context_per_column_or_row(x, kind, axis):
 @pytest.mark.parametrize('keys', [2, 6, 9])
 def test_conventional_attention_weighs_every_position(x, keys, scaled):
     """Eq. 3 and 4 written out, for Q and K narrower than V, as wide and wider."""
-    module = SelfAttention(replace(SLIM_4, channels=6, key_channels=keys, attention_scale=scaled,
-                                   attention=Attention.CONVENTIONAL))
+    module = SelfAttention(
+        replace(
+            SLIM_4,
+            channels=6,
+            key_channels=keys,
+            attention_scale=scaled,
+            attention=Attention.CONVENTIONAL,
+        )
+    )
     flat = x.flatten(2)
     context = module.value(flat) @ module.attention(flat).transpose(1, 2)
     torch.testing.assert_close(module(x) - x, context.view_as(x), atol=1e-5, rtol=1e-5)
@@ -110,15 +125,13 @@ def test_a_learned_gain_starts_without_attention(x):
 def test_pooling_first_gives_what_convolving_first_gives(x):
     """A mean and a 1x1 convolution commute, so the paper's order is only dearer."""
     module = SelfAttention(replace(SLIM_4, channels=6, key_channels=2))
-    convolved = torch.nn.functional.conv2d(
-        x, module.value.weight.unsqueeze(-1), module.value.bias)
+    convolved = torch.nn.functional.conv2d(x, module.value.weight.unsqueeze(-1), module.value.bias)
     torch.testing.assert_close(module.value(x.mean(2)), convolved.mean(2), atol=1e-5, rtol=1e-5)
 
 
 def test_resize_keeps_pixel_areas():
     ramp = torch.tensor([[[[0.0, 4.0]]]])
-    torch.testing.assert_close(
-        resize(ramp, (1, 4)), torch.tensor([[[[0.0, 1.0, 3.0, 4.0]]]]))
+    torch.testing.assert_close(resize(ramp, (1, 4)), torch.tensor([[[[0.0, 1.0, 3.0, 4.0]]]]))
 
 
 def test_normalise_gives_channels_first_and_imagenets_statistics():

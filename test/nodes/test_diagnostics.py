@@ -20,7 +20,7 @@ from asap_ros.nodes.diagnostics import COMPRESSED, RAW, FrameReport
 from asap_ros.segmentation.frame_statistics import Counts, Latencies
 
 OK, WARN, ERROR, STALE = b'\x00', b'\x01', b'\x02', b'\x03'
-PATIENCE = 30.
+PATIENCE = 30.0
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 RELIABLE = QoSProfile(depth=1)
 
@@ -48,6 +48,7 @@ def asked(ros):
             time.sleep(0.02)
         assert says in why
         return why
+
     yield ask
     node.destroy_node()
 
@@ -60,14 +61,19 @@ def test_no_publisher(asked):
 
 def test_only_the_compressed_topic(asked, camera):
     camera.create_publisher(CompressedImage, '/front/image/compressed', 1)
-    asked('no publisher on /front/image, but there is one on /front/image/compressed: '
-          'set the parameter compressed to true')
+    asked(
+        'no publisher on /front/image, but there is one on /front/image/compressed: '
+        'set the parameter compressed to true'
+    )
 
 
 def test_only_the_raw_topic(asked, camera):
     camera.create_publisher(Image, '/front/image', 1)
-    asked('but there is one on /front/image: set the parameter compressed to false',
-          '/front/image/compressed', COMPRESSED)
+    asked(
+        'but there is one on /front/image: set the parameter compressed to false',
+        '/front/image/compressed',
+        COMPRESSED,
+    )
 
 
 def test_wrong_type(asked, camera):
@@ -105,11 +111,15 @@ def test_one_fitting_publisher_among_others_is_enough(asked, camera):
     asked('that sends nothing', qos=RELIABLE)
 
 
-@pytest.mark.parametrize('publisher, says', [
-    (None, 'no publisher on /image'),
-    ((CompressedImage, '/image/compressed'), 'set the parameter compressed to true'),
-    ((String, '/image'), '/image carries std_msgs/msg/String'),
-    ((Image, '/image'), 'sends nothing')])
+@pytest.mark.parametrize(
+    'publisher, says',
+    [
+        (None, 'no publisher on /image'),
+        ((CompressedImage, '/image/compressed'), 'set the parameter compressed to true'),
+        ((String, '/image'), '/image carries std_msgs/msg/String'),
+        ((Image, '/image'), 'sends nothing'),
+    ],
+)
 def test_live_node_names_the_cause(stand, camera, capfd, publisher, says):
     bench = stand(silence=0.5)
     for silent in (bench.raw, bench.jpeg):
@@ -131,14 +141,16 @@ def test_live_node_with_qos_that_does_not_fit(stand):
     assert bench.status('frames', 'does not fit').level == ERROR
     # What was asked for images holds for images alone, and for this node alone.
     assert [s.qos_profile.reliability for s in bench.node._inputs] == [
-        ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT]
+        ReliabilityPolicy.RELIABLE,
+        ReliabilityPolicy.BEST_EFFORT,
+    ]
 
 
 def test_live_node_finds_its_voice_again(stand):
     bench = stand(silence=0.5).start('mask', 'timings')
     bench.status('frames', 'sends nothing')
     bench.statuses.clear()
-    bench.set('silence', 60.)
+    bench.set('silence', 60.0)
     bench.send(bench.frame())
     assert bench.status('frames', 'frames/s').level == OK
 
@@ -150,8 +162,13 @@ def test_a_bag_that_is_paused_is_no_fault_of_the_camera(stand, camera, capfd):
 
     def at(seconds):
         now = bench.node.get_clock()
-        bench.wait(lambda: now.now().nanoseconds == seconds * 10**9 or clock.publish(
-            Clock(clock=Time(sec=seconds))), 'the time to come')
+        bench.wait(
+            lambda: (
+                now.now().nanoseconds == seconds * 10**9
+                or clock.publish(Clock(clock=Time(sec=seconds)))
+            ),
+            'the time to come',
+        )
 
     at(7)
     bench.status('frames', '/clock stands still')
@@ -165,42 +182,67 @@ def test_a_bag_that_is_paused_is_no_fault_of_the_camera(stand, camera, capfd):
 
 
 def report(**changes):
-    values = {'active': True, 'wanted': True, 'silence': 0.1, 'patience': 3., 'rate': 12.34,
-              'last_fault': '', 'calibration_fault': ''} | changes
-    return diagnostics.frame_status(
-        FrameReport(**values), Counts(5, 4, 3, 2, 1), 'nobody knows')
+    values = {
+        'active': True,
+        'wanted': True,
+        'silence': 0.1,
+        'patience': 3.0,
+        'rate': 12.34,
+        'last_fault': '',
+        'calibration_fault': '',
+    } | changes
+    return diagnostics.frame_status(FrameReport(**values), Counts(5, 4, 3, 2, 1), 'nobody knows')
 
 
-@pytest.mark.parametrize('changes, level, says', [
-    ({}, OK, '12.3 frames/s'),
-    ({'wanted': False}, OK, 'idle: nobody subscribes to an output'),
-    ({'active': False, 'silence': 9.}, STALE, 'not active'),
-    ({'silence': 9., 'last_fault': 'x'}, ERROR, 'no frame for 9.0 s: nobody knows'),
-    ({'last_fault': 'frame failed: x', 'calibration_fault': 'y'}, ERROR, 'frame failed: x'),
-    ({'calibration_fault': 'y'}, WARN, 'y')])
+@pytest.mark.parametrize(
+    'changes, level, says',
+    [
+        ({}, OK, '12.3 frames/s'),
+        ({'wanted': False}, OK, 'idle: nobody subscribes to an output'),
+        ({'active': False, 'silence': 9.0}, STALE, 'not active'),
+        ({'silence': 9.0, 'last_fault': 'x'}, ERROR, 'no frame for 9.0 s: nobody knows'),
+        ({'last_fault': 'frame failed: x', 'calibration_fault': 'y'}, ERROR, 'frame failed: x'),
+        ({'calibration_fault': 'y'}, WARN, 'y'),
+    ],
+)
 def test_frames(changes, level, says):
     status = report(**changes)
     assert (status.level, status.message) == (level, says)
     assert {v.key: v.value for v in status.values} == {
-        'received': '5', 'processed': '4', 'dropped': '3', 'stale': '2', 'failed': '1',
-        'frames_per_second': '12.34'}
+        'received': '5',
+        'processed': '4',
+        'dropped': '3',
+        'stale': '2',
+        'failed': '1',
+        'frames_per_second': '12.34',
+    }
 
 
 def test_engine():
     assert diagnostics.engine_status(None).level == STALE
-    facts = {'name': 'onnxruntime', 'provider': 'CPUExecutionProvider', 'precision': 'fp32',
-             'model': 'tiny', 'golden_agreement': '1.0000', 'state': 'chosen', 'message': ''}
+    facts = {
+        'name': 'onnxruntime',
+        'provider': 'CPUExecutionProvider',
+        'precision': 'fp32',
+        'model': 'tiny',
+        'golden_agreement': '1.0000',
+        'state': 'chosen',
+        'message': '',
+    }
     status = diagnostics.engine_status(facts)
     assert (status.level, status.message) == (
-        OK, 'tiny on onnxruntime, CPUExecutionProvider, fp32')
+        OK,
+        'tiny on onnxruntime, CPUExecutionProvider, fp32',
+    )
     assert {v.key: v.value for v in status.values} == facts
 
 
-@pytest.mark.parametrize('age, max_age, level', [
-    (100., 0.5, OK), (600., 0.5, WARN), (600., 0., OK)])
+@pytest.mark.parametrize(
+    'age, max_age, level', [(100.0, 0.5, OK), (600.0, 0.5, WARN), (600.0, 0.0, OK)]
+)
 def test_latency(age, max_age, level):
     latencies = Latencies()
-    latencies.add({'total': 20., 'age': age})
+    latencies.add({'total': 20.0, 'age': age})
     status = diagnostics.latency_status(latencies, max_age)
     assert status.level == level
     values = {v.key: v.value for v in status.values}

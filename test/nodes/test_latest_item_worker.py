@@ -7,7 +7,7 @@ import pytest
 
 from asap_ros.nodes.latest_item_worker import LatestItemWorker
 
-PATIENCE = 20.
+PATIENCE = 20.0
 
 
 class Held:

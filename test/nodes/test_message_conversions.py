@@ -21,22 +21,32 @@ from asap_ros.segmentation.frame_statistics import STAGES, Counts
 HEADER = Header(stamp=Time(sec=12, nanosec=34), frame_id='camera_optical')
 
 
-def camera(height=1024, width=2048, roi=(0, 0, 0, 0), binning=(0, 0), baseline=0.):
+def camera(height=1024, width=2048, roi=(0, 0, 0, 0), binning=(0, 0), baseline=0.0):
     """Return a camera_info; ``roi``: x, y, width, height, and ``binning``: x, y, of the sensor."""
-    k = [1100., 0., 1020.5, 0., 1150., 500.25, 0., 0., 1.]
-    p = [1050., 0., 1000., -1050. * baseline, 0., 1070., 510., 0., 0., 0., 1., 0.]
+    k = [1100.0, 0.0, 1020.5, 0.0, 1150.0, 500.25, 0.0, 0.0, 1.0]
+    p = [1050.0, 0.0, 1000.0, -1050.0 * baseline, 0.0, 1070.0, 510.0, 0.0, 0.0, 0.0, 1.0, 0.0]
     x, y, roi_width, roi_height = roi
     return CameraInfo(
-        header=Header(frame_id='other'), height=height, width=width, k=k, p=p,
-        d=[-0.3, 0.1, 0., 0., 0.], distortion_model='plumb_bob', r=np.eye(3).ravel().tolist(),
-        binning_x=binning[0], binning_y=binning[1],
-        roi=RegionOfInterest(x_offset=x, y_offset=y, width=roi_width, height=roi_height))
+        header=Header(frame_id='other'),
+        height=height,
+        width=width,
+        k=k,
+        p=p,
+        d=[-0.3, 0.1, 0.0, 0.0, 0.0],
+        distortion_model='plumb_bob',
+        r=np.eye(3).ravel().tolist(),
+        binning_x=binning[0],
+        binning_y=binning[1],
+        roi=RegionOfInterest(x_offset=x, y_offset=y, width=roi_width, height=roi_height),
+    )
 
 
 def image_of(info):
     roi = info.roi
-    return ((roi.height or info.height) // max(1, info.binning_y),
-            (roi.width or info.width) // max(1, info.binning_x))
+    return (
+        (roi.height or info.height) // max(1, info.binning_y),
+        (roi.width or info.width) // max(1, info.binning_x),
+    )
 
 
 def pixel(matrix, point):
@@ -73,25 +83,40 @@ CASES = {
 @pytest.mark.parametrize('info, grid', CASES.values(), ids=CASES)
 def test_points_fall_on_the_pixel_of_the_grid_that_shows_them(info, grid):
     found = message_conversions.scaled_camera_info(info, image_of(info), grid, HEADER)
-    for point in ([0., 0., 5.], [1., -0.5, 3.], [-20., 1.2, 40.], [3., 2., 1.]):
+    for point in ([0.0, 0.0, 5.0], [1.0, -0.5, 3.0], [-20.0, 1.2, 40.0], [3.0, 2.0, 1.0]):
         np.testing.assert_allclose(
             pixel(found.k, np.array(point)),
-            journey(pixel(info.k, np.array(point)), info, grid), rtol=1e-9, atol=1e-9)
+            journey(pixel(info.k, np.array(point)), info, grid),
+            rtol=1e-9,
+            atol=1e-9,
+        )
         np.testing.assert_allclose(
-            pixel(found.p, np.array([*point, 1.])),
-            journey(pixel(info.p, np.array([*point, 1.])), info, grid), rtol=1e-9, atol=1e-9)
+            pixel(found.p, np.array([*point, 1.0])),
+            journey(pixel(info.p, np.array([*point, 1.0])), info, grid),
+            rtol=1e-9,
+            atol=1e-9,
+        )
 
 
-@given(x=st.integers(0, 500), y=st.integers(0, 300), bin_x=st.integers(1, 4),
-       bin_y=st.integers(1, 4), rows=st.integers(1, 40), columns=st.integers(1, 40),
-       u=st.floats(-3, 3), v=st.floats(-3, 3), z=st.floats(0.1, 100))
+@given(
+    x=st.integers(0, 500),
+    y=st.integers(0, 300),
+    bin_x=st.integers(1, 4),
+    bin_y=st.integers(1, 4),
+    rows=st.integers(1, 40),
+    columns=st.integers(1, 40),
+    u=st.floats(-3, 3),
+    v=st.floats(-3, 3),
+    z=st.floats(0.1, 100),
+)
 def test_any_roi_binning_and_grid(x, y, bin_x, bin_y, rows, columns, u, v, z):
     info = camera(roi=(x, y, 800 * bin_x // 2, 400 * bin_y // 2), binning=(bin_x, bin_y))
     grid = (32 * rows, 32 * columns)
     found = message_conversions.scaled_camera_info(info, image_of(info), grid, HEADER)
     point = np.array([u, v, z])
     np.testing.assert_allclose(
-        pixel(found.k, point), journey(pixel(info.k, point), info, grid), rtol=1e-7, atol=1e-7)
+        pixel(found.k, point), journey(pixel(info.k, point), info, grid), rtol=1e-7, atol=1e-7
+    )
 
 
 def test_rest_of_the_camera_info():
@@ -106,9 +131,19 @@ def test_rest_of_the_camera_info():
     assert info == camera(roi=(64, 32, 1024, 512), binning=(2, 2))  # untouched
 
 
-@pytest.mark.parametrize('field, index, value', [
-    ('k', 0, math.nan), ('k', 2, math.inf), ('k', 0, 0.), ('k', 4, -1.),
-    ('p', 0, 0.), ('p', 5, 0.), ('p', 6, math.nan), ('p', 3, math.nan)])
+@pytest.mark.parametrize(
+    'field, index, value',
+    [
+        ('k', 0, math.nan),
+        ('k', 2, math.inf),
+        ('k', 0, 0.0),
+        ('k', 4, -1.0),
+        ('p', 0, 0.0),
+        ('p', 5, 0.0),
+        ('p', 6, math.nan),
+        ('p', 3, math.nan),
+    ],
+)
 def test_matrix_that_is_none(field, index, value):
     info = camera()
     getattr(info, field)[index] = value
@@ -119,7 +154,8 @@ def test_matrix_that_is_none(field, index, value):
 def test_uncalibrated_camera():
     with pytest.raises(CalibrationError, match='calibrate the camera'):
         message_conversions.scaled_camera_info(
-            CameraInfo(height=64, width=128), (64, 128), (64, 128), HEADER)
+            CameraInfo(height=64, width=128), (64, 128), (64, 128), HEADER
+        )
 
 
 @pytest.mark.parametrize('image', [(512, 1024), (2048, 1024), (1024, 2047)])
@@ -139,21 +175,36 @@ def test_label_info_states_every_class_and_the_unlabelled():
     assert found.header == HEADER
     assert found.threshold == 0.25
     assert [(c.class_id, c.class_name) for c in found.class_map] == [
-        *enumerate(camvid.names), (255, 'unlabelled')]
+        *enumerate(camvid.names),
+        (255, 'unlabelled'),
+    ]
 
 
 def test_stages_not_run_are_nan():
-    found = message_conversions.stage_timings({'decode': 1.5, 'total': 4.}, Counts(5, 4, 3, 2, 1), HEADER)
+    found = message_conversions.stage_timings(
+        {'decode': 1.5, 'total': 4.0}, Counts(5, 4, 3, 2, 1), HEADER
+    )
     assert found.header == HEADER
-    assert (found.decode, found.total) == (1.5, 4.)
-    assert all(math.isnan(getattr(found, stage))
-               for stage in set(STAGES) - {'decode', 'total'})
+    assert (found.decode, found.total) == (1.5, 4.0)
+    assert all(math.isnan(getattr(found, stage)) for stage in set(STAGES) - {'decode', 'total'})
     assert [found.received, found.processed, found.dropped, found.stale, found.failed] == [
-        5, 4, 3, 2, 1]
+        5,
+        4,
+        3,
+        2,
+        1,
+    ]
 
 
-@pytest.mark.parametrize('sec, nanosec, expected', [
-    (0, 0, 0), (1, 5, 1_000_000_005), (2**31 - 1, 999_999_999, 2_147_483_647_999_999_999),
-    (-1, 0, -1_000_000_000), (-1, 999_999_999, -1)])
+@pytest.mark.parametrize(
+    'sec, nanosec, expected',
+    [
+        (0, 0, 0),
+        (1, 5, 1_000_000_005),
+        (2**31 - 1, 999_999_999, 2_147_483_647_999_999_999),
+        (-1, 0, -1_000_000_000),
+        (-1, 999_999_999, -1),
+    ],
+)
 def test_nanoseconds(sec, nanosec, expected):
     assert message_conversions.nanoseconds(Time(sec=sec, nanosec=nanosec)) == expected

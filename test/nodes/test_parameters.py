@@ -19,8 +19,11 @@ from asap_ros.nodes.parameters import TABLE
 DEFAULTS = {entry.name: entry.default for entry in TABLE}
 CHANGEABLE = [entry for entry in TABLE if entry.changes]
 FIXED = [entry for entry in TABLE if not entry.changes]
-BAD_CHOICES = [(entry.name, f'{entry.name}: .none of them. is not one of {entry.choices[0]}')
-               for entry in TABLE if entry.choices]
+BAD_CHOICES = [
+    (entry.name, f'{entry.name}: .none of them. is not one of {entry.choices[0]}')
+    for entry in TABLE
+    if entry.choices
+]
 
 
 @pytest.fixture
@@ -29,17 +32,24 @@ def declared(ros):
     nodes = []
 
     def make(**values):
-        nodes.append(Node('of_parameters', parameter_overrides=[
-            Parameter(name, value=value) for name, value in values.items()]))
+        nodes.append(
+            Node(
+                'of_parameters',
+                parameter_overrides=[
+                    Parameter(name, value=value) for name, value in values.items()
+                ],
+            )
+        )
         parameters.declare(nodes[-1])
         return nodes[-1]
+
     yield make
     for node in nodes:
         node.destroy_node()
 
 
 def put(node, name, value):
-    result, = node.set_parameters([Parameter(name, value=value)])
+    (result,) = node.set_parameters([Parameter(name, value=value)])
     return result
 
 
@@ -75,8 +85,7 @@ def test_params_file_holds_the_defaults():
 
 def test_readme_states_every_parameter_with_its_default():
     section = (ROOT / 'README.md').read_text().split('## Parameters')[1].split('\n## ')[0]
-    rows = re.findall(r'^\| `([\w.]+)` \| ([^|]*?) \| ([^|]*?)\|',
-                      section, re.MULTILINE)
+    rows = re.findall(r'^\| `([\w.]+)` \| ([^|]*?) \| ([^|]*?)\|', section, re.MULTILINE)
     expected = [(e.name, stated(e.default), 'yes' if e.changes else '') for e in TABLE]
     assert [(name, default, changes.strip()) for name, default, changes in rows] == expected
 
@@ -89,9 +98,13 @@ def test_every_entry_is_described():
         assert all(choice in descriptor.additional_constraints for choice in entry.choices or ())
         ranges = [*descriptor.integer_range, *descriptor.floating_point_range]
         assert [(r.from_value, r.to_value) for r in ranges] == (
-            [entry.range] if entry.range else [])
-        assert not (isinstance(entry.default, (int, float)) and not ranges
-                    and not isinstance(entry.default, bool)), 'a number without a range'
+            [entry.range] if entry.range else []
+        )
+        assert not (
+            isinstance(entry.default, (int, float))
+            and not ranges
+            and not isinstance(entry.default, bool)
+        ), 'a number without a range'
 
 
 def test_defaults_are_read(declared):
@@ -99,9 +112,12 @@ def test_defaults_are_read(declared):
 
 
 def test_overrides_are_read(declared):
-    node = declared(model='mine.onnx', network_height=256, max_age=0.)
+    node = declared(model='mine.onnx', network_height=256, max_age=0.0)
     assert parameters.read(node) == DEFAULTS | {
-        'model': 'mine.onnx', 'network_height': 256, 'max_age': 0.}
+        'model': 'mine.onnx',
+        'network_height': 256,
+        'max_age': 0.0,
+    }
 
 
 def test_a_list_is_read(declared):
@@ -138,11 +154,23 @@ def test_ranges_are_kept_while_running(declared, entry):
     assert parameters.read(node)[entry.name] == high
 
 
-@pytest.mark.parametrize('name, value', [
-    ('network_height', 500), ('network_height', 0), ('network_width', 4128), ('threads', -1),
-    ('max_age', -1.), ('min_confidence', 1.5), ('silence', 0.),
-    ('threads', 'four'), ('compressed', 1), ('max_age', 1),
-    ('hood_polygon', [0, 1, 1]), ('hood_polygon', 'hood')])
+@pytest.mark.parametrize(
+    'name, value',
+    [
+        ('network_height', 500),
+        ('network_height', 0),
+        ('network_width', 4128),
+        ('threads', -1),
+        ('max_age', -1.0),
+        ('min_confidence', 1.5),
+        ('silence', 0.0),
+        ('threads', 'four'),
+        ('compressed', 1),
+        ('max_age', 1),
+        ('hood_polygon', [0, 1, 1]),
+        ('hood_polygon', 'hood'),
+    ],
+)
 def test_values_that_cannot_be_are_refused_at_the_start(declared, name, value):
     with pytest.raises(ParameterException, match=name):
         declared(**{name: value})
@@ -154,8 +182,10 @@ def test_choices_are_kept(declared, name, reason):
         parameters.read(declared(**{name: 'none of them'}))
 
 
-@pytest.mark.parametrize('name, reason', [
-    (name, reason) for name, reason in BAD_CHOICES if name in {e.name for e in CHANGEABLE}])
+@pytest.mark.parametrize(
+    'name, reason',
+    [(name, reason) for name, reason in BAD_CHOICES if name in {e.name for e in CHANGEABLE}],
+)
 def test_choices_are_kept_while_running(declared, name, reason):
     node = declared()
     result = put(node, name, 'none of them')

@@ -18,8 +18,11 @@ from support.paths import SUPPORT
 pytest.importorskip('rclpy', reason='needs the ROS environment')
 pytestmark = pytest.mark.usefixtures('own_domain')
 
-REMAPPED = ('image:=/camera/image_raw', 'image/compressed:=/camera/image_raw/compressed',
-            'camera_info:=/camera/camera_info')
+REMAPPED = (
+    'image:=/camera/image_raw',
+    'image/compressed:=/camera/image_raw/compressed',
+    'camera_info:=/camera/camera_info',
+)
 STAMPS = [[1_700_000_000, k * 50_000_000] for k in range(6)]
 
 
@@ -38,8 +41,11 @@ def start(tmp_path):
         with log.open('w') as output:
             process = subprocess.Popen(
                 [sys.executable, *map(str, command), *arguments],
-                env={**os.environ, 'PYTHONUNBUFFERED': '1'}, cwd=tmp_path,
-                stdout=output, stderr=subprocess.STDOUT)
+                env={**os.environ, 'PYTHONUNBUFFERED': '1'},
+                cwd=tmp_path,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
         process.log = log
         started.append(process)
         return process
@@ -60,14 +66,24 @@ def segmenter(start, tmp_path):
     def begin(**parameters):
         parameters.setdefault('log', tmp_path / 'heard.json')
         return start(SUPPORT / 'fake_segmenter.py', parameters=parameters, remaps=REMAPPED)
+
     return begin
 
 
 @pytest.fixture
 def replay(start, tmp_path):
     def begin(bag, **parameters):
-        return start('-m', 'asap_ros.nodes.replay', parameters={
-            'bag': bag, 'out': tmp_path / 'out', 'startup_timeout': 30.0, **parameters})
+        return start(
+            '-m',
+            'asap_ros.nodes.replay',
+            parameters={
+                'bag': bag,
+                'out': tmp_path / 'out',
+                'startup_timeout': 30.0,
+                **parameters,
+            },
+        )
+
     return begin
 
 
@@ -97,24 +113,44 @@ def test_lockstep_sends_every_frame_and_scores_every_mask(tmp_path, segmenter, r
     node = segmenter(delay=0.12)  # slower than the camera
     text = ended(replay(bag), 0)
     made = document(tmp_path)
-    assert made['frames'] == {'recorded': 6, 'sent': 6, 'received': 6, 'processed': 6,
-                              'dropped': 0, 'stale': 0, 'failed': 0}
+    assert made['frames'] == {
+        'recorded': 6,
+        'sent': 6,
+        'received': 6,
+        'processed': 6,
+        'dropped': 0,
+        'stale': 0,
+        'failed': 0,
+    }
     assert made['complete'] and made['source']['mode'] == 'lockstep'
     assert made['segmentation']['drivable_iou'] == made['segmentation']['pixel_accuracy'] == 1
     assert made['latency_ms']['infer']['p50'] == 13.5
     assert made['latency_ms']['decode']['p50'] is None
     assert made['latency_ms']['age']['p50'] >= 120
-    assert made['engine'] == {'name': 'fake', 'provider': 'numpy', 'precision': 'uint8',
-                              'model': 'halves', 'model_sha256': 'c' * 64}
-    for name in ('report.html', 'report.json', 'contact_sheet.png', 'overlay.webm',
-                 '6 of 6 frames'):
+    assert made['engine'] == {
+        'name': 'fake',
+        'provider': 'numpy',
+        'precision': 'uint8',
+        'model': 'halves',
+        'model_sha256': 'c' * 64,
+    }
+    for name in (
+        'report.html',
+        'report.json',
+        'contact_sheet.png',
+        'overlay.webm',
+        '6 of 6 frames',
+    ):
         assert name in text
     with Bag(tmp_path / 'out' / 'results') as results:
         counts = {t.name: t.count for t in results.topics}
         assert counts['/segmenter/mask'] == counts['/segmenter/timings'] == 6
         assert counts['/segmenter/road_geometry'] == 6 and counts['/segmenter/label_info'] == 1
-        answers = [m for m in results.messages(*results.topics)
-                   if m.topic.name == '/segmenter/road_geometry']
+        answers = [
+            m
+            for m in results.messages(*results.topics)
+            if m.topic.name == '/segmenter/road_geometry'
+        ]
         assert [divmod(m.stamp_ns, 10**9) for m in answers] == [tuple(s) for s in STAMPS]
     assert made['road']['status'] == {'NO_TF': 6} and made['road']['availability'] == 0
     was = heard(node, tmp_path)
@@ -142,8 +178,14 @@ def test_a_frame_without_an_answer_fails_and_the_next_is_sent(tmp_path, segmente
     segmenter(silent_at=2)
     text = ended(replay(bag, result_timeout=1.0), 1)
     assert document(tmp_path)['frames'] == {
-        'recorded': 6, 'sent': 6, 'received': 6, 'processed': 5, 'dropped': 0, 'stale': 0,
-        'failed': 1}
+        'recorded': 6,
+        'sent': 6,
+        'received': 6,
+        'processed': 5,
+        'dropped': 0,
+        'stale': 0,
+        'failed': 1,
+    }
     assert 'frame at 1700000000.100 s: no result within 1 s' in text
 
 
@@ -151,7 +193,7 @@ def test_a_frame_that_the_segmenter_cannot_decode_is_failed_at_once(tmp_path, se
     def half_jpeg(index):
         message = tiny_bags.jpeg_image(index)
         if index == 3:
-            message.data = message.data[:len(message.data) // 2]
+            message.data = message.data[: len(message.data) // 2]
         return message
 
     bag = tiny_bags.write(tmp_path / 'drive', [(*tiny_bags.JPEG[:2], half_jpeg), tiny_bags.MASK])
@@ -165,7 +207,7 @@ def test_a_frame_that_the_segmenter_cannot_decode_is_failed_at_once(tmp_path, se
 def test_a_corrupt_bag_is_played_as_far_as_it_is_readable(tmp_path, segmenter, replay):
     bag = tiny_bags.write(tmp_path / 'drive', frames=12)
     data = (bag / 'drive.mcap').read_bytes()
-    (bag / 'drive.mcap').write_bytes(data[:len(data) // 2])
+    (bag / 'drive.mcap').write_bytes(data[: len(data) // 2])
     segmenter()
     text = ended(replay(bag), 0)
     made = document(tmp_path)
@@ -201,10 +243,12 @@ def test_a_segmenter_that_dies_ends_the_drive(tmp_path, segmenter, replay):
     assert not document(tmp_path)['complete']
 
 
-@pytest.mark.parametrize('parameters, missing', [
-    (None, 'node is not there'), ({'active': False}, 'node is not active')])
+@pytest.mark.parametrize(
+    'parameters, missing', [(None, 'node is not there'), ({'active': False}, 'node is not active')]
+)
 def test_without_an_active_segmenter_it_says_what_it_waited_for(
-        tmp_path, segmenter, replay, parameters, missing):
+    tmp_path, segmenter, replay, parameters, missing
+):
     bag = tiny_bags.write(tmp_path / 'drive', frames=1)
     if parameters:
         segmenter(**parameters)
@@ -226,25 +270,38 @@ def test_classes_that_no_label_set_has(tmp_path, segmenter, replay):
     assert 'classes (moon, sea) are those of no label set' in ended(replay(bag), 2)
 
 
-@pytest.mark.parametrize('parameters, sentence', [
-    ({'bag': '/nowhere'}, 'no such bag: /nowhere'),
-    ({'bag': "''"}, 'parameter bag is empty'),
-    ({'rate': 0.0}, 'rate must be above 0'),
-    ({'image_topic': '/other'}, 'no image topic /other'),
-    ({'reference_labels': 'mine'}, 'mine.yaml is not part of this installation')])
+@pytest.mark.parametrize(
+    'parameters, sentence',
+    [
+        ({'bag': '/nowhere'}, 'no such bag: /nowhere'),
+        ({'bag': "''"}, 'parameter bag is empty'),
+        ({'rate': 0.0}, 'rate must be above 0'),
+        ({'image_topic': '/other'}, 'no image topic /other'),
+        ({'reference_labels': 'mine'}, 'mine.yaml is not part of this installation'),
+    ],
+)
 def test_what_cannot_be_played_is_said_at_once(tmp_path, replay, parameters, sentence):
     given = {'bag': tiny_bags.write(tmp_path / 'drive', frames=1), **parameters}
     assert sentence in ended(replay(**given), 2)
 
 
-@pytest.mark.parametrize('arguments, sentence', [
-    (['bag:=/nowhere'], 'no such bag: /nowhere'),
-    (['rate:=2.0'], "missing required argument 'bag'"),
-    (['bag:=BAG', 'model:=nonsense'], 'the segmenter could not be configured')])
+@pytest.mark.parametrize(
+    'arguments, sentence',
+    [
+        (['bag:=/nowhere'], 'no such bag: /nowhere'),
+        (['rate:=2.0'], "missing required argument 'bag'"),
+        (['bag:=BAG', 'model:=nonsense'], 'the segmenter could not be configured'),
+    ],
+)
 def test_a_launch_that_cannot_work_ends_at_once_and_fails(tmp_path, arguments, sentence):
     bag = tiny_bags.write(tmp_path / 'drive', frames=1)
     given = [a.replace('BAG', str(bag)) for a in arguments]
     ended = subprocess.run(
-        ['ros2', 'launch', 'asap_ros', 'replay.launch.py', *given], cwd=tmp_path, timeout=100,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        ['ros2', 'launch', 'asap_ros', 'replay.launch.py', *given],
+        cwd=tmp_path,
+        timeout=100,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     assert ended.returncode == 1 and sentence in ended.stdout, ended.stdout

@@ -22,11 +22,16 @@ HEADER = Header(stamp=Time(sec=5, nanosec=7), frame_id='base_link')
 
 
 def test_message_and_model_agree():
-    bits = {name[len('STATUS_'):]: getattr(RoadGeometry, name)
-            for name in dir(type(RoadGeometry)) if name.startswith('STATUS_')}
+    bits = {
+        name[len('STATUS_') :]: getattr(RoadGeometry, name)
+        for name in dir(type(RoadGeometry))
+        if name.startswith('STATUS_')
+    }
     assert bits == {bit.name: bit.value for bit in Status if bit}
     assert (RoadGeometry.REFERENCE_ROAD_CENTRE, RoadGeometry.REFERENCE_EGO_PARALLEL) == (
-        ReferenceCurve.ROAD_CENTRE, ReferenceCurve.EGO_PARALLEL)
+        ReferenceCurve.ROAD_CENTRE,
+        ReferenceCurve.EGO_PARALLEL,
+    )
 
 
 def test_every_field_of_the_message_is_filled():

@@ -44,14 +44,14 @@ class Vehicle(Visitor):
 
     def __init__(self, context: rclpy.Context):
         super().__init__('vehicle', context)
-        self.image = self.create_publisher(
-            CompressedImage, '/front/image_raw/compressed', 1)
+        self.image = self.create_publisher(CompressedImage, '/front/image_raw/compressed', 1)
         self.info = self.create_publisher(CameraInfo, '/front/camera_info', 1)
         self.static = self.create_publisher(TFMessage, '/tf_static', LATCHED)
         self.roads: list[RoadGeometry] = []
         self.paths: list[Path] = []
         self.create_subscription(
-            RoadGeometry, '/front/segmenter/road_geometry', self.roads.append, 5)
+            RoadGeometry, '/front/segmenter/road_geometry', self.roads.append, 5
+        )
         self.create_subscription(Path, '/front/segmenter/path', self.paths.append, 5)
         self.static.publish(TFMessage(transforms=[transform()]))
         self._seconds = 0
@@ -65,8 +65,10 @@ class Vehicle(Visitor):
         stamp = Time(sec=self._seconds, nanosec=123_456_789)
         pixels = cv2.cvtColor(picture(mask), cv2.COLOR_RGB2BGR)
         frame = CompressedImage(
-            header=Header(stamp=stamp, frame_id=frame_id), format='rgb8; png compressed bgr8',
-            data=array('B', cv2.imencode('.png', pixels)[1].tobytes()))
+            header=Header(stamp=stamp, frame_id=frame_id),
+            format='rgb8; png compressed bgr8',
+            data=array('B', cv2.imencode('.png', pixels)[1].tobytes()),
+        )
 
         def publish():
             self.info.publish(calibration())
@@ -74,6 +76,7 @@ class Vehicle(Visitor):
 
         def answers(heard):
             return [message for message in heard if message.header.stamp == stamp]
+
         self.repeat(publish, lambda: answers(self.roads) and answers(self.paths), 'the road')
         return answers(self.roads)[-1], answers(self.paths)[-1], stamp
 
@@ -93,8 +96,13 @@ def vehicle(own_domain, tiny_file, tmp_path_factory):
     folder = tmp_path_factory.mktemp('road')
     (folder / 'road.yaml').write_text(PARAMETERS)
     context = rclpy.Context()
-    with launched(folder, f'model:={tiny_file}', f'params_file:={folder / "road.yaml"}', *FRONT,
-                  'compressed:=true'):
+    with launched(
+        folder,
+        f'model:={tiny_file}',
+        f'params_file:={folder / "road.yaml"}',
+        *FRONT,
+        'compressed:=true',
+    ):
         rclpy.init(args=[], context=context)
         made = Vehicle(context)
         made.be_known()

@@ -51,14 +51,17 @@ def test_a_bend_of_known_radius(vehicle, radius):
     assert found.heading == pytest.approx(truth.heading, abs=2e-3)
     assert found.width == pytest.approx(truth.width, abs=0.02)
     assert found.pitch == pytest.approx(MOUNT.pitch, abs=1e-3)
-    assert found.curvature_sigma ** 2 == pytest.approx(found.covariance[14])
+    assert found.curvature_sigma**2 == pytest.approx(found.covariance[14])
     for header in (found.header, path.header, path.poses[0].header):
         assert (header.stamp, header.frame_id) == (frame.header.stamp, 'base_link')
     at = np.array(found.s)
     assert at[0] == found.view_start and at[-1] == found.view_end > 15.0
     assert len(found.curvature_at_s_sigma) == len(found.lateral_at_s_sigma) == len(at)
-    np.testing.assert_allclose([[p.pose.position.x, p.pose.position.y] for p in path.poses],
-                               np.stack(truth.centre(at), axis=1), atol=0.1)
+    np.testing.assert_allclose(
+        [[p.pose.position.x, p.pose.position.y] for p in path.poses],
+        np.stack(truth.centre(at), axis=1),
+        atol=0.1,
+    )
     turned = [2 * np.arctan2(p.pose.orientation.z, p.pose.orientation.w) for p in path.poses]
     np.testing.assert_allclose(turned, truth.heading + at / radius, atol=0.01)
     assert car.last('timings').road > 0.0
@@ -86,8 +89,15 @@ def test_reference_through_the_vehicle(vehicle):
 def test_outputs_of_one_frame_fit_one_another(vehicle, grid):
     # What a semantic costmap layer reads together, and what nav2 reads.
     car = vehicle(
-        *ROAD_OUTPUTS, 'mask', 'confidence', 'mask/camera_info', 'label_info',
-        mask_resolution=grid, network_height=256, network_width=512)
+        *ROAD_OUTPUTS,
+        'mask',
+        'confidence',
+        'mask/camera_info',
+        'label_info',
+        mask_resolution=grid,
+        network_height=256,
+        network_width=512,
+    )
     car.mount()
     box = Box(x=20.0, y=0.0, width=2.0, tall=1.5)
     frame = car.see(render(Truth(), boxes=(box,)))
@@ -98,8 +108,9 @@ def test_outputs_of_one_frame_fit_one_another(vehicle, grid):
         assert message.header.stamp == frame.header.stamp, name
     assert car.last('mask').header.frame_id == car.last('confidence').header.frame_id == OPTICAL
     for name in ROAD_OUTPUTS[:-1]:
-        assert car.last(name).header == Header(
-            stamp=frame.header.stamp, frame_id='base_link'), name
+        assert car.last(name).header == Header(stamp=frame.header.stamp, frame_id='base_link'), (
+            name
+        )
     mask, ground = pixels(car.last('mask')), points(car.last('ground_points'))
     classes = {c.class_id: c.class_name for c in car.last('label_info').class_map}
     assert set(np.unique(mask)) <= set(classes)
@@ -128,10 +139,17 @@ def test_outputs_of_one_frame_fit_one_another(vehicle, grid):
     line = side[round(-cells.info.origin.position.y / cells.info.resolution)]
     assert line[round(15.0 / cells.info.resolution)] == 0
     assert np.flatnonzero(line == 100).min() * cells.info.resolution == pytest.approx(
-        20.0, abs=0.6)
+        20.0, abs=0.6
+    )
     boundary = car.last('free_space/boundary')
     assert [f.name for f in boundary.fields] == [
-        'x', 'y', 'z', 'class', 'range_sigma', 'confidence']
+        'x',
+        'y',
+        'z',
+        'class',
+        'range_sigma',
+        'confidence',
+    ]
     x, y, z, kind, sigma, belief = points(boundary)[0].T
     at = (kind == tiny_model.LABELS.id_of('car')) & (np.abs(y) < 0.8)
     assert at.any() and np.abs(x[at] - 20.0).max() < 0.6
@@ -140,13 +158,18 @@ def test_outputs_of_one_frame_fit_one_another(vehicle, grid):
     assert found.blocker_distance == pytest.approx(20.0, abs=1.0)
 
 
-@pytest.mark.parametrize('hood', [
-    (), (0.19, 1.0, 0.19, 0.83, 0.79, 0.83, 0.79, 1.0)], ids=['undeclared', 'declared'])
+@pytest.mark.parametrize(
+    'hood', [(), (0.19, 1.0, 0.19, 0.83, 0.79, 0.83, 0.79, 1.0)], ids=['undeclared', 'declared']
+)
 def test_a_hood_is_an_obstacle_until_it_is_declared(vehicle, hood):
     mask = render(Truth(curvature=0.005))
     mask[430:, 200:800] = CAR
-    car = vehicle('road_geometry', 'free_space/scan', **MOUNTED,
-                  **({'hood_polygon': list(hood)} if hood else {}))
+    car = vehicle(
+        'road_geometry',
+        'free_space/scan',
+        **MOUNTED,
+        **({'hood_polygon': list(hood)} if hood else {}),
+    )
     car.see(mask)
     assert car.last('road_geometry').valid == bool(hood)
     ranges = car.last('free_space/scan').ranges
@@ -170,8 +193,10 @@ def test_corridor_for_rviz(vehicle):
     found = car.last('markers').markers
     assert all(m.action == Marker.ADD and m.ns == 'corridor' for m in found)
     assert len({m.id for m in found}) == len(found) == 7
-    by_kind = {kind: [m for m in found if m.type == kind]
-               for kind in (Marker.LINE_STRIP, Marker.TRIANGLE_LIST, Marker.CUBE)}
+    by_kind = {
+        kind: [m for m in found if m.type == kind]
+        for kind in (Marker.LINE_STRIP, Marker.TRIANGLE_LIST, Marker.CUBE)
+    }
     centre, left, right = by_kind[Marker.LINE_STRIP]
     for line, side in ((centre, 0.0), (left, 1.0), (right, -1.0)):
         s = np.linspace(0.0, 25.0, 2501)
@@ -189,7 +214,7 @@ def test_the_overlay_shows_the_road(vehicle):
     shown = pixels(car.last('overlay'))
     assert car.last('overlay').header == frame.header
     u = round(float(Truth(curvature=0.01).crossings(MOUNT, -1)[300]))
-    blue = (np.abs(shown[300, u - 6:u + 7].astype(int) - drawing.EDGE) < 60).all(axis=1)
+    blue = (np.abs(shown[300, u - 6 : u + 7].astype(int) - drawing.EDGE) < 60).all(axis=1)
     assert blue.any(), 'the edge of the corridor'
     assert not (shown[:60] == colours(render(Truth(curvature=0.01)))[:60]).all(), 'figures'
 
@@ -244,21 +269,29 @@ def test_odometry_moves_the_tracked_road(vehicle, monkeypatch):
     start = car.bench.header(0).stamp.sec
     car.see(render(Truth()))
     for step in range(6):
-        car.drive(Time(sec=start, nanosec=200_000_000 * step) if step < 5
-                  else Time(sec=start + 1, nanosec=1), 10.0)
+        car.drive(
+            Time(sec=start, nanosec=200_000_000 * step)
+            if step < 5
+            else Time(sec=start + 1, nanosec=1),
+            10.0,
+        )
     car.see(render(Truth()), 1)
     car.see(render(Truth()), 2)  # no odometry any more
     assert seen[0] is None and seen[2] is None
     assert seen[1].distance == pytest.approx(10.0, rel=1e-3) and seen[1].yaw == 0.0
 
 
-@pytest.mark.parametrize('parameters, says', [
-    ({'camera.pose_from': 'parameters'}, 'set the camera height'),
-    ({'camera.pose_from': 'guess'}, "camera.pose_from: 'guess' is not one of tf, parameters"),
-    ({'reference': 'kerb'}, "reference: 'kerb' is not one of road_centre, ego_parallel"),
-    ({'hood_fraction': 1.0}, 'hood_fraction 1.0'),
-    ({'hood_polygon': [0.0, 1.0, 0.5, 0.8, 1.0]}, 'hood_polygon has 5 numbers'),
-    ({'hood_polygon': [0.0, 1.0, 0.5, 0.8, 1.0, 1.5]}, 'the corner (1.0, 1.5)')])
+@pytest.mark.parametrize(
+    'parameters, says',
+    [
+        ({'camera.pose_from': 'parameters'}, 'set the camera height'),
+        ({'camera.pose_from': 'guess'}, "camera.pose_from: 'guess' is not one of tf, parameters"),
+        ({'reference': 'kerb'}, "reference: 'kerb' is not one of road_centre, ego_parallel"),
+        ({'hood_fraction': 1.0}, 'hood_fraction 1.0'),
+        ({'hood_polygon': [0.0, 1.0, 0.5, 0.8, 1.0]}, 'hood_polygon has 5 numbers'),
+        ({'hood_polygon': [0.0, 1.0, 0.5, 0.8, 1.0, 1.5]}, 'the corner (1.0, 1.5)'),
+    ],
+)
 def test_parameters_that_do_not_hold(stand, capfd, parameters, says):
     bench = stand(**parameters)
     assert bench.node.trigger_configure() == TransitionCallbackReturn.FAILURE
@@ -272,6 +305,7 @@ def test_inputs_of_the_road_end_with_the_configuration(stand):
     def inputs():
         names = bench.node.get_subscriber_names_and_types_by_node('segmenter', '/')
         return {name for name, _ in names if name in ('/tf', '/tf_static', '/odometry')}
+
     bench.wait(lambda: inputs() == {'/tf', '/tf_static', '/odometry'}, 'the inputs')
     bench.node.trigger_deactivate()
     bench.node.trigger_cleanup()

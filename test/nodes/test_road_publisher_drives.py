@@ -23,8 +23,11 @@ SIZE = (512, 1024)
 TO_CAMVID = labels.load('cityscapes').mapping_to(tiny_model.LABELS)
 BONNET = 255
 ELSE, ROAD = (tiny_model.LABELS.id_of(name) for name in ('building', 'road'))
-KINDS = {'/camera/camera_info': CameraInfo, '/tf_static': TFMessage,
-         '/reference/mask/compressed': CompressedImage}
+KINDS = {
+    '/camera/camera_info': CameraInfo,
+    '/tf_static': TFMessage,
+    '/reference/mask/compressed': CompressedImage,
+}
 
 
 def messages(folder):
@@ -51,8 +54,9 @@ def picture(message, scale):
 
 def drive(stand, folder):
     """Return every road_geometry and path of a drive."""
-    bench = stand(network_height=SIZE[0], network_width=SIZE[1], min_confidence=0.5,
-                  hood_fraction=0.18)
+    bench = stand(
+        network_height=SIZE[0], network_width=SIZE[1], min_confidence=0.5, hood_fraction=0.18
+    )
     bench.start('road_geometry', 'path', 'timings')
     latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
     static = bench.camera.create_publisher(TFMessage, '/tf_static', latched)
@@ -60,13 +64,19 @@ def drive(stand, folder):
     for topic, message in messages(folder):
         if topic == '/tf_static':
             static.publish(message)
-            bench.wait(lambda child=message.transforms[0].child_frame_id:
-                       child in buffer.all_frames_as_string(), 'TF')
+            bench.wait(
+                lambda child=message.transforms[0].child_frame_id: (
+                    child in buffer.all_frames_as_string()
+                ),
+                'TF',
+            )
         elif topic == '/camera/camera_info':
             size = message.height
             bench.calibrate(message)
         else:
-            bench.send(message_codec.encode(picture(message, size // SIZE[0]), 'rgb8', message.header))
+            bench.send(
+                message_codec.encode(picture(message, size // SIZE[0]), 'rgb8', message.header)
+            )
     return bench.heard['road_geometry'], bench.heard['path']
 
 
@@ -74,8 +84,10 @@ def bends(found):
     return [g.curvature + 20 * g.curvature_rate for g in found if g.valid]
 
 
-@pytest.mark.parametrize('bag, lowest, highest', [
-    ('aachen_0', 1 / 120, 1 / 40), ('aachen_1', -1e-3, 1e-3), ('aachen_2', -1e-3, 1e-3)])
+@pytest.mark.parametrize(
+    'bag, lowest, highest',
+    [('aachen_0', 1 / 120, 1 / 40), ('aachen_1', -1e-3, 1e-3), ('aachen_2', -1e-3, 1e-3)],
+)
 def test_a_drive(stand, bags, bag, lowest, highest):
     found, paths = drive(stand, bags / bag)
     assert len(found) == len(paths) == 30

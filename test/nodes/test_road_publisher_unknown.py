@@ -102,8 +102,9 @@ def test_transform_that_comes_a_little_late(vehicle):
     assert car.last('road_geometry').valid
 
 
-@pytest.mark.parametrize('place', [{'up': -1.0}, {'pitch': -np.pi / 2}, {'roll': np.pi}],
-                         ids=lambda place: str(*place))
+@pytest.mark.parametrize(
+    'place', [{'up': -1.0}, {'pitch': -np.pi / 2}, {'roll': np.pi}], ids=lambda place: str(*place)
+)
 def test_transform_that_is_no_camera(vehicle, place):
     car = vehicle()
     car.mount(replace(MOUNT, **place))
@@ -140,9 +141,14 @@ def told(vehicle, change, *outputs, **parameters):
     return car
 
 
-@pytest.mark.parametrize('fault, says', [
-    (distorted, 'rectify_node'), (uncalibrated, 'not calibrated'),
-    (of_another_size, 'but the image is 1024x512')])
+@pytest.mark.parametrize(
+    'fault, says',
+    [
+        (distorted, 'rectify_node'),
+        (uncalibrated, 'not calibrated'),
+        (of_another_size, 'but the image is 1024x512'),
+    ],
+)
 def test_camera_info_that_cannot_be_used(vehicle, capfd, fault, says):
     car = told(vehicle, fault, rectified=False)
     assert_unknown(car, car.see(render(Truth())), Status.NO_CALIBRATION)
@@ -156,8 +162,11 @@ def test_distortion_of_rectified_images_is_gone(vehicle):
 
 
 def test_images_that_may_not_be_rectified_are_told_of(vehicle, monkeypatch, capfd):
-    monkeypatch.setattr(segmenter, 'doubt_rectified', lambda topic, d: doubt_rectified(
-        topic.replace('image', 'image_raw'), d))
+    monkeypatch.setattr(
+        segmenter,
+        'doubt_rectified',
+        lambda topic, d: doubt_rectified(topic.replace('image', 'image_raw'), d),
+    )
     car = told(vehicle, distorted, 'road_geometry')
     car.see(render(Truth()))
     assert car.last('road_geometry').valid

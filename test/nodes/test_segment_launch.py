@@ -48,11 +48,19 @@ def params_file(tmp_path_factory):
 
 def description(**arguments):
     """Return the launch of a segmenter below /front, apart from other tests' nodes."""
-    arguments |= {'namespace': 'front', 'image_topic': '/front/image_raw',
-                  'camera_info_topic': '/front/camera_info'}
-    return LaunchDescription([IncludeLaunchDescription(
-        AnyLaunchDescriptionSource(LAUNCH_FILE),
-        launch_arguments=[(name, str(value)) for name, value in arguments.items()])])
+    arguments |= {
+        'namespace': 'front',
+        'image_topic': '/front/image_raw',
+        'camera_info_topic': '/front/camera_info',
+    }
+    return LaunchDescription(
+        [
+            IncludeLaunchDescription(
+                AnyLaunchDescriptionSource(LAUNCH_FILE),
+                launch_arguments=[(name, str(value)) for name, value in arguments.items()],
+            )
+        ]
+    )
 
 
 @launch_pytest.fixture
@@ -92,8 +100,11 @@ class Camera(Visitor):
         header = Header(frame_id='front/optical')
         header.stamp.sec, header.stamp.nanosec = 1000 + number, number
         frame = message_codec.encode(tiny_model.frame(*SIZE, seed=number), 'rgb8', header)
-        self.repeat(lambda: self.publisher.publish(frame),
-                    lambda: any(mask.header == header for mask in self.masks), 'a mask')
+        self.repeat(
+            lambda: self.publisher.publish(frame),
+            lambda: any(mask.header == header for mask in self.masks),
+            'a mask',
+        )
         return next(mask for mask in self.masks if mask.header == header)
 
 
@@ -106,6 +117,7 @@ def camera():
     def make():
         nodes.append(Camera(context))
         return nodes[-1]
+
     yield make
     for node in nodes:
         node.close()
@@ -115,8 +127,13 @@ def camera():
 @pytest.mark.launch(fixture=segmenter)
 def test_masks_of_a_launched_segmenter(camera):
     front = camera()
-    front.wait(lambda: front.publisher.get_subscription_count()
-               and front.count_publishers('/front/segmenter/mask'), 'the active segmenter')
+    front.wait(
+        lambda: (
+            front.publisher.get_subscription_count()
+            and front.count_publishers('/front/segmenter/mask')
+        ),
+        'the active segmenter',
+    )
     assert front.state() == 'active'
     for number in range(3):
         expected = tiny_model.expected_mask(tiny_model.frame(*SIZE, seed=number))
@@ -127,8 +144,12 @@ def test_masks_of_a_launched_segmenter(camera):
 def test_segmenter_without_its_model_stays_unconfigured_and_says_why(camera):
     asker, said = camera(), []
     asker.create_subscription(Log, '/rosout', lambda message: said.append(message.msg), LATCHED)
-    asker.wait(lambda: any('not configured: ' in text and 'nothing.onnx is not there' in text
-                           for text in said), 'the reason')
+    asker.wait(
+        lambda: any(
+            'not configured: ' in text and 'nothing.onnx is not there' in text for text in said
+        ),
+        'the reason',
+    )
     assert asker.state() == 'unconfigured'
 
 
@@ -143,11 +164,18 @@ def test_autostart_can_be_left_out(camera):
 
 @pytest.mark.parametrize('whole_group', [False, True], ids=['launch alone', 'as a terminal does'])
 def test_ctrl_c_ends_everything(tmp_path, tiny_file, params_file, camera, whole_group):
-    with launched(tmp_path, f'model:={tiny_file}', f'params_file:={params_file}',
-                  *FRONT) as (process, log):
+    with launched(tmp_path, f'model:={tiny_file}', f'params_file:={params_file}', *FRONT) as (
+        process,
+        log,
+    ):
         one = camera()
-        one.wait(lambda: one.publisher.get_subscription_count()
-                 and one.count_publishers('/front/segmenter/mask'), 'the active segmenter')
+        one.wait(
+            lambda: (
+                one.publisher.get_subscription_count()
+                and one.count_publishers('/front/segmenter/mask')
+            ),
+            'the active segmenter',
+        )
         one.see(1)
         children = psutil.Process(process.pid).children(recursive=True)
         assert children
@@ -161,8 +189,9 @@ def test_ctrl_c_ends_everything(tmp_path, tiny_file, params_file, camera, whole_
         assert 'process has died' not in log.read_text()
 
 
-@pytest.mark.parametrize('argument', ['compressed:=maybe', 'autostart:=perhaps',
-                                      'use_sim_time:=2'])
+@pytest.mark.parametrize(
+    'argument', ['compressed:=maybe', 'autostart:=perhaps', 'use_sim_time:=2']
+)
 def test_argument_that_is_no_boolean_is_refused(tmp_path, argument):
     with launched(tmp_path, argument) as (process, log):
         assert process.wait(PATIENCE) == 1

@@ -21,11 +21,12 @@ from support.stand import ALL, SIZE, camera_info, pixels
 FRAME = tiny_model.frame(*SIZE)
 MASK = tiny_model.expected_mask(FRAME)
 CONFIDENCE = cv2.resize(
-    tiny_model.expected_confidence(FRAME), SIZE[::-1], interpolation=cv2.INTER_LINEAR)
+    tiny_model.expected_confidence(FRAME), SIZE[::-1], interpolation=cv2.INTER_LINEAR
+)
 
 
 def only(messages):
-    message, = messages
+    (message,) = messages
     return message
 
 
@@ -42,8 +43,10 @@ def test_every_output_carries_the_header_of_its_frame(stand):
         assert found == headers, name
 
 
-@pytest.mark.parametrize('sec, nanosec, frame_id', [
-    (0, 0, ''), (2**31 - 1, 999_999_999, 'left/camera_optical'), (-5, 3, 'before 1970')])
+@pytest.mark.parametrize(
+    'sec, nanosec, frame_id',
+    [(0, 0, ''), (2**31 - 1, 999_999_999, 'left/camera_optical'), (-5, 3, 'before 1970')],
+)
 def test_any_header_is_copied(stand, sec, nanosec, frame_id):
     bench = stand().start('mask', 'timings')
     frame = bench.frame()
@@ -68,7 +71,8 @@ def test_frames_after_one_another(stand):
         bench.send(bench.frame(number))
         np.testing.assert_array_equal(
             pixels(bench.heard['mask'][-1]),
-            tiny_model.expected_mask(tiny_model.frame(*SIZE, seed=number)))
+            tiny_model.expected_mask(tiny_model.frame(*SIZE, seed=number)),
+        )
 
 
 def test_mask_camera_info(stand):
@@ -94,7 +98,9 @@ def test_label_info_reaches_a_late_subscriber(stand):
     bench.wait(lambda: bench.heard['label_info'], 'label_info')
     found = only(bench.heard['label_info'])
     assert [(c.class_id, c.class_name) for c in found.class_map] == [
-        *enumerate(tiny_model.LABELS.names), (255, 'unlabelled')]
+        *enumerate(tiny_model.LABELS.names),
+        (255, 'unlabelled'),
+    ]
     assert found.threshold == 0.25
 
 
@@ -104,7 +110,7 @@ def test_label_info_follows_the_threshold(stand):
     bench.set('min_confidence', 0.5)
     bench.send(bench.frame())
     bench.wait(lambda: len(bench.heard['label_info']) == 2, 'the new label_info')
-    assert [m.threshold for m in bench.heard['label_info']] == [0., 0.5]
+    assert [m.threshold for m in bench.heard['label_info']] == [0.0, 0.5]
     bench.send(bench.frame(1))
     assert len(bench.heard['label_info']) == 2
 
@@ -119,11 +125,12 @@ def test_lossless_twin(stand):
 
 
 def test_overlay(stand):
-    bench = stand(overlay_opacity=1.).start('overlay', 'timings')
+    bench = stand(overlay_opacity=1.0).start('overlay', 'timings')
     bench.send(bench.frame())
     np.testing.assert_array_equal(
-        pixels(bench.heard['overlay'][-1]), tiny_model.LABELS.colours[MASK])
-    bench.set('overlay_opacity', 0.)
+        pixels(bench.heard['overlay'][-1]), tiny_model.LABELS.colours[MASK]
+    )
+    bench.set('overlay_opacity', 0.0)
     bench.send(bench.frame())
     message = bench.heard['overlay'][-1]
     assert (message.encoding, message.step) == ('rgb8', 3 * SIZE[1])
@@ -162,7 +169,8 @@ def test_nothing_is_computed_once_the_last_subscriber_has_left(stand):
 
 def test_grid_of_the_camera(stand):
     bench = stand(network_height=32, network_width=64, mask_resolution='camera').start(
-        'mask', 'confidence', 'mask/camera_info', 'timings')
+        'mask', 'confidence', 'mask/camera_info', 'timings'
+    )
     info = camera_info()
     bench.calibrate(info)
     bench.send(bench.frame())
@@ -182,10 +190,9 @@ def test_pixels_below_the_least_confidence_are_unlabelled(stand):
     bench.send(bench.frame())
     unsure = CONFIDENCE < 127.5
     assert 0.2 < unsure.mean() < 0.8
-    np.testing.assert_array_equal(
-        pixels(bench.heard['mask'][-1]), np.where(unsure, 255, MASK))
+    np.testing.assert_array_equal(pixels(bench.heard['mask'][-1]), np.where(unsure, 255, MASK))
     np.testing.assert_array_equal(pixels(bench.heard['confidence'][-1]), CONFIDENCE)
-    bench.set('min_confidence', 0.)
+    bench.set('min_confidence', 0.0)
     bench.send(bench.frame())
     np.testing.assert_array_equal(pixels(bench.heard['mask'][-1]), MASK)
 
@@ -205,7 +212,7 @@ def test_rate_limit(stand):
     for number in (1, 2):
         bench.offer(bench.frame(number))
     assert bench.node._counts == Counts(received=3, processed=1, dropped=2)
-    bench.set('max_rate', 0.)
+    bench.set('max_rate', 0.0)
     bench.send(bench.frame(3))
     assert bench.node._counts == Counts(received=4, processed=2, dropped=2)
 
@@ -217,8 +224,9 @@ def test_only_the_newest_frame_is_processed(stand, monkeypatch):
 
     def slow(frames):
         busy.set()
-        assert go_on.wait(20.)
+        assert go_on.wait(20.0)
         return infer(frames)
+
     monkeypatch.setattr(engine, 'infer', slow)
     bench.raw.publish(bench.frame(0))
     bench.wait(busy.is_set, 'the first frame to be taken')
@@ -239,7 +247,7 @@ def test_timings_and_counts(stand):
     assert (found.received, found.processed) == (2, 2)
     assert (found.dropped, found.stale, found.failed) == (0, 0, 0)
     parts = [found.decode, found.preprocess, found.infer, found.publish]
-    assert all(part >= 0. for part in parts) and np.isnan(found.road)
+    assert all(part >= 0.0 for part in parts) and np.isnan(found.road)
     assert found.total >= sum(parts) * 0.999
     assert found.age > 1e12  # the stamp is of 1970
 

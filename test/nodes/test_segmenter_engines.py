@@ -53,12 +53,14 @@ def values(status):
 
 
 def start(stand, tmp_path, **parameters):
-    return stand(MODEL, engine='auto', engine_cache=str(tmp_path / 'engines'), **parameters
-                 ).start('mask', 'confidence', 'timings')
+    return stand(MODEL, engine='auto', engine_cache=str(tmp_path / 'engines'), **parameters).start(
+        'mask', 'confidence', 'timings'
+    )
 
 
 def test_frames_are_answered_before_while_and_after_the_engine_is_built(
-        stand, tmp_path, gpu, reference, capfd):
+    stand, tmp_path, gpu, reference, capfd
+):
     bench = start(stand, tmp_path)
     served, number = bench.node._pipeline._engine, 0
     while served._preparing.is_alive():
@@ -126,10 +128,14 @@ def test_no_engine_left(stand, tmp_path, gpu):
     assert bench.status('frames', 'nothing may take its place').level == ERROR
 
 
-@pytest.mark.parametrize('parameters, says', [
-    ({'allow_fallback': False}, 'ros2 run asap_ros build_engine asap_mobilenet_v2_camvid'),
-    ({'allow_fallback': False, 'engine': 'tensorrt'}, 'tensorrt is not installed'),
-    ({'precision': 'fp64'}, "precision: 'fp64' is not one of fp32, fp16, int8")])
+@pytest.mark.parametrize(
+    'parameters, says',
+    [
+        ({'allow_fallback': False}, 'ros2 run asap_ros build_engine asap_mobilenet_v2_camvid'),
+        ({'allow_fallback': False, 'engine': 'tensorrt'}, 'tensorrt is not installed'),
+        ({'precision': 'fp64'}, "precision: 'fp64' is not one of fp32, fp16, int8"),
+    ],
+)
 def test_refusals(stand, tmp_path, gpu, capfd, parameters, says):
     bench = stand(MODEL, **{'engine': 'auto', 'engine_cache': str(tmp_path)} | parameters)
     assert bench.node.trigger_configure() == FAILURE
@@ -138,8 +144,9 @@ def test_refusals(stand, tmp_path, gpu, capfd, parameters, says):
 
 
 def test_the_road_that_cannot_be_lets_go_of_the_engine(stand, tmp_path, gpu, capfd):
-    bench = stand(MODEL, engine='auto', engine_cache=str(tmp_path),
-                  **{'camera.pose_from': 'parameters'})
+    bench = stand(
+        MODEL, engine='auto', engine_cache=str(tmp_path), **{'camera.pose_from': 'parameters'}
+    )
     assert bench.node.trigger_configure() == FAILURE
     assert 'set the camera height' in capfd.readouterr().err
     assert bench.node.engine_facts() is None and not gpu.held
@@ -148,8 +155,15 @@ def test_the_road_that_cannot_be_lets_go_of_the_engine(stand, tmp_path, gpu, cap
 def test_the_node_imports_neither_tensorrt_nor_onnx_nor_torch():
     """TensorRT is looked for where it is asked for, and ONNX is the building process's."""
     import subprocess
+
     said = subprocess.run(
-        [sys.executable, '-c', 'import asap_ros.nodes.segmenter, sys; print([m for m in ("torch", '
-         '"onnx", "tensorrt", "tensorrt_rtx_bindings") if m in sys.modules])'],
-        capture_output=True, text=True)
+        [
+            sys.executable,
+            '-c',
+            'import asap_ros.nodes.segmenter, sys; print([m for m in ("torch", '
+            '"onnx", "tensorrt", "tensorrt_rtx_bindings") if m in sys.modules])',
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert said.stdout == '[]\n', said.stderr

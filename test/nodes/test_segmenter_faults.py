@@ -38,20 +38,25 @@ def sound(bench, number=9):
     message = bench.heard['mask'][-1]
     assert message.header == bench.header(number)
     np.testing.assert_array_equal(
-        pixels(message), tiny_model.expected_mask(tiny_model.frame(*SIZE, seed=number)))
+        pixels(message), tiny_model.expected_mask(tiny_model.frame(*SIZE, seed=number))
+    )
 
 
-@pytest.mark.parametrize('changes, says', [
-    ({'data': array('B', bytes(100))}, 'needs 24576 bytes, the message holds 100'),
-    ({'data': array('B')}, 'the message holds 0'),
-    ({'height': 65}, 'image data cut off'),
-    ({'height': 0, 'width': 0, 'step': 0, 'data': array('B')}, 'zero-sized'),
-    ({'width': 0}, 'zero-sized'),
-    ({'height': 2**32 - 1, 'width': 2**32 - 1, 'step': 2**32 - 1}, 'image data cut off'),
-    ({'step': 100}, 'step 100 is shorter than a row'),
-    ({'encoding': ''}, "encoding ''"),
-    ({'encoding': 'rgb9'}, "encoding 'rgb9'"),
-], ids=lambda value: value if isinstance(value, str) else None)
+@pytest.mark.parametrize(
+    'changes, says',
+    [
+        ({'data': array('B', bytes(100))}, 'needs 24576 bytes, the message holds 100'),
+        ({'data': array('B')}, 'the message holds 0'),
+        ({'height': 65}, 'image data cut off'),
+        ({'height': 0, 'width': 0, 'step': 0, 'data': array('B')}, 'zero-sized'),
+        ({'width': 0}, 'zero-sized'),
+        ({'height': 2**32 - 1, 'width': 2**32 - 1, 'step': 2**32 - 1}, 'image data cut off'),
+        ({'step': 100}, 'step 100 is shorter than a row'),
+        ({'encoding': ''}, "encoding ''"),
+        ({'encoding': 'rgb9'}, "encoding 'rgb9'"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
 def test_bad_image(stand, capfd, changes, says):
     bench = stand().start('mask', 'confidence', 'overlay', 'timings')
     frame = bench.frame(1, **changes)
@@ -68,12 +73,11 @@ def test_bad_image(stand, capfd, changes, says):
     assert bench.status('frames', 'frames/s').level == b'\x00'
 
 
-@pytest.mark.parametrize('cut, says', [
-    (0.5, 'cut off'), (0.02, ''), (0., 'empty')])
+@pytest.mark.parametrize('cut, says', [(0.5, 'cut off'), (0.02, ''), (0.0, 'empty')])
 def test_jpeg_cut(stand, capfd, cut, says):
     bench = stand(compressed=True).start('mask', 'confidence', 'timings')
     whole = bench.jpeg_frame(1)
-    data = bytes(whole.data)[:int(len(whole.data) * cut)]
+    data = bytes(whole.data)[: int(len(whole.data) * cut)]
     bench.send(CompressedImage(header=whole.header, format='jpeg', data=data))
     invalid(bench, whole.header)
     assert says in (err := capfd.readouterr().err) and 'compressed image' in err
@@ -83,9 +87,15 @@ def test_jpeg_cut(stand, capfd, cut, says):
     assert bench.node._counts == Counts(received=2, processed=1, failed=1)
 
 
-@pytest.mark.parametrize('field, value, says', [
-    ('k', math.nan, 'K must be finite'), ('k', 0., 'K must be finite'),
-    ('p', math.nan, 'P must be finite'), ('p', 0., 'P must be finite')])
+@pytest.mark.parametrize(
+    'field, value, says',
+    [
+        ('k', math.nan, 'K must be finite'),
+        ('k', 0.0, 'K must be finite'),
+        ('p', math.nan, 'P must be finite'),
+        ('p', 0.0, 'P must be finite'),
+    ],
+)
 def test_camera_matrix_that_is_none(stand, capfd, field, value, says):
     bench = stand().start('mask', 'mask/camera_info', 'timings')
     info = camera_info()
@@ -135,7 +145,8 @@ def test_invalid_answers_have_their_camera_info(stand):
 
 def test_invalid_answers_keep_the_grid_of_the_camera(stand):
     bench = stand(network_height=32, network_width=64, mask_resolution='camera').start(
-        'mask', 'confidence', 'timings')
+        'mask', 'confidence', 'timings'
+    )
     bench.send(bench.frame())
     frame = bench.frame(1, encoding='rgb9')
     bench.send(frame)
@@ -152,7 +163,7 @@ def test_stamps_going_back(stand, capfd):
 
 
 def test_frames_too_old_are_answered_as_invalid(stand):
-    bench = stand(max_age=5.).start('mask', 'confidence', 'overlay', 'timings')
+    bench = stand(max_age=5.0).start('mask', 'confidence', 'overlay', 'timings')
     bench.send(bench.frame(), without=NO_OVERLAY)  # stamped 1970
     invalid(bench, bench.header())
     assert not bench.heard['overlay']
@@ -162,14 +173,14 @@ def test_frames_too_old_are_answered_as_invalid(stand):
     fresh.header.stamp = bench.camera.get_clock().now().to_msg()
     bench.send(fresh)
     assert (pixels(bench.heard['mask'][-1]) < 255).all()
-    bench.set('max_age', 0.)
+    bench.set('max_age', 0.0)
     sound(bench)
     assert bench.node._counts == Counts(received=3, processed=2, stale=1)
 
 
 def test_any_stamp_is_taken(stand):
-    bench = stand(max_age=5.).start('mask', 'confidence', 'timings')
-    for sec, nanosec in ((-2**31, 0), (0, 2**32 - 1)):
+    bench = stand(max_age=5.0).start('mask', 'confidence', 'timings')
+    for sec, nanosec in ((-(2**31), 0), (0, 2**32 - 1)):
         frame = bench.frame(1)
         frame.header.stamp = Time(sec=sec, nanosec=nanosec)
         bench.send(frame)
@@ -177,15 +188,20 @@ def test_any_stamp_is_taken(stand):
     assert bench.node._counts == Counts(received=2, stale=2)
 
 
-@pytest.mark.parametrize('error, says', [
-    (EngineError('out of memory'), 'frame failed: out of memory'),
-    (RuntimeError('nobody knows'), "internal error: RuntimeError('nobody knows')")])
+@pytest.mark.parametrize(
+    'error, says',
+    [
+        (EngineError('out of memory'), 'frame failed: out of memory'),
+        (RuntimeError('nobody knows'), "internal error: RuntimeError('nobody knows')"),
+    ],
+)
 def test_engine_that_fails_on_a_frame(stand, capfd, monkeypatch, error, says):
     bench = stand().start('mask', 'confidence', 'timings')
     engine = bench.node._pipeline._engine
 
     def fail(_):
         raise error
+
     with monkeypatch.context() as patch:
         patch.setattr(engine, 'infer', fail)
         bench.send(bench.frame())

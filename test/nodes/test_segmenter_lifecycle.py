@@ -37,8 +37,10 @@ def topics(bench):
     """Return what the segmenter publishes and subscribes to below its own name and as input."""
     names = bench.node.get_publisher_names_and_types_by_node('segmenter', '/')
     inputs = bench.node.get_subscriber_names_and_types_by_node('segmenter', '/')
-    return ({name for name, _ in names if name.startswith('/segmenter/mask')},
-            {name for name, _ in inputs if name in ('/image', '/camera_info')})
+    return (
+        {name for name, _ in names if name.startswith('/segmenter/mask')},
+        {name for name, _ in inputs if name in ('/image', '/camera_info')},
+    )
 
 
 def test_model_that_is_not_there(stand, capfd, tmp_path):
@@ -54,7 +56,7 @@ def test_model_that_is_not_there(stand, capfd, tmp_path):
 def test_truncated_model_until_it_is_whole(stand, capfd, tmp_path):
     path = tiny_model.write(tmp_path / 'cut.onnx')
     whole = path.read_bytes()
-    path.write_bytes(whole[:len(whole) // 2])
+    path.write_bytes(whole[: len(whole) // 2])
     bench = stand(path)
     for _ in range(2):
         assert bench.node.trigger_configure() == FAILURE
@@ -73,12 +75,18 @@ def test_model_that_fails_its_golden_frame(stand, capfd, tmp_path):
     assert 'of the golden frame of' in capfd.readouterr().err
 
 
-@pytest.mark.parametrize('parameters, says', [
-    ({'engine': 'abacus'},
-     "engine: 'abacus' is not one of auto, tensorrt, tensorrt_rtx, onnxruntime"),
-    ({'provider': 'npu'}, "provider: 'npu' is not one of auto, cpu, cuda"),
-    ({'mask_resolution': 'double'}, "mask_resolution: 'double' is not one of network, camera"),
-    ({'model': 'mars'}, "there is no model 'mars'")])
+@pytest.mark.parametrize(
+    'parameters, says',
+    [
+        (
+            {'engine': 'abacus'},
+            "engine: 'abacus' is not one of auto, tensorrt, tensorrt_rtx, onnxruntime",
+        ),
+        ({'provider': 'npu'}, "provider: 'npu' is not one of auto, cpu, cuda"),
+        ({'mask_resolution': 'double'}, "mask_resolution: 'double' is not one of network, camera"),
+        ({'model': 'mars'}, "there is no model 'mars'"),
+    ],
+)
 def test_parameter_that_does_not_hold(stand, capfd, parameters, says):
     bench = stand(**parameters) if 'model' not in parameters else stand(parameters['model'])
     assert bench.node.trigger_configure() == FAILURE
@@ -88,6 +96,7 @@ def test_parameter_that_does_not_hold(stand, capfd, parameters, says):
 def test_an_error_that_nobody_expected_is_told(stand, capfd, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError('nobody knows')
+
     monkeypatch.setattr(node_module.Pipeline, 'open', fail)
     bench = stand()
     assert bench.node.trigger_configure() == FAILURE
@@ -122,9 +131,11 @@ def test_failed_transition_lets_go_of_everything(stand, capfd, monkeypatch):
 
 def fail_once(patch):
     """Return a method that gives its place back to the real one before it fails."""
+
     def fail(_):
         patch.undo()
         raise RuntimeError('nobody knows')
+
     return fail
 
 
@@ -134,8 +145,11 @@ def test_topics_of_each_state(stand):
     bench = stand()
     assert topics(bench) == (set(), set())
     for transition, expected in (
-            ('configure', (outputs, set())), ('activate', (outputs, inputs)),
-            ('deactivate', (outputs, set())), ('cleanup', (set(), set()))):
+        ('configure', (outputs, set())),
+        ('activate', (outputs, inputs)),
+        ('deactivate', (outputs, set())),
+        ('cleanup', (set(), set())),
+    ):
         assert getattr(bench.node, f'trigger_{transition}')() == SUCCESS
         bench.wait(lambda: topics(bench) == expected, transition)  # noqa: B023
 
@@ -162,7 +176,8 @@ def test_cycles_leave_nothing_behind(stand):
             bench.send(bench.frame(number))
             np.testing.assert_array_equal(
                 pixels(bench.heard['mask'][-1]),
-                tiny_model.expected_mask(tiny_model.frame(*SIZE, seed=number)))
+                tiny_model.expected_mask(tiny_model.frame(*SIZE, seed=number)),
+            )
             assert bench.node.trigger_deactivate() == SUCCESS
             assert threading.active_count() == before
             if not again:
@@ -181,6 +196,7 @@ def test_deactivation_finishes_the_frame_in_work(stand, monkeypatch):
         busy.set()
         assert go_on.wait(PATIENCE)
         return infer(frames)
+
     monkeypatch.setattr(engine, 'infer', slow)
     bench.offer(bench.frame())
     bench.wait(busy.is_set, 'the frame to be taken')
@@ -205,8 +221,13 @@ def test_shutdown_from_any_state(stand, steps):
 def test_ctrl_c_in_the_middle_of_a_frame_says_nothing(tiny_file, capfd, monkeypatch):
     context = rclpy.Context()
     rclpy.init(args=[], context=context)
-    node = node_module.Segmenter(context=context, parameter_overrides=[
-        Parameter('model', value=str(tiny_file)), Parameter('max_age', value=0.)])
+    node = node_module.Segmenter(
+        context=context,
+        parameter_overrides=[
+            Parameter('model', value=str(tiny_file)),
+            Parameter('max_age', value=0.0),
+        ],
+    )
     assert (node.trigger_configure(), node.trigger_activate()) == (SUCCESS, SUCCESS)
     engine, ended = node._pipeline._engine, threading.Event()
     infer = engine.infer
@@ -215,6 +236,7 @@ def test_ctrl_c_in_the_middle_of_a_frame_says_nothing(tiny_file, capfd, monkeypa
         context.shutdown()
         ended.set()
         return infer(frames)
+
     monkeypatch.setattr(engine, 'infer', end_first)
     node._worker.offer(message_codec.encode(tiny_model.frame(*SIZE), 'rgb8', Header()))
     assert ended.wait(PATIENCE)
@@ -224,13 +246,22 @@ def test_ctrl_c_in_the_middle_of_a_frame_says_nothing(tiny_file, capfd, monkeypa
     assert 'Traceback' not in (err := capfd.readouterr().err) and 'Failed' not in err
 
 
-@pytest.mark.parametrize('parameter, says', [
-    ('network_height:=100', 'network_height'), ('max_age:=-1.0', 'max_age'),
-    ('threads:=four', 'threads'), ('min_confidence:=.nan', 'min_confidence')])
+@pytest.mark.parametrize(
+    'parameter, says',
+    [
+        ('network_height:=100', 'network_height'),
+        ('max_age:=-1.0', 'max_age'),
+        ('threads:=four', 'threads'),
+        ('min_confidence:=.nan', 'min_confidence'),
+    ],
+)
 def test_program_refuses_a_parameter_that_cannot_be_in_one_sentence(parameter, says):
     ended = subprocess.run(
         [sys.executable, '-m', 'asap_ros.nodes.segmenter', '--ros-args', '-p', parameter],
-        capture_output=True, text=True, timeout=PATIENCE)
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
     assert ended.returncode == 1
     assert ended.stderr.startswith('segmenter: ') and says in ended.stderr
     assert 'Traceback' not in ended.stderr

@@ -26,14 +26,30 @@ from support.launched import FRONT, Visitor, launched
 from support.stand import KINDS
 
 CONFIG = ROOT / 'config'
-DISPLAYS = {'Image': Image, 'Map': OccupancyGrid, 'LaserScan': LaserScan, 'Path': PathMessage,
-            'MarkerArray': MarkerArray, 'PointCloud2': PointCloud2}
+DISPLAYS = {
+    'Image': Image,
+    'Map': OccupancyGrid,
+    'LaserScan': LaserScan,
+    'Path': PathMessage,
+    'MarkerArray': MarkerArray,
+    'PointCloud2': PointCloud2,
+}
 """What RViz's own displays subscribe to, by the names of their classes."""
-SHOWN = {'overlay', 'mask', 'confidence', 'free_space/grid', 'free_space/scan',
-         'free_space/boundary', 'ground_points', 'path', 'markers'}
+SHOWN = {
+    'overlay',
+    'mask',
+    'confidence',
+    'free_space/grid',
+    'free_space/scan',
+    'free_space/boundary',
+    'ground_points',
+    'path',
+    'markers',
+}
 """Outputs that a person looks at."""
 TOPICS = {f'/segmenter/{name}': kind for name, kind in KINDS.items()} | {
-    '/diagnostics': DiagnosticArray}
+    '/diagnostics': DiagnosticArray
+}
 RVIZ = yaml.safe_load((CONFIG / 'segmenter.rviz').read_text())['Visualization Manager']
 FOXGLOVE = json.loads((CONFIG / 'segmenter.foxglove.json').read_text())
 PANELS = FOXGLOVE['configById']
@@ -41,8 +57,11 @@ PANELS = FOXGLOVE['configById']
 
 def displays():
     """Return class, topic and QoS of RViz's displays that have a topic."""
-    return [(display['Class'].split('/')[1], display['Topic']['Value'], display['Topic'])
-            for display in RVIZ['Displays'] if 'Topic' in display]
+    return [
+        (display['Class'].split('/')[1], display['Topic']['Value'], display['Topic'])
+        for display in RVIZ['Displays']
+        if 'Topic' in display
+    ]
 
 
 def test_rviz_shows_what_there_is_to_see():
@@ -78,8 +97,12 @@ def test_foxglove_shows_what_there_is_to_see():
 
 def message_paths():
     """Return every path to a field of a message that a panel of Foxglove follows."""
-    plotted = [path['value'] for name, panel in PANELS.items() if name.startswith('Plot!')
-               for path in panel['paths']]
+    plotted = [
+        path['value']
+        for name, panel in PANELS.items()
+        if name.startswith('Plot!')
+        for path in panel['paths']
+    ]
     return [*plotted, PANELS['Indicator!valid']['path']]
 
 
@@ -96,6 +119,7 @@ def test_every_panel_of_foxglove_has_its_place():
             return [node]
         assert node['direction'] in ('row', 'column') and 0 < node['splitPercentage'] < 100
         return leaves(node['first']) + leaves(node['second'])
+
     placed = leaves(FOXGLOVE['layout'])
     assert sorted(placed) == sorted(PANELS)
 
@@ -111,10 +135,16 @@ def asker(own_domain):
 
 
 def test_rviz_that_is_not_installed_is_named_and_the_segmenter_runs(
-        tmp_path, tiny_file, asker, monkeypatch):
-    monkeypatch.setenv('AMENT_PREFIX_PATH', os.pathsep.join(
-        prefix for prefix in os.environ['AMENT_PREFIX_PATH'].split(os.pathsep)
-        if not (Path(prefix) / 'share' / 'rviz2').is_dir()))
+    tmp_path, tiny_file, asker, monkeypatch
+):
+    monkeypatch.setenv(
+        'AMENT_PREFIX_PATH',
+        os.pathsep.join(
+            prefix
+            for prefix in os.environ['AMENT_PREFIX_PATH'].split(os.pathsep)
+            if not (Path(prefix) / 'share' / 'rviz2').is_dir()
+        ),
+    )
     with launched(tmp_path, f'model:={tiny_file}', 'rviz:=true', *FRONT) as (process, log):
         asker.wait(lambda: asker.count_publishers('/front/segmenter/mask'), 'the segmenter')
         assert process.poll() is None
@@ -125,8 +155,10 @@ def test_rviz_looks_at_the_topics_of_its_launch(tmp_path, tiny_file, asker, monk
     # No RViz is to be had here: what a program of its name is started with is what counts.
     program = tmp_path / 'lib' / 'rviz2' / 'rviz2'
     program.parent.mkdir(parents=True)
-    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/partial\n'
-                       f'mv {tmp_path}/partial {tmp_path}/arguments\nexec sleep 60\n')
+    program.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/partial\n'
+        f'mv {tmp_path}/partial {tmp_path}/arguments\nexec sleep 60\n'
+    )
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     index = tmp_path / 'share' / 'ament_index' / 'resource_index' / 'packages'
     index.mkdir(parents=True)
@@ -136,7 +168,10 @@ def test_rviz_looks_at_the_topics_of_its_launch(tmp_path, tiny_file, asker, monk
         asker.wait((tmp_path / 'arguments').exists, 'RViz')
     arguments = (tmp_path / 'arguments').read_text().splitlines()
     assert Path(arguments[arguments.index('-d') + 1]).name == 'segmenter.rviz'
-    renamed = dict(argument.split(':=') for argument in arguments if ':=' in argument
-                   and argument.startswith('/'))
+    renamed = dict(
+        argument.split(':=')
+        for argument in arguments
+        if ':=' in argument and argument.startswith('/')
+    )
     assert renamed.pop('/camera/image_raw') == '/front/image_raw'
     assert renamed == {f'/segmenter/{name}': f'/front/segmenter/{name}' for name in SHOWN}

@@ -12,9 +12,16 @@ def test_every_step_of_every_frame():
     masks = [render(Truth(curvature=k), mount) for k in (0.0, 0.004)]
     confidence = np.full(masks[0].shape, 200, np.uint8)
     taken = time_steps(RoadModel(LABELS), masks, mount.camera(), confidence, rounds=2)
-    assert set(taken) == {'analyse', 'scan', 'grid', 'ground_points', 'boundary_points',
-                          'total', 'columns', 'edges'}
+    assert set(taken) == {
+        'analyse',
+        'scan',
+        'grid',
+        'ground_points',
+        'boundary_points',
+        'total',
+        'columns',
+        'edges',
+    }
     assert all(len(values) == 4 and (values > 0).all() for values in taken.values())
-    parts = sum(taken[n] for n in ('analyse', 'scan', 'grid', 'ground_points',
-                                   'boundary_points'))
+    parts = sum(taken[n] for n in ('analyse', 'scan', 'grid', 'ground_points', 'boundary_points'))
     assert (taken['total'] >= parts).all()

@@ -6,8 +6,13 @@ import pytest
 from asap_ros.road import clothoid
 from support.synthetic_roads import Truth
 
-ROADS = [Truth(), Truth(curvature=0.02), Truth(rate=1e-3), Truth(curvature=0.01, rate=-1e-3),
-         Truth(offset=-2.0, heading=-0.2, curvature=-0.015, rate=5e-4, width=3.5)]
+ROADS = [
+    Truth(),
+    Truth(curvature=0.02),
+    Truth(rate=1e-3),
+    Truth(curvature=0.01, rate=-1e-3),
+    Truth(offset=-2.0, heading=-0.2, curvature=-0.015, rate=5e-4, width=3.5),
+]
 
 
 @pytest.mark.parametrize('truth', ROADS)
@@ -31,10 +36,12 @@ def test_derivatives_by_parameters(index):
     exact = clothoid.evaluate(parameters, s, side)
     above, below = clothoid.evaluate(above, s, side), clothoid.evaluate(below, s, side)
     scale = 1 + np.abs(exact.d_y[index]).max()
-    np.testing.assert_allclose(exact.d_x[index], (above.x - below.x) / (2 * step),
-                               atol=1e-5 * scale)
-    np.testing.assert_allclose(exact.d_y[index], (above.y - below.y) / (2 * step),
-                               atol=1e-5 * scale)
+    np.testing.assert_allclose(
+        exact.d_x[index], (above.x - below.x) / (2 * step), atol=1e-5 * scale
+    )
+    np.testing.assert_allclose(
+        exact.d_y[index], (above.y - below.y) / (2 * step), atol=1e-5 * scale
+    )
 
 
 def test_derivatives_by_arc_length():
@@ -63,6 +70,7 @@ def test_sigma_of_curvature_is_that_of_the_linear_sum():
     covariance = np.zeros((6, 6))
     covariance[2:4, 2:4] = [[4e-6, -1e-7], [-1e-7, 1e-8]]
     draws = np.random.default_rng(0).multivariate_normal(
-        [0, 0], covariance[2:4, 2:4], size=200_000)
+        [0, 0], covariance[2:4, 2:4], size=200_000
+    )
     sampled = (draws[:, 0] + 20 * draws[:, 1]).std()
     assert clothoid.curvature_sigma(covariance, 20.0) == pytest.approx(sampled, rel=0.01)

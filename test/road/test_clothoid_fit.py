@@ -28,8 +28,12 @@ def roads(draws, curvatures, widths, seed=0, **points):
     """Yield random roads with noisy edges and their fits."""
     rng = np.random.default_rng(seed)
     for i in range(draws):
-        truth = Truth(offset=rng.normal(0, 0.5), heading=rng.normal(0, 0.02),
-                      curvature=curvatures[i % len(curvatures)], width=widths[i % len(widths)])
+        truth = Truth(
+            offset=rng.normal(0, 0.5),
+            heading=rng.normal(0, 0.02),
+            curvature=curvatures[i % len(curvatures)],
+            width=widths[i % len(widths)],
+        )
         yield truth, fit(truth, rng=rng, **points)
 
 
@@ -48,8 +52,9 @@ def test_without_noise(curvature, width):
     assert abs(off[C0]) < 1e-3 and abs(off[PSI]) < 1e-4 and abs(off[WIDTH]) < 1e-3
 
 
-@pytest.mark.parametrize('start, rate', [
-    (0.0, 3e-4), (0.0, 1e-3), (0.0, -1e-3), (0.01, -1e-3), (-0.015, 1e-3)])
+@pytest.mark.parametrize(
+    'start, rate', [(0.0, 3e-4), (0.0, 1e-3), (0.0, -1e-3), (0.01, -1e-3), (-0.015, 1e-3)]
+)
 def test_spirals_and_s_curves(start, rate):
     truth = Truth(curvature=start, rate=rate)
     found = fit(truth)
@@ -57,8 +62,9 @@ def test_spirals_and_s_curves(start, rate):
     assert abs(errors(truth, found)[K1]) < 2e-6
 
 
-@pytest.mark.parametrize('sigma, far, near, offset', [
-    (1.0, 0.13e-3, 0.35e-3, 0.035), (2.0, 0.27e-3, 0.7e-3, 0.065)])
+@pytest.mark.parametrize(
+    'sigma, far, near, offset', [(1.0, 0.13e-3, 0.35e-3, 0.035), (2.0, 0.27e-3, 0.7e-3, 0.065)]
+)
 @pytest.mark.parametrize('curvature', [0.0, 1 / 200, -1 / 100])
 def test_noise(sigma, far, near, offset, curvature):
     found = list(roads(DRAWS, [curvature], [3.5, 7.0], sigma=sigma))
@@ -67,15 +73,19 @@ def test_noise(sigma, far, near, offset, curvature):
     assert rmse([errors(t, f)[C0] for t, f in found]) < offset
 
 
-@pytest.mark.parametrize('degrees, limit', [
-    (0.5, 0.45e-3), (-0.5, 0.45e-3), (1, 0.5e-3), (-1, 0.5e-3)])
+@pytest.mark.parametrize(
+    'degrees, limit', [(0.5, 0.45e-3), (-0.5, 0.45e-3), (1, 0.5e-3), (-1, 0.5e-3)]
+)
 def test_pitch_that_is_not_the_calibrated_one(degrees, limit):
     rng, wrong = np.random.default_rng(3), np.radians(degrees)
     curvatures, pitches = [], []
     for i in range(DRAWS // 2):
         truth = Truth(curvature=[0.0, 1 / 200, -1 / 200][i % 3], offset=rng.normal(0, 0.3))
-        found = fit_road(MOUNT.camera(believed_pitch=MOUNT.pitch - wrong),
-                         edge_points(truth, sigma=1.0, rng=rng), PRIOR)
+        found = fit_road(
+            MOUNT.camera(believed_pitch=MOUNT.pitch - wrong),
+            edge_points(truth, sigma=1.0, rng=rng),
+            PRIOR,
+        )
         curvatures.append(errors(truth, found, at=10))
         pitches.append(found.parameters[PITCH] - wrong)
     assert rmse(curvatures) < limit
@@ -89,8 +99,10 @@ def test_an_edge_hidden_for_a_stretch_costs_little():
     assert parked < 1.3 * clean
 
 
-@pytest.mark.parametrize('curvatures, widths', [
-    ([0.0], [3.5, 7.0]), ([1 / 200, -1 / 200], [3.5, 7.0]), ([1 / 100, -1 / 100], [3.5, 7.0])])
+@pytest.mark.parametrize(
+    'curvatures, widths',
+    [([0.0], [3.5, 7.0]), ([1 / 200, -1 / 200], [3.5, 7.0]), ([1 / 100, -1 / 100], [3.5, 7.0])],
+)
 @pytest.mark.parametrize('sigma', [1.0, 2.0])
 def test_bands_hold_what_they_claim(curvatures, widths, sigma):
     scores = []
@@ -98,8 +110,9 @@ def test_bands_hold_what_they_claim(curvatures, widths, sigma):
         off = errors(truth, found)
         pulls = list(np.abs(off) / np.sqrt(np.diag(found.covariance)))
         for at in (10.0, 20.0):
-            pulls.append(abs(errors(truth, found, at))
-                         / clothoid.curvature_sigma(found.covariance, at))
+            pulls.append(
+                abs(errors(truth, found, at)) / clothoid.curvature_sigma(found.covariance, at)
+            )
         scores.append([pulls[i] for i in (C0, PSI, WIDTH, PITCH, 6, 7)])
     within = np.array([(np.array(scores) < limit).mean(axis=0) for limit in (1.0, 1.96)])
     assert np.all((within[0] > 0.60) & (within[0] < 0.76)), within[0]
@@ -112,11 +125,13 @@ def test_one_edge_is_enough_for_curvature_but_not_for_the_width():
     for _ in range(40):
         points = edge_points(Truth(curvature=0.005), sigma=1.0, rng=rng)
         left = points.side > 0
-        found = fit_road(CAMERA, EdgePixels(points.u[left], points.v[left], points.side[left]), prior)
+        found = fit_road(
+            CAMERA, EdgePixels(points.u[left], points.v[left], points.side[left]), prior
+        )
         assert found.converged
         off.append(found.parameters[K0] + 20 * found.parameters[K1] - 0.005)
         edges.append(found.parameters[C0] + found.parameters[WIDTH] / 2 - 3.8)
-        assert found.covariance[WIDTH, WIDTH] > 2.5 ** 2
+        assert found.covariance[WIDTH, WIDTH] > 2.5**2
     assert rmse(off) < 1.5e-3
     assert rmse(edges) < 0.3
 
@@ -124,8 +139,7 @@ def test_one_edge_is_enough_for_curvature_but_not_for_the_width():
 def test_a_side_road_does_not_bend_the_road():
     truth = Truth(curvature=0.005)
     points = edge_points(truth, sigma=1.0, rng=np.random.default_rng(1))
-    opening = ((points.side < 0) & (points.v < MOUNT.row_of(15))
-               & (points.v > MOUNT.row_of(25)))
+    opening = (points.side < 0) & (points.v < MOUNT.row_of(15)) & (points.v > MOUNT.row_of(25))
     found = fit_road(CAMERA, EdgePixels(points.u + 150 * opening, points.v, points.side), PRIOR)
     assert (found.weight[opening] == 0).all()
     assert abs(errors(truth, found, at=20)) < 0.5e-3
@@ -138,8 +152,9 @@ def test_mirrored_points_give_the_mirrored_road():
     one, other = fit_road(CAMERA, points, PRIOR), fit_road(CAMERA, mirrored, PRIOR)
     sign = np.array([-1, -1, -1, -1, 1, 1])
     np.testing.assert_allclose(other.parameters, sign * one.parameters, atol=1e-9)
-    np.testing.assert_allclose(other.covariance, np.outer(sign, sign) * one.covariance,
-                               rtol=1e-6, atol=1e-15)
+    np.testing.assert_allclose(
+        other.covariance, np.outer(sign, sign) * one.covariance, rtol=1e-6, atol=1e-15
+    )
 
 
 def test_too_few_points_are_no_road():
@@ -165,10 +180,15 @@ def test_bands_hold_on_a_bent_ground():
     for i in range(200):
         truth = Truth(curvature=[0.0, 0.005, -0.01][i % 3], width=[3.5, 7.0][i % 2])
         points = edge_points(truth, crest=1 / 1000, sigma=1.0, rng=rng)
-        found = fit_road(CAMERA, points, PRIOR, crest_sigma=1e-3,
-                         start=fit_road(CAMERA, points, PRIOR))
-        pulls.append([abs(errors(truth, found, at))
-                      / clothoid.curvature_sigma(found.covariance, at) for at in (10.0, 20.0)])
+        found = fit_road(
+            CAMERA, points, PRIOR, crest_sigma=1e-3, start=fit_road(CAMERA, points, PRIOR)
+        )
+        pulls.append(
+            [
+                abs(errors(truth, found, at)) / clothoid.curvature_sigma(found.covariance, at)
+                for at in (10.0, 20.0)
+            ]
+        )
     assert np.all((np.array(pulls) < 1).mean(axis=0) > 0.58)
     assert np.all((np.array(pulls) < 1.96).mean(axis=0) > 0.88)
 
@@ -186,21 +206,32 @@ def test_a_doubted_pitch_widens_the_bands_to_the_other_reading():
         assert abs(errors(truth, fit_, at)) < 2 * clothoid.curvature_sigma(doubted.covariance, at)
     assert abs(errors(truth, fit_, 20)) > 3 * clothoid.curvature_sigma(fit_.covariance, 20)
     # The data's information falls by as much as the covariance grows.
-    prior = np.diag(PRIOR.sigma ** -2.0)
-    np.testing.assert_allclose(np.diag(np.linalg.inv(doubted.information + prior)),
-                               np.diag(doubted.covariance), rtol=0.1)
+    prior = np.diag(PRIOR.sigma**-2.0)
+    np.testing.assert_allclose(
+        np.diag(np.linalg.inv(doubted.information + prior)), np.diag(doubted.covariance), rtol=0.1
+    )
 
 
 def test_what_is_believed_of_roads_counts_where_pixels_err_alike(monkeypatch):
     """Of a short stretch of one edge, the errors of some hundred rows are those of a few."""
+
     def wrong():
         rng, off = np.random.default_rng(6), []
         for curvature in [0.004, -0.008] * 40:
             truth = Truth(curvature=curvature, rate=-1e-4)
             points = edge_points(truth, near=10.0, far=25.0, sigma=4.0, rng=rng)
             seen = points.side > 0
-            off.append(errors(truth, fit_road(
-                CAMERA, EdgePixels(points.u[seen], points.v[seen], points.side[seen]), PRIOR), at=20))
+            off.append(
+                errors(
+                    truth,
+                    fit_road(
+                        CAMERA,
+                        EdgePixels(points.u[seen], points.v[seen], points.side[seen]),
+                        PRIOR,
+                    ),
+                    at=20,
+                )
+            )
         return rmse(off)
 
     counted = wrong()

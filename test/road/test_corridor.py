@@ -15,8 +15,15 @@ from support.road_steps import road_of
 from support.synthetic_roads import CAR, LABELS, MOUNT, PERSON, SIDEWALK, Box, Mount, Truth, render
 
 VEGETATION = LABELS.id_of('vegetation')
-TROUBLE = (Status.WIDTH_JUMP | Status.INTERSECTION | Status.NOT_FLAT | Status.ONE_SIDED
-           | Status.LEFT_OCCLUDED | Status.RIGHT_OCCLUDED | Status.SHORT_VIEW)
+TROUBLE = (
+    Status.WIDTH_JUMP
+    | Status.INTERSECTION
+    | Status.NOT_FLAT
+    | Status.ONE_SIDED
+    | Status.LEFT_OCCLUDED
+    | Status.RIGHT_OCCLUDED
+    | Status.SHORT_VIEW
+)
 BOTH = [0.0, 1 / 200, -1 / 200, 1 / 50, -1 / 50]
 
 
@@ -57,8 +64,9 @@ def test_rendered_noise():
     for i in range(60):
         curvature = [0.0, 0.005, -0.01][i % 3]
         found = geometry_of(render(Truth(curvature=curvature), sigma=1.0, rng=rng))
-        off.append((at(found, 20) - curvature, at(found, 10) - curvature,
-                    found.lateral_offset - 0.3))
+        off.append(
+            (at(found, 20) - curvature, at(found, 10) - curvature, found.lateral_offset - 0.3)
+        )
         scores.append(abs(off[-1][0]) / np.interp(20, found.s, found.curvature_at_s_sigma))
     rmse = np.sqrt(np.mean(np.square(off), axis=0))
     assert rmse[0] < 0.15e-3 and rmse[1] < 0.4e-3 and rmse[2] < 0.04
@@ -83,8 +91,9 @@ def test_a_parked_car_is_not_the_edge():
         side_x, side_y = truth.edge(15.0, -1)
         car = Box(float(side_x), float(side_y) + 0.3, 2.2, 1.5)
         for boxes, into in (((), clean), ((car,), parked)):
-            found = geometry_of(render(truth, boxes=boxes, sigma=1.0,
-                                       rng=np.random.default_rng(seed)))
+            found = geometry_of(
+                render(truth, boxes=boxes, sigma=1.0, rng=np.random.default_rng(seed))
+            )
             into.append(at(found, 10) - curvature)
     assert np.sqrt(np.mean(np.square(parked))) < 1.3 * np.sqrt(np.mean(np.square(clean)))
 
@@ -101,20 +110,20 @@ def test_what_stands_on_the_road_ends_the_corridor(label, distance):
 
 
 def test_what_stands_beside_the_corridor_does_not_end_it():
-    found = geometry_of(render(Truth(offset=0.0, heading=0.0),
-                               boxes=(Box(15.0, -2.4, 0.8, 1.7),)))
+    found = geometry_of(render(Truth(offset=0.0, heading=0.0), boxes=(Box(15.0, -2.4, 0.8, 1.7),)))
     assert found.blocker_class == NO_BLOCKER and found.view_end > 35
 
 
 def test_a_road_that_ends_is_blocked_by_what_lies_beyond():
     mask = render(Truth(offset=0.0, heading=0.0))
-    mask[:int(MOUNT.row_of(18))] = SIDEWALK
+    mask[: int(MOUNT.row_of(18))] = SIDEWALK
     found = geometry_of(mask)
     assert found.blocker_class == SIDEWALK and abs(found.blocker_distance - 18) < 1
 
 
-@pytest.mark.parametrize('curvature, limit', [
-    (0.0, 1e-4), (1 / 200, 1.2e-3), (-1 / 200, 1.2e-3), (1 / 100, 2.2e-3)])
+@pytest.mark.parametrize(
+    'curvature, limit', [(0.0, 1e-4), (1 / 200, 1.2e-3), (-1 / 200, 1.2e-3), (1 / 100, 2.2e-3)]
+)
 def test_a_widening_road_is_flagged_and_bounded(curvature, limit):
     found = geometry_of(render(Truth(curvature=curvature, widening=0.02)))
     assert found.valid and found.status & Status.WIDTH_JUMP
@@ -135,8 +144,9 @@ def test_a_crest_or_dip_is_flagged_and_followed(crest):
 
 def test_flat_ground_is_not_flagged():
     rng = np.random.default_rng(6)
-    flags = [geometry_of(render(Truth(curvature=0.004), sigma=1.0, rng=rng)).status
-             for _ in range(30)]
+    flags = [
+        geometry_of(render(Truth(curvature=0.004), sigma=1.0, rng=rng)).status for _ in range(30)
+    ]
     assert sum(bool(f & Status.NOT_FLAT) for f in flags) <= 1
 
 
@@ -176,7 +186,8 @@ def test_one_edge_gives_a_corridor_through_the_vehicle():
 def test_ego_parallel_bends_as_a_parallel_does():
     # The vehicle 3 m to the right of the centre of a left bend of 50 m: its circle has 53 m.
     moved, covariance, seen = through_vehicle(
-        np.array([3.0, 0.0, 0.02, 0.0, 7.0, 0.0]), np.diag([1, 1, 1, 1, 1, 1.0]), 20.0)
+        np.array([3.0, 0.0, 0.02, 0.0, 7.0, 0.0]), np.diag([1, 1, 1, 1, 1, 1.0]), 20.0
+    )
     np.testing.assert_allclose(moved, [0, 0, 1 / 53, 0, 7, 0], atol=1e-12)
     assert covariance[0, 0] == 0 and covariance[1, 1] == 1
     assert seen == pytest.approx(20 * 53 / 50)
@@ -197,26 +208,31 @@ def test_unsure_labels_are_flagged():
 
 
 def test_a_camera_that_is_bent_out_of_place_is_invalid():
-    found = geometry_of(render(Truth(), replace(MOUNT, pitch=0.038 + 0.06)),
-                        believed_pitch=0.038)
+    found = geometry_of(render(Truth(), replace(MOUNT, pitch=0.038 + 0.06)), believed_pitch=0.038)
     assert not found.valid
     assert found.status & (Status.PITCH_OUT_OF_PRIOR | Status.INTERSECTION)
-    near = geometry_of(render(Truth(), replace(MOUNT, pitch=0.038 + 0.01)),
-                       believed_pitch=0.038)
+    near = geometry_of(render(Truth(), replace(MOUNT, pitch=0.038 + 0.01)), believed_pitch=0.038)
     assert near.valid and abs(near.pitch - 0.048) < 5e-4
 
 
 def test_a_short_view_is_flagged_or_invalid():
     def blocked_at(distance):
         return geometry_of(render(Truth(offset=0, heading=0), boxes=(Box(distance, 0, 3, 2),)))
+
     assert blocked_at(12.0).valid and blocked_at(12.0).status & Status.SHORT_VIEW
     assert not blocked_at(6.0).valid and blocked_at(6.0).status & Status.SHORT_VIEW
 
 
 def test_sigmas_and_covariance_agree():
     found = geometry_of(render(Truth(curvature=0.005), sigma=1.0, rng=np.random.default_rng(0)))
-    sigmas = [found.lateral_offset_sigma, found.heading_sigma, found.curvature_sigma,
-              found.curvature_rate_sigma, found.width_sigma, found.pitch_sigma]
+    sigmas = [
+        found.lateral_offset_sigma,
+        found.heading_sigma,
+        found.curvature_sigma,
+        found.curvature_rate_sigma,
+        found.width_sigma,
+        found.pitch_sigma,
+    ]
     np.testing.assert_allclose(np.sqrt(np.diag(found.covariance)), sigmas)
     assert np.linalg.eigvalsh(found.covariance).min() > 0
     assert found.curvature_at_s_sigma.argmin() not in (0, len(found.s) - 1), 'least in between'
@@ -235,9 +251,19 @@ def test_a_road_hidden_by_what_is_labelled_unsurely_says_so(sure, flagged):
 def test_edges_that_end_before_the_corridor_begins_bear_none(reference):
     mask, options = render(Truth()), RoadOptions(reference=reference)
     road = road_of(mask)
-    doubts = departures(road.fit.parameters, road.camera, options, road.fit,
-                        default_prior(7.0, 3.0, 0.0175))
-    found = describe(road.fit.parameters, road.fit.covariance, doubts,
-                     FitQuality(np.linspace(-5.0, -2.0, 9), Status.OK, True), road.space.columns,
-                     road.camera, mask, None, LABELS, options)
+    doubts = departures(
+        road.fit.parameters, road.camera, options, road.fit, default_prior(7.0, 3.0, 0.0175)
+    )
+    found = describe(
+        road.fit.parameters,
+        road.fit.covariance,
+        doubts,
+        FitQuality(np.linspace(-5.0, -2.0, 9), Status.OK, True),
+        road.space.columns,
+        road.camera,
+        mask,
+        None,
+        LABELS,
+        options,
+    )
     assert not found.valid and found.status == Status.SHORT_VIEW

@@ -34,8 +34,9 @@ def text_of(geometry):
 
 
 @pytest.mark.parametrize('truth', [Truth(offset=0.4), BEND, replace(BEND, curvature=-1 / 80)])
-@pytest.mark.parametrize('believed, crest', [(MOUNT.pitch, 0.0), (MOUNT.pitch + 0.01, 0.0),
-                                             (MOUNT.pitch, 1 / 800)])
+@pytest.mark.parametrize(
+    'believed, crest', [(MOUNT.pitch, 0.0), (MOUNT.pitch + 0.01, 0.0), (MOUNT.pitch, 1 / 800)]
+)
 def test_edges_lie_on_the_edges_in_the_picture(truth, believed, crest):
     road = seen(truth, believed_pitch=believed, crest=crest)
     picture = drawn(road, camera=MOUNT.camera(believed))
@@ -74,9 +75,17 @@ def test_what_ends_the_corridor_is_drawn_and_named():
 
 def test_a_wide_band_is_drawn_wide():
     road = seen(Truth(offset=0, heading=0))
-    narrow, wide = (drawn(replace(road, geometry=replace(
-        road.geometry, lateral_at_s_sigma=np.full_like(road.geometry.s, sigma))))
-        for sigma in (0.02, 0.4))
+    narrow, wide = (
+        drawn(
+            replace(
+                road,
+                geometry=replace(
+                    road.geometry, lateral_at_s_sigma=np.full_like(road.geometry.s, sigma)
+                ),
+            )
+        )
+        for sigma in (0.02, 0.4)
+    )
     tinted = [(np.abs(p[300].astype(int) - 90) > 10).any(axis=1).sum() for p in (narrow, wide)]
     assert tinted[1] > tinted[0] + 30
 
@@ -86,7 +95,8 @@ def test_an_invalid_road_is_a_sentence_and_no_corridor():
     assert (picture[100:] == 90).all() and (picture[:40] != 90).any()
     assert text_of(invalid(Status.NO_TF)) == 'no road: NO_TF'
     assert text_of(invalid(Status.ONE_SIDED | Status.INTERSECTION)) == (
-        'no road: ONE_SIDED, INTERSECTION')
+        'no road: ONE_SIDED, INTERSECTION'
+    )
 
 
 def test_the_free_space_of_an_invalid_road_is_still_drawn():
@@ -95,8 +105,9 @@ def test_the_free_space_of_an_invalid_road_is_still_drawn():
     assert (drawn(road)[100:] != 90).any()
 
 
-@pytest.mark.parametrize('curvature, says', [
-    (1 / 80, 'left'), (-1 / 80, 'right'), (0.0, 'straight within its sigma')])
+@pytest.mark.parametrize(
+    'curvature, says', [(1 / 80, 'left'), (-1 / 80, 'right'), (0.0, 'straight within its sigma')]
+)
 def test_figures_say_which_way_it_bends(curvature, says):
     geometry = seen(Truth(curvature=curvature)).geometry
     # What is left of an exact straight line's bend is rounding: any sigma is more.
@@ -112,8 +123,13 @@ def test_status_bits_of_a_valid_road_are_written():
 
 def test_a_parallel_through_the_vehicle_is_drawn_as_its_middle_alone():
     road = seen()
-    picture = drawn(replace(road, space=None, geometry=replace(
-        road.geometry, reference=ReferenceCurve.EGO_PARALLEL)))
+    picture = drawn(
+        replace(
+            road,
+            space=None,
+            geometry=replace(road.geometry, reference=ReferenceCurve.EGO_PARALLEL),
+        )
+    )
     assert not len(columns_of(picture, 300, drawing.EDGE))
     assert len(columns_of(picture, 300, drawing.CENTRE))
 

@@ -27,7 +27,7 @@ def strip(columns, label=ROAD):
     """Return a mask of pavement with the road in a range of columns."""
     mask = np.full((512, 1024), SIDEWALK, np.uint8)
     mask[:213] = SKY
-    mask[213:, columns[0]:columns[1]] = label
+    mask[213:, columns[0] : columns[1]] = label
     return mask
 
 
@@ -45,8 +45,10 @@ def test_edges_lie_between_the_pixels():
 def test_edges_of_a_road_are_where_it_was_drawn(curvature):
     truth = Truth(curvature=curvature)
     edges = edges_of(render(truth))
-    for side, u, kind in ((1, edges.left_u, edges.left_kind), (-1, edges.right_u,
-                                                               edges.right_kind)):
+    for side, u, kind in (
+        (1, edges.left_u, edges.left_kind),
+        (-1, edges.right_u, edges.right_kind),
+    ):
         there = kind == FIXED
         off = u[there] - truth.crossings(MOUNT, side)[edges.v[there].astype(int)]
         assert np.abs(off).max() < 1.0 and abs(off.mean()) < 0.1

@@ -43,8 +43,9 @@ def test_jacobian_is_that_of_the_residual(index, mount):
     below[index] -= STEPS[index]
     s = settled(camera, points, PARAMETERS)
     exact = linearise(camera, points, PARAMETERS, s)
-    up, down = (linearise(camera, points, p, settled(camera, points, p))[0]
-                for p in (above, below))
+    up, down = (
+        linearise(camera, points, p, settled(camera, points, p))[0] for p in (above, below)
+    )
     slope = -(up - down) / (2 * STEPS[index])
     np.testing.assert_allclose(exact[1][index], slope, atol=1e-4 * (1 + np.abs(slope).max()))
 
@@ -54,16 +55,21 @@ def test_arc_lengths_follow_a_step_of_the_parameters():
     step = np.array([0.01, 1e-3, 1e-4, 1e-6, 0.01, 2e-4, 1e-5])
     s = settled(camera, points, PARAMETERS)
     along = linearise(camera, points, PARAMETERS, s)[5]
-    left = [np.abs(linearise(camera, points, PARAMETERS + step, at)[4]).max()
-            for at in (s, s + step @ along)]
+    left = [
+        np.abs(linearise(camera, points, PARAMETERS + step, at)[4]).max()
+        for at in (s, s + step @ along)
+    ]
     assert left[1] < 0.1 * left[0]
 
 
 def test_only_fixed_edges_are_points():
-    edges = Edges(v=np.array([400.0, 399, 398]), left_u=np.array([1.5, 2.5, 3.5]),
-                  right_u=np.array([900.5, 899.5, 898.5]),
-                  left_kind=np.array([FIXED, OCCLUDED, FIXED], np.uint8),
-                  right_kind=np.array([ABSENT, FIXED, OCCLUDED], np.uint8))
+    edges = Edges(
+        v=np.array([400.0, 399, 398]),
+        left_u=np.array([1.5, 2.5, 3.5]),
+        right_u=np.array([900.5, 899.5, 898.5]),
+        left_kind=np.array([FIXED, OCCLUDED, FIXED], np.uint8),
+        right_kind=np.array([ABSENT, FIXED, OCCLUDED], np.uint8),
+    )
     points = points_of(edges)
     np.testing.assert_array_equal(points.u, [1.5, 3.5, 899.5])
     np.testing.assert_array_equal(points.v, [400, 398, 399])

@@ -42,7 +42,7 @@ def test_columns_of_a_box(distance, label, width):
         assert (space.blocker[on] == label).all()
         metre_a_row = MOUNT.camera().range_sigma(distance, 0.0, 1.0)
         assert np.abs(space.x[on] - box.x).max() < 1.5 * metre_a_row
-        assert (space.state[:first - 2] == FREE).all() and (space.state[last + 3:] == FREE).all()
+        assert (space.state[: first - 2] == FREE).all() and (space.state[last + 3 :] == FREE).all()
     assert within >= 0.99 * columns
 
 
@@ -50,10 +50,10 @@ def test_columns_of_a_box(distance, label, width):
 @pytest.mark.parametrize('label', [LABELS.id_of('pole'), PERSON, CAR])
 def test_a_thin_post_is_never_closed_over(pixels, label):
     mask = render(WIDE)
-    mask[150:300, 400:400 + pixels] = label
+    mask[150:300, 400 : 400 + pixels] = label
     space = free_space_of(mask)
-    assert (space.state[400:400 + pixels] == BLOCKED).all()
-    assert (np.abs(space.contact[400:400 + pixels] - 299) <= 1).all()
+    assert (space.state[400 : 400 + pixels] == BLOCKED).all()
+    assert (np.abs(space.contact[400 : 400 + pixels] - 299) <= 1).all()
 
 
 def test_specks_are_closed_over_but_not_living_ones():
@@ -116,24 +116,32 @@ def test_boundary_points_carry_class_sigma_and_confidence():
     assert np.abs(x - 15).max() < 0.3 and np.abs(y).max() < 0.95 and (z == 0).all()
     assert (label == CAR).all() and np.allclose(sure, 0.4, atol=1e-3)
     # 1 pixel, 5 mrad and 2 cm at 15 m.
-    expected = np.hypot(np.hypot(15 ** 2 / 1131 / 1.22, 15 ** 2 / 1.22 * 0.005), 15 / 1.22 * .02)
+    expected = np.hypot(np.hypot(15**2 / 1131 / 1.22, 15**2 / 1.22 * 0.005), 15 / 1.22 * 0.02)
     assert sigma == pytest.approx(expected, rel=0.05)
 
 
 def test_what_is_beyond_range_max_does_not_block():
-    space = free_space_of(render(WIDE, boxes=(Box(40.0, 0.0, 3.0, 2.0),)),
-                       RoadOptions(range_max=30.0, edge_far=25.0))
+    space = free_space_of(
+        render(WIDE, boxes=(Box(40.0, 0.0, 3.0, 2.0),)), RoadOptions(range_max=30.0, edge_far=25.0)
+    )
     assert (space.state == FREE).all()
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2 ** 32 - 1), st.integers(1, 48), st.integers(1, 64),
-       st.floats(-0.5, 0.8), st.floats(-0.3, 0.3), st.floats(0.0, 0.9))
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 48),
+    st.integers(1, 64),
+    st.floats(-0.5, 0.8),
+    st.floats(-0.3, 0.3),
+    st.floats(0.0, 0.9),
+)
 def test_any_mask(seed, height, width, pitch, roll, hood):
     rng = np.random.default_rng(seed)
     mask = rng.choice(np.array([ROAD, ROAD, CAR, SKY, IGNORED, 77], np.uint8), (height, width))
-    mount = Mount(f=60.0, cx=width / 2, cy=height / 2, width=width, height=height, pitch=pitch,
-                  roll=roll)
+    mount = Mount(
+        f=60.0, cx=width / 2, cy=height / 2, width=width, height=height, pitch=pitch, roll=roll
+    )
     space = free_space_of(mask, RoadOptions(hood_fraction=hood), mount=mount)
     finite = np.isfinite(space.x)
     assert (finite == np.isfinite(space.y)).all() and (finite == np.isfinite(space.sigma)).all()
@@ -142,5 +150,5 @@ def test_any_mask(seed, height, width, pitch, roll, hood):
     columns = np.flatnonzero(space.state == BLOCKED)
     assert (mask[space.contact[columns], columns] != IGNORED).all()
     for u in columns:
-        assert space.free[space.contact[u] + 1:space.start[u] + 1, u].all()
+        assert space.free[space.contact[u] + 1 : space.start[u] + 1, u].all()
         assert not space.free[space.contact[u], u]

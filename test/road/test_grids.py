@@ -68,21 +68,26 @@ def test_thin_post_is_in_the_scan_and_the_grid():
 
 
 def cell_of(grid, x, y):
-    return grid.cells[int((y - grid.origin[1]) // grid.resolution),
-                      int((x - grid.origin[0]) // grid.resolution)]
+    return grid.cells[
+        int((y - grid.origin[1]) // grid.resolution), int((x - grid.origin[0]) // grid.resolution)
+    ]
 
 
 @pytest.mark.parametrize('mount', [MOUNT, AHEAD])
 def test_grid_of_a_box_on_an_open_plain(mount):
     options = RoadOptions(grid_size=60.0, grid_resolution=0.2)
-    grid = grids.occupancy_grid(free_space_of(render(WIDE, mount, (BOX,)), mount=mount),
-                                grids.grid_table(mount.camera(), options))
+    grid = grids.occupancy_grid(
+        free_space_of(render(WIDE, mount, (BOX,)), mount=mount),
+        grids.grid_table(mount.camera(), options),
+    )
     assert grid.cells.shape == (300, 300) and grid.cells.dtype == np.int8
     assert grid.origin == (0.0, -30.0)
     assert all(cell_of(grid, x, 0.0) == 0 for x in np.arange(8, 35, 0.2)), 'no holes'
     assert all(cell_of(grid, x, 1.0) == 0 for x in np.arange(8, 14.6, 0.2))
-    assert all(any(cell_of(grid, x, y) == 100 for x in (14.7, 14.9, 15.1, 15.3))
-               for y in np.arange(0.2, 1.8, 0.2))
+    assert all(
+        any(cell_of(grid, x, y) == 100 for x in (14.7, 14.9, 15.1, 15.3))
+        for y in np.arange(0.2, 1.8, 0.2)
+    )
     assert all(cell_of(grid, x, 1 + (x - 15) / 15) == -1 for x in np.arange(16, 30, 0.2))
     assert cell_of(grid, 2.0, 0.0) == -1, 'before the view'
     assert cell_of(grid, 10.0, 25.0) == -1, 'beside the view'
@@ -105,8 +110,9 @@ def test_the_grid_of_a_pitched_camera_is_that_of_its_own_table(mount, pitched):
 
 def test_nothing_is_free_under_the_hood():
     options = RoadOptions(hood_fraction=0.3)
-    grid = grids.occupancy_grid(free_space_of(render(WIDE), options=options),
-                                grids.grid_table(MOUNT.camera(), options))
+    grid = grids.occupancy_grid(
+        free_space_of(render(WIDE), options=options), grids.grid_table(MOUNT.camera(), options)
+    )
     first_seen = MOUNT.camera().ground(MOUNT.cx, 512 * 0.7)[0]
     free_x = (np.flatnonzero((grid.cells == 0).any(axis=0)) + 0.5) * grid.resolution
     assert free_x.min() == pytest.approx(first_seen, abs=0.3)
@@ -127,6 +133,6 @@ def test_ground_points_lie_on_the_ground_and_nowhere_else():
     assert np.abs(u - columns).max() < 0.05 and np.abs(v - rows).max() < 0.05
     assert on[mask == ROAD][-1000:].all() and on[500][mask[500] == SIDEWALK].all()
     first, last, top, foot = box.rectangle(MOUNT)
-    assert on[foot, first:last + 1].all(), 'the foot of what blocks'
-    assert not on[top:foot - 2, first:last + 1].any(), 'but nothing above it'
-    assert not on[:int(MOUNT.row_of(70))].any()
+    assert on[foot, first : last + 1].all(), 'the foot of what blocks'
+    assert not on[top : foot - 2, first : last + 1].any(), 'but nothing above it'
+    assert not on[: int(MOUNT.row_of(70))].any()

@@ -42,8 +42,9 @@ def test_one_measurement_lasts_a_little():
     assert log((1.0, 5.0, 0.0)).between(1.05, 1.15).distance == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize('start, end', [
-    (-1.0, 0.5), (0.5, 1.0 + 1.01 * MAX_SILENCE), (2.0, 3.0), (0.5, 0.4)])
+@pytest.mark.parametrize(
+    'start, end', [(-1.0, 0.5), (0.5, 1.0 + 1.01 * MAX_SILENCE), (2.0, 3.0), (0.5, 0.4)]
+)
 def test_unknown_motion(start, end):
     assert log(*steady()).between(start, end) is None
 

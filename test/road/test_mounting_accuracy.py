@@ -15,10 +15,12 @@ from support.synthetic_roads import LABELS, MOUNT, Truth, render
 ROADS = 30
 
 
-@pytest.mark.parametrize('truth', [
-    Truth(), Truth(curvature=0.02), Truth(curvature=-0.01, rate=3e-4, width=3.5)])
-@pytest.mark.parametrize('mount', [
-    MOUNT, replace(MOUNT, roll=0.02, yaw=0.05, y=0.3), MOUNT.resized(0.5)])
+@pytest.mark.parametrize(
+    'truth', [Truth(), Truth(curvature=0.02), Truth(curvature=-0.01, rate=3e-4, width=3.5)]
+)
+@pytest.mark.parametrize(
+    'mount', [MOUNT, replace(MOUNT, roll=0.02, yaw=0.05, y=0.3), MOUNT.resized(0.5)]
+)
 def test_render_agrees_with_fresnel(truth, mount):
     found = render_road(mount.camera(), truth.parameters, LABELS)
     below = np.arange(mount.height) > mount.row_of(100.0) + mount.width * abs(mount.roll)
@@ -31,7 +33,7 @@ def test_noise_moves_the_edges_by_as_much():
     moved = render_road(camera, truth.parameters, LABELS, 2.0, np.random.default_rng(0))
     road = LABELS.id_of('road')
     rows = np.flatnonzero((clean == road).any(axis=1) & (clean[:, 0] != road))[20:]
-    shift = (np.argmax(moved[rows] == road, axis=1) - np.argmax(clean[rows] == road, axis=1))
+    shift = np.argmax(moved[rows] == road, axis=1) - np.argmax(clean[rows] == road, axis=1)
     assert 1.4 < shift.std() < 2.8
 
 
@@ -55,7 +57,8 @@ def test_range_sigma():
     for row in by_distance():
         r = row.distance
         assert row.range_sigma == pytest.approx(
-            np.sqrt((r * r / (f * h)) ** 2 + (r * r * 0.005 / h) ** 2 + (r * 0.02 / h) ** 2))
+            np.sqrt((r * r / (f * h)) ** 2 + (r * r * 0.005 / h) ** 2 + (r * 0.02 / h) ** 2)
+        )
 
 
 def test_a_higher_camera_ranges_better():

@@ -5,16 +5,20 @@ import pytest
 from asap_ros.road.options import RoadOptions, corners
 
 
-@pytest.mark.parametrize('wrong, says', [
-    ({'hood_fraction': 1.0}, 'hood_fraction 1.0'),
-    ({'hood_polygon': ((0, 0), (1, 1))}, 'has 2 corners'),
-    ({'hood_polygon': ((0, 0), (0.5, 0.5), (1, 1))}, 'encloses nothing'),
-    ({'hood_polygon': ((0, 1), (0.5, 0.8), (1, 1.2))}, r'the corner \(1, 1.2\)'),
-    ({'hood_polygon': ((0, 1), (0.5, float('nan')), (1, 1))}, 'is not within the image'),
-    ({'edge_near': 50.0}, 'edges from 50.0 m'),
-    ({'min_confidence': 300}, 'min_confidence 300'),
-    ({'range_max': 0.0}, 'range_max must be positive'),
-    ({'grid_resolution': float('nan')}, 'grid_resolution must be positive')])
+@pytest.mark.parametrize(
+    'wrong, says',
+    [
+        ({'hood_fraction': 1.0}, 'hood_fraction 1.0'),
+        ({'hood_polygon': ((0, 0), (1, 1))}, 'has 2 corners'),
+        ({'hood_polygon': ((0, 0), (0.5, 0.5), (1, 1))}, 'encloses nothing'),
+        ({'hood_polygon': ((0, 1), (0.5, 0.8), (1, 1.2))}, r'the corner \(1, 1.2\)'),
+        ({'hood_polygon': ((0, 1), (0.5, float('nan')), (1, 1))}, 'is not within the image'),
+        ({'edge_near': 50.0}, 'edges from 50.0 m'),
+        ({'min_confidence': 300}, 'min_confidence 300'),
+        ({'range_max': 0.0}, 'range_max must be positive'),
+        ({'grid_resolution': float('nan')}, 'grid_resolution must be positive'),
+    ],
+)
 def test_settings_that_make_no_sense_are_refused(wrong, says):
     with pytest.raises(ValueError, match=says):
         RoadOptions(**wrong)

@@ -31,9 +31,10 @@ def test_bands_are_across_the_line_and_hold_both_sigmas():
     lines = outline(geometry)
     heading = geometry.path[:, 2]
     along = np.stack([np.cos(heading), np.sin(heading)], axis=1)
-    for line, sigma in ((lines.centre, geometry.lateral_at_s_sigma),
-                        (lines.left, np.hypot(geometry.lateral_at_s_sigma,
-                                              0.5 * geometry.width_sigma))):
+    for line, sigma in (
+        (lines.centre, geometry.lateral_at_s_sigma),
+        (lines.left, np.hypot(geometry.lateral_at_s_sigma, 0.5 * geometry.width_sigma)),
+    ):
         reach = line.first - line.points
         np.testing.assert_allclose((reach * along).sum(axis=1), 0, atol=1e-12)
         np.testing.assert_allclose(np.hypot(*reach.T), 1.96 * sigma, rtol=1e-9)

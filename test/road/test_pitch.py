@@ -45,8 +45,7 @@ def test_a_mounting_that_is_wrong_by_half_a_degree_is_learnt(off):
     assert scan.ranges[len(scan.ranges) // 2] == pytest.approx(DISTANCE, abs=0.6)
     cells = model.grid(road)
     line = cells.cells[int(-cells.origin[1] / cells.resolution)]
-    assert np.flatnonzero(line == 100).min() * cells.resolution == pytest.approx(DISTANCE,
-                                                                                 abs=0.6)
+    assert np.flatnonzero(line == 100).min() * cells.resolution == pytest.approx(DISTANCE, abs=0.6)
     assert road.geometry.blocker_distance == pytest.approx(DISTANCE, abs=0.6)
     ground = model.ground_points(road)
     for row in (280, 350, 450):
@@ -98,7 +97,7 @@ def test_the_learnt_pitch_stays_where_the_road_is_lost():
 @pytest.mark.parametrize('crest', [1 / 1000, -1 / 1000])
 def test_what_stands_beyond_a_crest_or_in_a_dip_is_placed_where_it_is(crest):
     """A plane would have it at 20 and at 33 m."""
-    box = replace(BOX, z=-0.5 * crest * DISTANCE ** 2)
+    box = replace(BOX, z=-0.5 * crest * DISTANCE**2)
     model, camera = RoadModel(LABELS), MOUNT.camera()
     road = model.analyse(render(TRUTH, boxes=(box,), crest=crest), None, camera, 0.0)
     assert road.geometry.status & Status.NOT_FLAT
@@ -115,8 +114,8 @@ def test_what_stands_beyond_a_crest_or_in_a_dip_is_placed_where_it_is(crest):
     assert foot[0] == pytest.approx(x, abs=0.5) and foot[2] == pytest.approx(box.z, abs=0.1)
     cells = model.grid(road).cells
     row = cells[cells.shape[0] // 2]
-    assert (row[int(10 * (x - 3)):int(10 * (x - 0.5))] == 0).all() and row[int(10 * x)] == 100
-    assert (row[int(10 * (x + 1)):int(10 * (x + 4))] == -1).all()
+    assert (row[int(10 * (x - 3)) : int(10 * (x - 0.5))] == 0).all() and row[int(10 * x)] == 100
+    assert (row[int(10 * (x + 1)) : int(10 * (x + 4))] == -1).all()
 
 
 def test_ground_points_beyond_a_crest_end_where_free_space_does():

@@ -68,14 +68,20 @@ def test_range_sigma_is_what_a_shifted_row_pitch_or_height_does():
     v = MOUNT.row_of(20.0)
     x = camera.ground(MOUNT.cx, v)[0]
     row = abs(camera.ground(MOUNT.cx, v + 0.5)[0] - camera.ground(MOUNT.cx, v - 0.5)[0])
-    pitch = abs(camera.pitched(1e-3).ground(MOUNT.cx, v)[0]
-                - camera.pitched(-1e-3).ground(MOUNT.cx, v)[0]) / 2
+    pitch = (
+        abs(
+            camera.pitched(1e-3).ground(MOUNT.cx, v)[0]
+            - camera.pitched(-1e-3).ground(MOUNT.cx, v)[0]
+        )
+        / 2
+    )
     height = abs(replace_mount(up=1.23).ground(MOUNT.cx, v)[0] - x)
     assert camera.range_sigma(x, 0.0, 1.0) == pytest.approx(row, rel=0.02)
     assert camera.range_sigma(x, 0.0, 0.0, 1e-3) == pytest.approx(pitch, rel=0.02)
     assert camera.range_sigma(x, 0.0, 0.0, 0.0, 0.01) == pytest.approx(height, rel=0.02)
     assert camera.range_sigma(x, 0.0, 1.0, 1e-3, 0.01) == pytest.approx(
-        np.sqrt(row ** 2 + pitch ** 2 + height ** 2), rel=0.02)
+        np.sqrt(row**2 + pitch**2 + height**2), rel=0.02
+    )
 
 
 def test_quaternion_and_mounting_are_the_same_pose():
@@ -101,15 +107,21 @@ def test_resized():
 
 
 def test_region_of_interest():
-    roi = replace(CALIBRATION, roi_x_offset=200, roi_y_offset=300, roi_width=1600,
-                  roi_height=700)
+    roi = replace(CALIBRATION, roi_x_offset=200, roi_y_offset=300, roi_width=1600, roi_height=700)
     grid_of(roi, 1600, 700, lambda u, v: (u - 200, v - 300))
     assert roi.image_size == (1600, 700)
 
 
 def test_binned_region_of_interest_resized():
-    roi = replace(CALIBRATION, roi_x_offset=200, roi_y_offset=300, roi_width=1600,
-                  roi_height=700, binning_x=2, binning_y=2)
+    roi = replace(
+        CALIBRATION,
+        roi_x_offset=200,
+        roi_y_offset=300,
+        roi_width=1600,
+        roi_height=700,
+        binning_x=2,
+        binning_y=2,
+    )
     assert roi.image_size == (800, 350)
     grid_of(roi, 400, 350, lambda u, v: ((u - 200 + 0.5) / 4 - 0.5, (v - 300 + 0.5) / 2 - 0.5))
 
@@ -131,19 +143,22 @@ def test_a_raw_image_without_distortion_is_projected_by_k():
     assert projection(raw, rectified=True)[0, 0] == 2000.0
 
 
-@pytest.mark.parametrize('calibration, rectified, says', [
-    (replace(CALIBRATION, d=(-0.3, 0.1, 0, 0, 0)), False, 'rectify'),
-    (replace(CALIBRATION, d=(-0.3, 0.1, 0, 0, 0), p=(0.0,) * 12), True, 'no P.*rectify'),
-    (replace(CALIBRATION, d=(-0.3, 0.1, 0, 0, 0), p=()), True, 'no P.*rectify'),
-    (replace(CALIBRATION, d=(np.nan,)), False, 'rectify'),
-    (replace(CALIBRATION, distortion_model='equidistant'), False, 'equidistant.*rectify'),
-    (replace(CALIBRATION, k=(0.0,) * 9, p=()), True, 'not calibrated'),
-    (replace(CALIBRATION, k=(np.nan, *K[1:])), False, 'not calibrated'),
-    (replace(CALIBRATION, p=(np.nan, *P[1:])), True, 'not calibrated'),
-    (replace(CALIBRATION, p=(P[0], 50.0, *P[2:])), True, 'skew'),
-    (replace(CALIBRATION, k=K[:8]), True, '9 and 12'),
-    (replace(CALIBRATION, width=0), True, 'empty'),
-])
+@pytest.mark.parametrize(
+    'calibration, rectified, says',
+    [
+        (replace(CALIBRATION, d=(-0.3, 0.1, 0, 0, 0)), False, 'rectify'),
+        (replace(CALIBRATION, d=(-0.3, 0.1, 0, 0, 0), p=(0.0,) * 12), True, 'no P.*rectify'),
+        (replace(CALIBRATION, d=(-0.3, 0.1, 0, 0, 0), p=()), True, 'no P.*rectify'),
+        (replace(CALIBRATION, d=(np.nan,)), False, 'rectify'),
+        (replace(CALIBRATION, distortion_model='equidistant'), False, 'equidistant.*rectify'),
+        (replace(CALIBRATION, k=(0.0,) * 9, p=()), True, 'not calibrated'),
+        (replace(CALIBRATION, k=(np.nan, *K[1:])), False, 'not calibrated'),
+        (replace(CALIBRATION, p=(np.nan, *P[1:])), True, 'not calibrated'),
+        (replace(CALIBRATION, p=(P[0], 50.0, *P[2:])), True, 'skew'),
+        (replace(CALIBRATION, k=K[:8]), True, '9 and 12'),
+        (replace(CALIBRATION, width=0), True, 'empty'),
+    ],
+)
 def test_refused_calibrations(calibration, rectified, says):
     with pytest.raises(CameraError, match=says):
         build_camera(calibration, POSE, 1024, 512, rectified)
@@ -161,14 +176,17 @@ def test_a_raw_topic_with_distortion_is_no_rectified_one():
     assert not doubt_rectified('/front/image_rect', distortion)
 
 
-@pytest.mark.parametrize('pose, says', [
-    (lambda: pose_from_quaternion(np.nan, 0, 0, 1, 0, 0, 1), 'length 1'),
-    (lambda: pose_from_quaternion(0, 0, 0, 0, 0, 0, 1), 'length 1'),
-    (lambda: pose_from_quaternion(0, 0, 0, 1, 0, np.nan, 1), 'NaN'),
-    (lambda: pose_from_quaternion(0, 0, 0, 1, 0, 0, 0), 'z = 0'),
-    (lambda: pose_from_mounting(-1.0), 'z = 0'),
-    (lambda: pose_from_mounting(1.2, np.nan), 'NaN'),
-])
+@pytest.mark.parametrize(
+    'pose, says',
+    [
+        (lambda: pose_from_quaternion(np.nan, 0, 0, 1, 0, 0, 1), 'length 1'),
+        (lambda: pose_from_quaternion(0, 0, 0, 0, 0, 0, 1), 'length 1'),
+        (lambda: pose_from_quaternion(0, 0, 0, 1, 0, np.nan, 1), 'NaN'),
+        (lambda: pose_from_quaternion(0, 0, 0, 1, 0, 0, 0), 'z = 0'),
+        (lambda: pose_from_mounting(-1.0), 'z = 0'),
+        (lambda: pose_from_mounting(1.2, np.nan), 'NaN'),
+    ],
+)
 def test_refused_poses(pose, says):
     with pytest.raises(PoseError, match=says):
         pose()

@@ -11,8 +11,19 @@ from asap_ros.road.projection import Calibration, build_camera, pose_from_quater
 from asap_ros.road.road_model import RoadModel
 from support.synthetic_roads import CAR, LABELS
 
-HOOD = ((0.0, 1.0), (0.0, 0.99), (0.2, 0.955), (0.5, 0.935), (0.535, 0.93), (0.535, 0.82),
-        (0.595, 0.82), (0.595, 0.93), (0.8, 0.945), (1.0, 0.975), (1.0, 1.0))
+HOOD = (
+    (0.0, 1.0),
+    (0.0, 0.99),
+    (0.2, 0.955),
+    (0.5, 0.935),
+    (0.535, 0.93),
+    (0.535, 0.82),
+    (0.595, 0.82),
+    (0.595, 0.93),
+    (0.8, 0.945),
+    (1.0, 0.975),
+    (1.0, 1.0),
+)
 
 
 def drive(folder, every):
@@ -23,12 +34,19 @@ def drive(folder, every):
         for connection, stamp, raw in reader.messages():
             message = reader.deserialize(raw, connection.msgtype)
             if connection.topic == '/tf_static':
-                r, t = (getattr(message.transforms[0].transform, name)
-                        for name in ('rotation', 'translation'))
+                r, t = (
+                    getattr(message.transforms[0].transform, name)
+                    for name in ('rotation', 'translation')
+                )
                 pose = pose_from_quaternion(r.x, r.y, r.z, r.w, t.x, t.y, t.z)
             elif connection.topic == '/camera/camera_info' and camera is None:
-                calibration = Calibration(message.width, message.height, tuple(message.k),
-                                          tuple(message.d), tuple(message.p))
+                calibration = Calibration(
+                    message.width,
+                    message.height,
+                    tuple(message.k),
+                    tuple(message.d),
+                    tuple(message.p),
+                )
                 camera = build_camera(calibration, pose, 1024, 512, rectified=True)
             elif connection.topic == '/reference/mask/compressed':
                 count += 1
@@ -64,5 +82,4 @@ def test_a_left_bend(bags):
 
 def test_a_junction_is_not_called_a_road(bags):
     found = list(drive(bags / 'aachen_3', every=3))
-    assert all(not g.valid or g.status & (Status.INTERSECTION | Status.ONE_SIDED)
-               for g in found)
+    assert all(not g.valid or g.status & (Status.INTERSECTION | Status.ONE_SIDED) for g in found)

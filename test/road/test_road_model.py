@@ -40,23 +40,37 @@ TRUTH = Truth(offset=0.4, heading=0.03, curvature=0.006, rate=1e-4)
 
 
 def numbers(geometry):
-    return np.array([geometry.lateral_offset, geometry.heading, geometry.curvature,
-                     geometry.curvature_rate, geometry.width, geometry.pitch])
+    return np.array(
+        [
+            geometry.lateral_offset,
+            geometry.heading,
+            geometry.curvature,
+            geometry.curvature_rate,
+            geometry.width,
+            geometry.pitch,
+        ]
+    )
 
 
 def assert_consistent(geometry):
     """Assert what the docstring of RoadGeometry promises of NaN, sizes and order."""
     assert geometry.status == Status(int(geometry.status))
     scalars = [getattr(geometry, f.name) for f in fields(RoadGeometry) if f.type == 'float']
-    arrays = [geometry.s, geometry.curvature_at_s, geometry.curvature_at_s_sigma,
-              geometry.lateral_at_s_sigma, geometry.path]
+    arrays = [
+        geometry.s,
+        geometry.curvature_at_s,
+        geometry.curvature_at_s_sigma,
+        geometry.lateral_at_s_sigma,
+        geometry.path,
+    ]
     if not geometry.valid:
         assert geometry.status, 'an invalid answer says why'
         assert np.isnan(scalars).all() and np.isnan(geometry.covariance).all()
         assert all(len(a) == 0 for a in arrays) and geometry.blocker_class == NO_BLOCKER
         return
-    free_of_nan = [f.name for f in fields(RoadGeometry)
-                   if f.type == 'float' and 'blocker' not in f.name]
+    free_of_nan = [
+        f.name for f in fields(RoadGeometry) if f.type == 'float' and 'blocker' not in f.name
+    ]
     assert np.isfinite([getattr(geometry, name) for name in free_of_nan]).all()
     assert all(np.isfinite(a).all() and len(a) == len(geometry.s) for a in arrays)
     assert np.isfinite(geometry.covariance).all()
@@ -87,14 +101,17 @@ def test_a_transform_of_nan_is_refused_and_the_frame_is_invalid():
         assert model.ground_points(road) is None
 
 
-@pytest.mark.parametrize('mask, confidence, says', [
-    (np.zeros((512, 1024), np.int32), None, 'uint8'),
-    (np.zeros((512, 1024, 1), np.uint8), None, 'uint8'),
-    (np.zeros((0, 1024), np.uint8), None, 'uint8'),
-    (np.zeros((256, 1024), np.uint8), None, 'build the camera'),
-    (np.zeros((512, 1024), np.uint8), np.zeros((128, 256), np.uint8), 'resize'),
-    (np.zeros((512, 1024), np.uint8), np.zeros((512, 1024), np.float32), 'confidence'),
-])
+@pytest.mark.parametrize(
+    'mask, confidence, says',
+    [
+        (np.zeros((512, 1024), np.int32), None, 'uint8'),
+        (np.zeros((512, 1024, 1), np.uint8), None, 'uint8'),
+        (np.zeros((0, 1024), np.uint8), None, 'uint8'),
+        (np.zeros((256, 1024), np.uint8), None, 'build the camera'),
+        (np.zeros((512, 1024), np.uint8), np.zeros((128, 256), np.uint8), 'resize'),
+        (np.zeros((512, 1024), np.uint8), np.zeros((512, 1024), np.float32), 'confidence'),
+    ],
+)
 def test_arrays_that_do_not_fit_are_refused(mask, confidence, says):
     with pytest.raises(ValueError, match=says):
         RoadModel(LABELS).analyse(mask, confidence, MOUNT.camera(), 0.0)
@@ -112,8 +129,10 @@ def test_a_mirrored_image_gives_the_mirrored_road():
     sign = np.array([-1, -1, -1, -1, 1, 1])
     np.testing.assert_allclose(numbers(other.geometry), sign * numbers(one.geometry), atol=1e-6)
     assert other.geometry.view_end == pytest.approx(one.geometry.view_end, abs=1e-6)
-    swapped = {Status.LEFT_OCCLUDED: Status.RIGHT_OCCLUDED,
-               Status.RIGHT_OCCLUDED: Status.LEFT_OCCLUDED}
+    swapped = {
+        Status.LEFT_OCCLUDED: Status.RIGHT_OCCLUDED,
+        Status.RIGHT_OCCLUDED: Status.LEFT_OCCLUDED,
+    }
     bits = [swapped.get(bit, bit) for bit in Status if bit & one.geometry.status]
     assert other.geometry.status == sum(bits, Status.OK)
     np.testing.assert_array_equal(other.space.contact, one.space.contact[::-1])
@@ -133,8 +152,13 @@ def seen_through(calibration, scale_of, truth=TRUTH):
     whole = Mount(f=f, cx=cx, cy=cy, width=2048, height=1024)
     width, height = (round(n * scale_of) for n in calibration.image_size)
     binning = max(1, calibration.binning_x)
-    window = replace(whole, cx=cx - calibration.roi_x_offset, cy=cy - calibration.roi_y_offset,
-                     width=calibration.window[0], height=calibration.window[1])
+    window = replace(
+        whole,
+        cx=cx - calibration.roi_x_offset,
+        cy=cy - calibration.roi_y_offset,
+        width=calibration.window[0],
+        height=calibration.window[1],
+    )
     mount = window.resized(scale_of / binning)
     assert (mount.width, mount.height) == (width, height)
     camera = camera_of(calibration, width, height)
@@ -147,11 +171,27 @@ def calibration(**changes):
     return Calibration(2048, 1024, k, (), p, **changes)
 
 
-@pytest.mark.parametrize('changes, scale', [
-    ({}, 1.0), ({}, 0.5), ({}, 0.25), ({'binning_x': 2, 'binning_y': 2}, 1.0),
-    ({'roi_x_offset': 128, 'roi_y_offset': 384, 'roi_width': 1792, 'roi_height': 640}, 0.5),
-    ({'roi_x_offset': 128, 'roi_y_offset': 384, 'roi_width': 1792, 'roi_height': 640,
-      'binning_x': 2, 'binning_y': 2}, 1.0)])
+@pytest.mark.parametrize(
+    'changes, scale',
+    [
+        ({}, 1.0),
+        ({}, 0.5),
+        ({}, 0.25),
+        ({'binning_x': 2, 'binning_y': 2}, 1.0),
+        ({'roi_x_offset': 128, 'roi_y_offset': 384, 'roi_width': 1792, 'roi_height': 640}, 0.5),
+        (
+            {
+                'roi_x_offset': 128,
+                'roi_y_offset': 384,
+                'roi_width': 1792,
+                'roi_height': 640,
+                'binning_x': 2,
+                'binning_y': 2,
+            },
+            1.0,
+        ),
+    ],
+)
 def test_windows_binning_and_size_do_not_change_the_road(changes, scale):
     geometry = seen_through(calibration(**changes), scale).geometry
     assert geometry.valid
@@ -186,8 +226,9 @@ def test_what_the_model_takes_for_granted_is_doubted_while_coasting_too():
     model, camera, rng = RoadModel(LABELS), MOUNT.camera(), np.random.default_rng(1)
     mask = render(Truth(offset=0, heading=0, curvature=0.015), sigma=3.0, rng=rng)
     seen = model.analyse(mask, None, camera, 0.0, EgoMotion(0, 0)).geometry
-    road = model.analyse(np.full_like(mask, ROAD), None, camera, 0.02,
-                         EgoMotion(0.2, 0.003)).geometry
+    road = model.analyse(
+        np.full_like(mask, ROAD), None, camera, 0.02, EgoMotion(0.2, 0.003)
+    ).geometry
     assert road.valid and road.status & Status.COASTING
     for at in (10.0, 20.0):
         before = np.interp(at + 0.2, seen.s, seen.curvature_at_s_sigma)
@@ -203,15 +244,27 @@ def test_what_blocks_is_seen_while_coasting():
     assert road.blocker_distance == pytest.approx(15, abs=0.7)
 
 
-scenes = st.fixed_dictionaries({
-    'offset': st.floats(-4, 4), 'heading': st.floats(-0.3, 0.3),
-    'curvature': st.floats(-0.05, 0.05), 'rate': st.floats(-1e-3, 1e-3),
-    'width': st.floats(1.0, 20.0), 'widening': st.floats(-0.1, 0.2)})
+scenes = st.fixed_dictionaries(
+    {
+        'offset': st.floats(-4, 4),
+        'heading': st.floats(-0.3, 0.3),
+        'curvature': st.floats(-0.05, 0.05),
+        'rate': st.floats(-1e-3, 1e-3),
+        'width': st.floats(1.0, 20.0),
+        'widening': st.floats(-0.1, 0.2),
+    }
+)
 
 
 @settings(max_examples=30, deadline=None)
-@given(scenes, st.integers(0, 2 ** 32 - 1), st.floats(0, 2), st.floats(-0.1, 0.1),
-       st.floats(-0.5, 0.5), st.floats(-0.03, 0.03))
+@given(
+    scenes,
+    st.integers(0, 2**32 - 1),
+    st.floats(0, 2),
+    st.floats(-0.1, 0.1),
+    st.floats(-0.5, 0.5),
+    st.floats(-0.03, 0.03),
+)
 def test_any_mirrored_image_gives_the_mirrored_road(scene, seed, sigma, yaw, y, roll):
     mount = replace(MOUNT.resized(0.25), yaw=yaw, y=y, roll=roll)
     mirror = replace(mount, cx=mount.width - 1 - mount.cx, y=-y, yaw=-yaw, roll=-roll)
@@ -223,22 +276,39 @@ def test_any_mirrored_image_gives_the_mirrored_road(scene, seed, sigma, yaw, y, 
     assert other.geometry.valid == one.geometry.valid
     if one.geometry.valid:
         sign = np.array([-1, -1, -1, -1, 1, 1])
-        np.testing.assert_allclose(numbers(other.geometry), sign * numbers(one.geometry),
-                                   atol=1e-6)
+        np.testing.assert_allclose(
+            numbers(other.geometry), sign * numbers(one.geometry), atol=1e-6
+        )
     np.testing.assert_array_equal(other.space.contact, one.space.contact[::-1])
     np.testing.assert_array_equal(other.space.blocker, one.space.blocker[::-1])
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.floats(-0.01, 0.01), st.floats(-1, 1), st.integers(0, 8), st.integers(0, 12),
-       st.sampled_from([1, 2]), st.sampled_from([0.5, 1.0]))
-def test_any_window_binning_and_size_give_the_same_road(curvature, offset, left, above, binning,
-                                                        scale):
+@given(
+    st.floats(-0.01, 0.01),
+    st.floats(-1, 1),
+    st.integers(0, 8),
+    st.integers(0, 12),
+    st.sampled_from([1, 2]),
+    st.sampled_from([0.5, 1.0]),
+)
+def test_any_window_binning_and_size_give_the_same_road(
+    curvature, offset, left, above, binning, scale
+):
     truth = Truth(offset=offset, heading=0.01, curvature=curvature)
     # Windows that leave 4 m of each edge in view: of a single edge the width is not told.
-    window = {'roi_x_offset': 32 * left, 'roi_y_offset': 32 * above,
-              'roi_width': 2048 - 64 * left, 'roi_height': 1024 - 32 * above,
-              'binning_x': binning, 'binning_y': binning} if left or above or binning > 1 else {}
+    window = (
+        {
+            'roi_x_offset': 32 * left,
+            'roi_y_offset': 32 * above,
+            'roi_width': 2048 - 64 * left,
+            'roi_height': 1024 - 32 * above,
+            'binning_x': binning,
+            'binning_y': binning,
+        }
+        if left or above or binning > 1
+        else {}
+    )
     geometry = seen_through(calibration(**window), scale, truth).geometry
     assert geometry.valid
     off = np.abs(numbers(geometry) - [*truth.parameters, MOUNT.pitch])
@@ -248,16 +318,25 @@ def test_any_window_binning_and_size_give_the_same_road(curvature, offset, left,
 
 
 @settings(max_examples=60, deadline=None)
-@given(scenes, st.integers(0, 2 ** 32 - 1), st.floats(0, 5), st.floats(0, 0.3),
-       st.sampled_from([None, ReferenceCurve.EGO_PARALLEL]))
+@given(
+    scenes,
+    st.integers(0, 2**32 - 1),
+    st.floats(0, 5),
+    st.floats(0, 0.3),
+    st.sampled_from([None, ReferenceCurve.EGO_PARALLEL]),
+)
 def test_any_road_is_answered_in_order(scene, seed, sigma, dirt, reference):
     rng = np.random.default_rng(seed)
     mount = MOUNT.resized(0.25)
-    mask = render(Truth(**scene), mount, sigma=sigma, rng=rng,
-                  boxes=(Box(rng.uniform(4, 40), rng.uniform(-4, 4), 1.8, 1.5, PERSON),))
+    mask = render(
+        Truth(**scene),
+        mount,
+        sigma=sigma,
+        rng=rng,
+        boxes=(Box(rng.uniform(4, 40), rng.uniform(-4, 4), 1.8, 1.5, PERSON),),
+    )
     spots = rng.random(mask.shape) < dirt * rng.random()
-    mask[spots] = rng.choice(np.array([ROAD, CAR, SIDEWALK, IGNORED, 99], np.uint8),
-                             spots.sum())
+    mask[spots] = rng.choice(np.array([ROAD, CAR, SIDEWALK, IGNORED, 99], np.uint8), spots.sum())
     options = RoadOptions() if reference is None else RoadOptions(reference=reference)
     model, camera = RoadModel(LABELS, options), mount.camera()
     for i in range(2):
@@ -269,18 +348,27 @@ def test_any_road_is_answered_in_order(scene, seed, sigma, dirt, reference):
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.integers(0, 2 ** 32 - 1), st.integers(1, 40), st.integers(1, 60), st.booleans(),
-       st.floats(-1.2, 1.2), st.floats(-1.0, 1.0), st.floats(0.0, 0.95))
-def test_any_mask_under_any_camera_is_answered_in_order(seed, height, width, blocks, pitch,
-                                                        roll, hood):
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 40),
+    st.integers(1, 60),
+    st.booleans(),
+    st.floats(-1.2, 1.2),
+    st.floats(-1.0, 1.0),
+    st.floats(0.0, 0.95),
+)
+def test_any_mask_under_any_camera_is_answered_in_order(
+    seed, height, width, blocks, pitch, roll, hood
+):
     rng = np.random.default_rng(seed)
     mask = rng.integers(0, 256 if rng.random() < 0.3 else 3, (height, width)).astype(np.uint8)
     if blocks:
         mask = np.repeat(np.repeat(mask, 5, axis=0), 5, axis=1)
         mask = np.ascontiguousarray(mask)
     height, width = mask.shape
-    mount = Mount(f=70.0, cx=width / 2, cy=height / 2, width=width, height=height,
-                  pitch=pitch, roll=roll)
+    mount = Mount(
+        f=70.0, cx=width / 2, cy=height / 2, width=width, height=height, pitch=pitch, roll=roll
+    )
     confidence = rng.integers(0, 256, mask.shape).astype(np.uint8)
     model = RoadModel(LABELS, RoadOptions(hood_fraction=hood, min_confidence=30))
     road = model.analyse(mask, confidence, mount.camera(), 0.0)

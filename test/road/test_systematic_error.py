@@ -34,8 +34,10 @@ class Chain(Truth):
         y = np.concatenate([[0.0], np.cumsum(0.02 * np.sin(0.5 * (heading[1:] + heading[:-1])))])
         x, y = x - x[zero], self.offset + y - y[zero]
         half = 0.5 * side * self.width
-        return (np.interp(s, fine, x - half * np.sin(heading)),
-                np.interp(s, fine, y + half * np.cos(heading)))
+        return (
+            np.interp(s, fine, x - half * np.sin(heading)),
+            np.interp(s, fine, y + half * np.cos(heading)),
+        )
 
     def curvature_at(self, s):
         """Return the true curvature at arc length s."""
@@ -50,8 +52,13 @@ def roads(count, rng):
         begin = rng.uniform(-spiral, 35)
         arc = rng.uniform(30, 80)
         knots = begin + np.cumsum([0.0, spiral, arc, spiral])
-        yield Chain(offset=rng.normal(0, 1), heading=0.0, width=7.0,
-                    knots=tuple(knots), bends=(0.0, bend, bend, 0.0))
+        yield Chain(
+            offset=rng.normal(0, 1),
+            heading=0.0,
+            width=7.0,
+            knots=tuple(knots),
+            bends=(0.0, bend, bend, 0.0),
+        )
 
 
 @pytest.mark.parametrize('sigma', [0.0, 1.0])
@@ -65,8 +72,7 @@ def test_bands_hold_on_roads_of_straights_arcs_and_spirals(sigma):
             wrong = np.interp(at, found.s, found.curvature_at_s) - truth.curvature_at(at)
             row.append(abs(wrong) / np.interp(at, found.s, found.curvature_at_s_sigma))
         off.append(wrong)
-        pulls.append([*row, abs(found.lateral_offset - truth.offset)
-                      / found.lateral_offset_sigma])
+        pulls.append([*row, abs(found.lateral_offset - truth.offset) / found.lateral_offset_sigma])
     pulls = np.array(pulls)
     assert np.sqrt(np.mean(np.square(off))) < 0.5e-3
     # By their pixels alone the 95 % bands would hold under 60 % of the roads without noise.
@@ -80,8 +86,11 @@ def test_a_departure_is_what_the_fit_makes_of_such_a_road(kink):
     straight = fit_road(camera, edge_points(Truth(curvature=0.006)), PRIOR)
     found = departures(straight.parameters, camera, RoadOptions(), straight, PRIOR)
     shift, start, slope = found.shift[kink], found.start[kink, 0], found.slope[kink, 0]
-    bend = Chain(curvature=0.006, knots=(-10.0, start, 110.0),
-                 bends=(0.006, 0.006, 0.006 + slope * (110 - start)))
+    bend = Chain(
+        curvature=0.006,
+        knots=(-10.0, start, 110.0),
+        bends=(0.006, 0.006, 0.006 + slope * (110 - start)),
+    )
     moved = fit_road(camera, edge_points(bend), PRIOR).parameters - straight.parameters
     scale = np.sqrt(np.diag(straight.covariance)) + np.abs(shift)
     assert np.abs((moved - shift) / scale).max() < 0.3
@@ -92,8 +101,9 @@ def test_a_camera_that_is_higher_than_believed_shrinks_the_road_as_stated():
     camera = MOUNT.camera()
     fit = fit_road(camera, edge_points(truth), PRIOR)
     right = fit.parameters
-    high = fit_road(camera, edge_points(truth, replace(MOUNT, up=MOUNT.up + 0.02)),
-                    PRIOR).parameters
+    high = fit_road(
+        camera, edge_points(truth, replace(MOUNT, up=MOUNT.up + 0.02)), PRIOR
+    ).parameters
     shift = departures(right, camera, RoadOptions(height_sigma=0.02), fit, PRIOR).shift[0]
     for name in (C0, K0, WIDTH):
         assert right[name] - high[name] == pytest.approx(shift[name], rel=0.1)
@@ -140,8 +150,9 @@ def test_a_doubted_fit_says_by_that_much_less():
     told = doubted(fit, shifts)
     np.testing.assert_allclose(told.covariance, fit.covariance + shifts.T @ shifts)
     unit = np.sqrt(np.diag(fit.covariance))
-    alone, less = (np.linalg.inv(each.information / np.outer(1 / unit, 1 / unit))
-                   for each in (fit, told))
+    alone, less = (
+        np.linalg.inv(each.information / np.outer(1 / unit, 1 / unit)) for each in (fit, told)
+    )
     scaled = shifts / unit
     np.testing.assert_allclose(less, alone + scaled.T @ scaled, rtol=1e-6, atol=1e-6)
 
@@ -155,7 +166,7 @@ class Waves(Truth):
     def fall(self, s, crest):
         """Return metres below the tangent plane at s = 0; ``crest`` 1/m is that of the tops."""
         wave = 2 * np.pi / 200.0
-        height = crest / wave ** 2 * (np.cos(wave * s + self.phase) - np.cos(self.phase))
+        height = crest / wave**2 * (np.cos(wave * s + self.phase) - np.cos(self.phase))
         return -(height + crest / wave * np.sin(self.phase) * s)
 
 
@@ -168,8 +179,7 @@ def test_bands_hold_over_ground_that_is_no_parabola():
                 found = road_of(render(truth, crest=crest)).geometry
                 if found.valid and found.status & Status.NOT_FLAT:
                     wrong = np.interp(10.0, found.s, found.curvature_at_s) - curvature
-                    pulls.append(abs(wrong)
-                                 / np.interp(10.0, found.s, found.curvature_at_s_sigma))
+                    pulls.append(abs(wrong) / np.interp(10.0, found.s, found.curvature_at_s_sigma))
     assert len(pulls) > 30
     # Were the ground taken for a parabola, the 95 % bands would hold 70 %.
     assert np.mean(np.array(pulls) < 1.96) > 0.85, pulls

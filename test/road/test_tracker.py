@@ -14,8 +14,9 @@ ROAD = np.array([0.5, 0.05, 0.004, 2e-4, 7.0, 0.0])
 
 def fit_of(truth, seed=0, sigma=1.0, pitch=0.0):
     camera = MOUNT.camera(believed_pitch=MOUNT.pitch - pitch)
-    return fit_road(camera, edge_points(truth, sigma=sigma, rng=np.random.default_rng(seed)),
-                    PRIOR)
+    return fit_road(
+        camera, edge_points(truth, sigma=sigma, rng=np.random.default_rng(seed)), PRIOR
+    )
 
 
 def truth_of(parameters):

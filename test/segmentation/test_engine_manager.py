@@ -65,6 +65,7 @@ def test_a_better_engine_takes_over_between_two_frames():
         begun.set()
         assert built.wait(PATIENCE)
         return proven(fast, 'tensorrt')
+
     served.prepare(make, built.set)
     assert begun.wait(PATIENCE)
     assert label(served) == 1 and served.facts.name == 'onnxruntime'
@@ -83,14 +84,17 @@ def test_a_better_engine_takes_over_between_two_frames():
     assert fast.closed == 1
 
 
-@pytest.mark.parametrize('error, says', [
-    (EngineError('no kernel'), 'no kernel'), (RuntimeError('odd'), "RuntimeError('odd')")])
+@pytest.mark.parametrize(
+    'error, says',
+    [(EngineError('no kernel'), 'no kernel'), (RuntimeError('odd'), "RuntimeError('odd')")],
+)
 def test_a_failed_build_is_told_and_the_first_engine_goes_on(error, says):
     first, heard = Engine(1), Heard()
     served = EngineManager(proven(first, 'onnxruntime'), notify=heard)
 
     def make(report):
         raise error
+
     served.prepare(make, lambda: None)
     served._preparing.join(PATIENCE)
     assert label(served) == 1
@@ -106,6 +110,7 @@ def test_closing_in_the_middle_of_a_build():
     def make(report):
         assert told.wait(PATIENCE)
         return proven(late, 'tensorrt')
+
     served.prepare(make, told.set)
     served.close()
     assert first.closed == late.closed == 1 and not heard
@@ -124,18 +129,25 @@ def test_an_error_in_flight_makes_the_context_anew_once_and_the_frame_is_answere
     engine, heard = Engine(2, [cuda_error()]), Heard()
     served = EngineManager(proven(engine, 'tensorrt'), notify=heard)
     assert label(served) == 2 and engine.reopened == 1
-    assert served.state is EngineState.CHOSEN and 'opened anew after an error: CUDA' in served.message
+    assert (
+        served.state is EngineState.CHOSEN and 'opened anew after an error: CUDA' in served.message
+    )
     assert label(served) == 2
     assert [good for good, _ in heard] == [False]
 
 
-@pytest.mark.parametrize('engine', [
-    Engine(2, [cuda_error(), cuda_error()]),
-    Engine(2, [cuda_error()], reopening=EngineError('the GPU is gone'))])
+@pytest.mark.parametrize(
+    'engine',
+    [
+        Engine(2, [cuda_error(), cuda_error()]),
+        Engine(2, [cuda_error()], reopening=EngineError('the GPU is gone')),
+    ],
+)
 def test_a_second_error_falls_back_where_that_is_allowed(engine):
     heard = Heard()
-    served = EngineManager(proven(engine, 'tensorrt'),
-                          lambda: proven(Engine(1), 'onnxruntime'), notify=heard)
+    served = EngineManager(
+        proven(engine, 'tensorrt'), lambda: proven(Engine(1), 'onnxruntime'), notify=heard
+    )
     assert label(served) == 1 and label(served) == 1
     assert served.state is EngineState.FALLBACK and served.facts.name == 'onnxruntime'
     assert engine.reopened == 1 and engine.closed == 1
@@ -156,6 +168,7 @@ def test_an_engine_that_comes_back_wrong_does_not_serve():
 
     def fails():
         raise EngineError('labels only 12 % of the golden frame')
+
     facts = EngineFacts('tensorrt', 'there', 'fp16', 1.0)
     served = EngineManager(ProvenEngine(engine, facts, fails))
     with pytest.raises(EngineError, match='labels only 12 %'):
@@ -166,6 +179,7 @@ def test_an_engine_that_comes_back_wrong_does_not_serve():
 def test_no_fall_back_to_be_had():
     def fails():
         raise EngineError('no ONNX Runtime either')
+
     served = EngineManager(proven(Engine(2, [cuda_error()] * 2), 'tensorrt'), fails)
     with pytest.raises(EngineError, match='CUDA failed.*; and no ONNX Runtime either'):
         served.infer(FRAMES)

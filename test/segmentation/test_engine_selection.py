@@ -39,7 +39,9 @@ def gpu(monkeypatch, rtx, reference):
 
 @pytest.fixture
 def options(cache):
-    return EngineOptions('auto', 'cpu', 1, PlanOptions('fp16', SIZE), str(cache.folder), True, True)
+    return EngineOptions(
+        'auto', 'cpu', 1, PlanOptions('fp16', SIZE), str(cache.folder), True, True
+    )
 
 
 @pytest.fixture
@@ -49,9 +51,15 @@ def served(shipped, options):
 
     def make(model=shipped, **changes):
         make.news = []
-        made.append(serve(model, replace(options, **changes),
-                          lambda good, text: make.news.append((good, text))))
+        made.append(
+            serve(
+                model,
+                replace(options, **changes),
+                lambda good, text: make.news.append((good, text)),
+            )
+        )
         return made[-1]
+
     yield make
     for engine in made:
         engine.close()
@@ -64,6 +72,7 @@ def frame(seed=0):
 def without_runtimes(monkeypatch):
     def load(name):
         raise EngineError(f'{name} is not installed')
+
     monkeypatch.setattr(runtimes, 'load', load)
 
 
@@ -73,6 +82,7 @@ def test_auto_without_a_gpu_loads_no_tensorrt(served, monkeypatch):
 
     def none():
         raise CudaError('cudaErrorNoDevice', 'there is no NVIDIA GPU')
+
     monkeypatch.setattr(cuda, 'gpu', none)
     monkeypatch.setattr(runtimes, 'load', fail)
     engine = served(allow_fallback=False)
@@ -96,7 +106,8 @@ def test_tensorrt_that_is_not_there(served, monkeypatch, name):
     engine = served(name=name)
     assert engine.facts.name == 'onnxruntime' and engine.state is EngineState.FALLBACK
     assert served.news == [
-        (False, f'onnxruntime serves in place of TensorRT: {name} is not installed')]
+        (False, f'onnxruntime serves in place of TensorRT: {name} is not installed')
+    ]
 
 
 def test_unknown_engine(served):
@@ -110,7 +121,10 @@ def test_an_engine_that_is_built_serves_at_once(served, gpu, cache, entry, refer
     engine = served(name=name, allow_fallback=False)
     facts = engine.facts
     assert (facts.name, facts.provider, facts.precision) == (
-        'tensorrt_rtx', 'Stand-in RTX 3090', 'fp16')
+        'tensorrt_rtx',
+        'Stand-in RTX 3090',
+        'fp16',
+    )
     assert facts.golden_deviation == 0 and facts.details['cuda_graph'] == 'yes'
     for ours, theirs in zip(engine.infer(frame()), reference.infer(frame())):
         np.testing.assert_array_equal(ours, theirs)
@@ -124,7 +138,8 @@ def wait_until_built(engine):
 
 
 def test_onnxruntime_serves_while_the_engine_is_built_in_another_process(
-        served, gpu, cache, reference):
+    served, gpu, cache, reference
+):
     engine = served()
     assert engine.facts.name == 'onnxruntime' and engine.state is EngineState.BUILDING
     assert 'building it, onnxruntime serves meanwhile' in served.news[0][1]
@@ -135,17 +150,20 @@ def test_onnxruntime_serves_while_the_engine_is_built_in_another_process(
     np.testing.assert_array_equal(labels, reference.infer(frame(1))[0])
     assert engine.facts.name == 'tensorrt_rtx' and engine.state is EngineState.CHOSEN
     assert 'switched from onnxruntime to tensorrt_rtx' in served.news[-1][1]
-    manifest, = cache.manifests()
+    (manifest,) = cache.manifests()
     assert manifest.key.archs == ('sm86',) and manifest.key.size == SIZE
     assert served().facts.name == 'tensorrt_rtx', 'the next time it is there'
 
 
 def test_nothing_serves_meanwhile_where_that_is_not_allowed(served, gpu):
     for name in ('auto', 'tensorrt_rtx'):
-        with pytest.raises(EngineError, match='no engine of asap_mobilenet_v2_camvid is built for '
-                           'tensorrt_rtx .*Stand-in.*ros2 run asap_ros build_engine '
-                           'asap_mobilenet_v2_camvid '
-                           '--runtime tensorrt_rtx --size 64x128 --cache .* builds it'):
+        with pytest.raises(
+            EngineError,
+            match='no engine of asap_mobilenet_v2_camvid is built for '
+            'tensorrt_rtx .*Stand-in.*ros2 run asap_ros build_engine '
+            'asap_mobilenet_v2_camvid '
+            '--runtime tensorrt_rtx --size 64x128 --cache .* builds it',
+        ):
             served(name=name, allow_fallback=False)
 
 
@@ -181,7 +199,8 @@ def test_a_damaged_engine_is_built_again(served, gpu, cache, entry):
 
 
 def test_an_engine_that_the_runtime_refuses_is_built_again(
-        served, monkeypatch, rtx, reference, cache, entry):
+    served, monkeypatch, rtx, reference, cache, entry
+):
     gpu_stand.put_into(monkeypatch, rtx, reference.infer, loads=lambda plan: plan != entry.plan)
     cache.put(entry.manifest, entry.plan)
     engine = served()
@@ -192,10 +211,12 @@ def test_an_engine_that_the_runtime_refuses_is_built_again(
 
 
 def test_an_engine_that_labels_otherwise_is_refused(
-        served, monkeypatch, rtx, reference, cache, entry):
+    served, monkeypatch, rtx, reference, cache, entry
+):
     def wrong(frames):
         labels, confidence = reference.infer(frames)
         return labels ^ 1, confidence
+
     gpu = gpu_stand.put_into(monkeypatch, rtx, wrong)
     cache.put(entry.manifest, entry.plan)
     with pytest.raises(EngineError, match=r'labels only 0\.00% of the golden frame'):
@@ -206,11 +227,13 @@ def test_an_engine_that_labels_otherwise_is_refused(
 
 
 def test_an_engine_that_is_right_for_one_frame_alone_is_refused(
-        served, monkeypatch, rtx, reference, cache, entry):
+    served, monkeypatch, rtx, reference, cache, entry
+):
     def wrong(frames):
         labels, confidence = reference.infer(frames)
         labels[1:] ^= 1
         return labels, confidence
+
     gpu_stand.put_into(monkeypatch, rtx, wrong)
     cache.put(entry.manifest, entry.plan)  # of batches up to 2
     with pytest.raises(EngineError, match='of the golden frame'):
@@ -236,7 +259,10 @@ def test_cache_folder_that_cannot_be(served, gpu, tmp_path):
 def test_cuda_error_in_flight(served, gpu, cache, entry, reference):
     cache.put(entry.manifest, entry.plan)
     engine = served()
-    for state, name in ((EngineState.CHOSEN, 'tensorrt_rtx'), (EngineState.FALLBACK, 'onnxruntime')):
+    for state, name in (
+        (EngineState.CHOSEN, 'tensorrt_rtx'),
+        (EngineState.FALLBACK, 'onnxruntime'),
+    ):
         gpu.fail['cudaGraphLaunch'] = CUDA
         labels, _ = engine.infer(frame())
         np.testing.assert_array_equal(labels, reference.infer(frame())[0])

@@ -7,18 +7,18 @@ from asap_ros.segmentation.frame_statistics import STAGES, Counts, Latencies, pe
 
 
 def test_percentiles_of_known_values():
-    assert percentiles(list(range(101))) == {'p50': 50., 'p95': 95., 'p99': 99.}
-    assert percentiles([7.]) == {'p50': 7., 'p95': 7., 'p99': 7.}
+    assert percentiles(list(range(101))) == {'p50': 50.0, 'p95': 95.0, 'p99': 99.0}
+    assert percentiles([7.0]) == {'p50': 7.0, 'p95': 7.0, 'p99': 7.0}
 
 
 def test_only_stages_that_were_run_are_reported_in_their_order():
     latencies = Latencies()
-    latencies.add({'age': 9., 'total': 5., 'decode': 1.})
-    latencies.add({'age': 7., 'total': 5.})
+    latencies.add({'age': 9.0, 'total': 5.0, 'decode': 1.0})
+    latencies.add({'age': 7.0, 'total': 5.0})
     table = latencies.percentiles()
     assert list(table) == [stage for stage in STAGES if stage in ('decode', 'total', 'age')]
-    assert table['decode'] == {'p50': 1., 'p95': 1., 'p99': 1.}
-    assert table['age']['p50'] == 8.
+    assert table['decode'] == {'p50': 1.0, 'p95': 1.0, 'p99': 1.0}
+    assert table['age']['p50'] == 8.0
 
 
 def test_no_frame_no_figures():
@@ -27,13 +27,15 @@ def test_no_frame_no_figures():
 
 def test_only_the_latest_frames_count():
     latencies = Latencies(window=3)
-    for value in (1000., 1., 2., 3.):
+    for value in (1000.0, 1.0, 2.0, 3.0):
         latencies.add({'infer': value})
-    assert latencies.percentiles()['infer']['p50'] == 2.
+    assert latencies.percentiles()['infer']['p50'] == 2.0
     assert latencies.percentiles()['infer']['p99'] == pytest.approx(
-        np.percentile([1., 2., 3.], 99))
+        np.percentile([1.0, 2.0, 3.0], 99)
+    )
 
 
 def test_counts_start_at_zero():
     assert vars(Counts()) == dict.fromkeys(
-        ('received', 'processed', 'dropped', 'stale', 'failed'), 0)
+        ('received', 'processed', 'dropped', 'stale', 'failed'), 0
+    )

@@ -73,11 +73,11 @@ def test_folder_in_place_of_the_file(tmp_path):
     assert 'cannot be read' in refusal(tmp_path)
 
 
-@pytest.mark.parametrize('share', [0., 0.5, 0.99])
+@pytest.mark.parametrize('share', [0.0, 0.5, 0.99])
 def test_truncated(tmp_path, tiny_file, share):
     content = tiny_file.read_bytes()
     path = tmp_path / 'cut.onnx'
-    path.write_bytes(content[:int(len(content) * share)])
+    path.write_bytes(content[: int(len(content) * share)])
     refusal(path)
 
 
@@ -120,14 +120,30 @@ def test_other_contract_says_what_to_do(tmp_path):
     assert 'export it again' in message
 
 
-@pytest.mark.parametrize('metadata', [
-    {KEY: ''}, {KEY: 'not JSON'}, {KEY: '[]'}, {KEY: 'null'},
-    damaged(contract=None), damaged(software=None), damaged(training=None), damaged(golden=None),
-    damaged(label_set=None), damaged(label_set={'name': 'x'}), damaged(label_set='camvid'),
-    damaged(training='recipe'), damaged(training=3), damaged(golden=[]),
-    damaged(golden={'frame': '', 'mask': ''}), damaged(golden={'frame': 'A', 'mask': 'A'}),
-    damaged(golden={'frame': 'AAAA', 'mask': 'AAAA'}), damaged(golden={'frame': 3, 'mask': 3}),
-], ids=lambda metadata: metadata[KEY][:20])
+@pytest.mark.parametrize(
+    'metadata',
+    [
+        {KEY: ''},
+        {KEY: 'not JSON'},
+        {KEY: '[]'},
+        {KEY: 'null'},
+        damaged(contract=None),
+        damaged(software=None),
+        damaged(training=None),
+        damaged(golden=None),
+        damaged(label_set=None),
+        damaged(label_set={'name': 'x'}),
+        damaged(label_set='camvid'),
+        damaged(training='recipe'),
+        damaged(training=3),
+        damaged(golden=[]),
+        damaged(golden={'frame': '', 'mask': ''}),
+        damaged(golden={'frame': 'A', 'mask': 'A'}),
+        damaged(golden={'frame': 'AAAA', 'mask': 'AAAA'}),
+        damaged(golden={'frame': 3, 'mask': 3}),
+    ],
+    ids=lambda metadata: metadata[KEY][:20],
+)
 def test_damaged_metadata(tmp_path, metadata):
     refusal(tiny_model.write(tmp_path / 'damaged.onnx', metadata))
 
@@ -141,6 +157,10 @@ def test_golden_frame_and_mask_of_different_sizes(tmp_path, mask):
 def test_golden_frame_that_no_network_takes(tmp_path):
     picture = tiny_model.frame(60, 124)
     entries = model_file.metadata(
-        tiny_model.LABELS, model_file.GoldenFrame(picture, tiny_model.expected_mask(picture)), {}, '1')
+        tiny_model.LABELS,
+        model_file.GoldenFrame(picture, tiny_model.expected_mask(picture)),
+        {},
+        '1',
+    )
     path = tiny_model.write(tmp_path / 'odd.onnx', entries)
     assert 'multiple of 32' in refusal(path)

@@ -37,12 +37,20 @@ def test_any_batch_and_size(engine, shape):
     np.testing.assert_array_equal(confidence, tiny_model.expected_confidence(frames))
 
 
-@pytest.mark.parametrize('frames', [
-    np.zeros((1, 64, 128, 3), np.float32), np.zeros((64, 128, 3), np.uint8),
-    np.zeros((1, 3, 64, 128), np.uint8), np.zeros((1, 64, 128, 4), np.uint8),
-    np.zeros((1, 60, 128, 3), np.uint8), np.zeros((1, 64, 100, 3), np.uint8),
-    np.zeros((0, 64, 128, 3), np.uint8), np.zeros((1, 0, 128, 3), np.uint8),
-], ids=lambda frames: f'{frames.dtype} {frames.shape}')
+@pytest.mark.parametrize(
+    'frames',
+    [
+        np.zeros((1, 64, 128, 3), np.float32),
+        np.zeros((64, 128, 3), np.uint8),
+        np.zeros((1, 3, 64, 128), np.uint8),
+        np.zeros((1, 64, 128, 4), np.uint8),
+        np.zeros((1, 60, 128, 3), np.uint8),
+        np.zeros((1, 64, 100, 3), np.uint8),
+        np.zeros((0, 64, 128, 3), np.uint8),
+        np.zeros((1, 0, 128, 3), np.uint8),
+    ],
+    ids=lambda frames: f'{frames.dtype} {frames.shape}',
+)
 def test_frames_of_another_shape_or_type_are_refused(engine, frames):
     with pytest.raises(ValueError, match=r'frames'):
         engine.infer(frames)
@@ -52,6 +60,7 @@ def test_failure_of_the_runtime_is_an_engine_error(engine, monkeypatch):
     class Broken:
         def run(self, *_):
             raise RuntimeError('out of memory')
+
     monkeypatch.setattr(engine, '_session', Broken())
     with pytest.raises(EngineError, match='failed on a batch: out of memory'):
         engine.infer(np.zeros((1, 32, 32, 3), np.uint8))
@@ -81,11 +90,19 @@ def test_cuda_without_its_provider(model, monkeypatch):
 
 def test_runtime_that_falls_back_by_itself_is_found_out(model, monkeypatch):
     # ONNX Runtime with CUDA but without its libraries: the session silently is on the CPU.
-    monkeypatch.setattr(onnxruntime, 'get_available_providers',
-                        lambda: ['CUDAExecutionProvider', 'CPUExecutionProvider'])
+    monkeypatch.setattr(
+        onnxruntime,
+        'get_available_providers',
+        lambda: ['CUDAExecutionProvider', 'CPUExecutionProvider'],
+    )
     session = onnxruntime.InferenceSession
-    monkeypatch.setattr(onnxruntime, 'InferenceSession', lambda path, options, providers:
-                        session(path, options, providers=['CPUExecutionProvider']))
+    monkeypatch.setattr(
+        onnxruntime,
+        'InferenceSession',
+        lambda path, options, providers: session(
+            path, options, providers=['CPUExecutionProvider']
+        ),
+    )
     with pytest.raises(EngineError, match='asked for CUDA.* and took CPU'):
         engine_selection.open_engine(model, provider='cuda')
     _, facts = engine_selection.open_engine(model, provider='auto')
@@ -117,5 +134,6 @@ def test_masks_of_another_size_prove_nothing(model):
 
         def infer(self, frames):
             return tiny_model.expected_mask(frames)[:, ::2, ::2], None
+
     with pytest.raises(EngineError, match=r'only 0\.00%'):
         prove('halving', Halving(), model.path, model.golden)

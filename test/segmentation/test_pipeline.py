@@ -38,7 +38,7 @@ def test_blue_first(pipeline):
 @pytest.mark.parametrize('size', [(128, 256), (128, 128), (32, 64), (48, 300)])
 def test_frame_of_any_size_fills_the_networks_grid(pipeline, size):
     frame = np.zeros((*size, 3), np.uint8)
-    frame[:, :size[1] // 2] = 72  # left half: class 3
+    frame[:, : size[1] // 2] = 72  # left half: class 3
     mask = pipeline.run(picture(frame)).mask
     assert mask.shape == SIZE
     assert (mask[:, :60] == 3).all() and (mask[:, 68:] == 0).all()
@@ -54,16 +54,24 @@ def test_frames_after_one_another_do_not_mix(pipeline):
 def test_every_stage_has_its_time(pipeline):
     timings = pipeline.run(picture(tiny_model.frame(*SIZE))).timings
     assert set(timings) == {'preprocess', 'infer'}
-    assert all(value >= 0. for value in timings.values())
+    assert all(value >= 0.0 for value in timings.values())
 
 
 def test_facts(pipeline, tiny_file):
     facts = pipeline.engine_facts()
     assert facts == {
-        'name': 'onnxruntime', 'provider': 'CPUExecutionProvider', 'precision': 'fp32',
-        'model': 'tiny', 'model_sha256': pipeline.model.sha256, 'label_set': 'camvid',
-        'resolution': '64x128', 'golden_agreement': '1.0000', 'golden_deviation': '0 pixels',
-        'state': 'chosen', 'message': ''}
+        'name': 'onnxruntime',
+        'provider': 'CPUExecutionProvider',
+        'precision': 'fp32',
+        'model': 'tiny',
+        'model_sha256': pipeline.model.sha256,
+        'label_set': 'camvid',
+        'resolution': '64x128',
+        'golden_agreement': '1.0000',
+        'golden_deviation': '0 pixels',
+        'state': 'chosen',
+        'message': '',
+    }
     assert pipeline.labels == tiny_model.LABELS
 
 

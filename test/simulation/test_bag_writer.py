@@ -35,8 +35,9 @@ def test_a_bag_reads_back_as_the_frames_that_were_rendered(tmp_path, raw):
         assert drive.image.compressed is not raw and drive.image.count == 3
         assert drive.reference.name == '/ground_truth/mask/compressed'
         assert {t.name for t in bag.topics} == {drive.image.name, *TOPICS}
-        for frame, image, mask in zip(frames, bag.messages(drive.image),
-                                      bag.messages(drive.reference)):
+        for frame, image, mask in zip(
+            frames, bag.messages(drive.image), bag.messages(drive.reference)
+        ):
             np.testing.assert_array_equal(images.mask(mask), frame.mask)
             off = np.abs(images.rgb(images.picture(image)).astype(int) - frame.rgb)
             assert off.max() == 0 if raw else off.mean() < 6
@@ -76,8 +77,9 @@ def test_calibration_and_transforms_are_the_cameras(tmp_path):
     for frame, tf, told in zip(frames, moving, odometry):
         assert (tf.header.frame_id, tf.child_frame_id) == ('odom', 'base_link')
         q = tf.transform.rotation
-        np.testing.assert_allclose(Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix(),
-                                   frame.rotation, atol=1e-12)
+        np.testing.assert_allclose(
+            Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix(), frame.rotation, atol=1e-12
+        )
         assert tf.transform.translation.x == told.pose.pose.position.x == frame.position[0]
         assert (told.header.frame_id, told.child_frame_id) == ('odom', 'base_link')
         assert told.twist.twist.linear.x == frame.linear[0] > 5
@@ -97,7 +99,13 @@ def test_the_road_and_the_free_space_are_the_truths(tmp_path):
             assert getattr(road, f'{name}_sigma') == 0
         np.testing.assert_array_equal(road.curvature_at_s, frame.geometry.curvature_at_s)
         assert [f.name for f in cloud.fields] == [
-            'x', 'y', 'z', 'class', 'range_sigma', 'confidence']
+            'x',
+            'y',
+            'z',
+            'class',
+            'range_sigma',
+            'confidence',
+        ]
         points = np.frombuffer(cloud.data, '<f4').reshape(-1, 6)
         np.testing.assert_array_equal(points, frame.free_space)
         assert cloud.width == frame.mask.shape[1] and cloud.height == 1

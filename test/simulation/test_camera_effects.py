@@ -15,8 +15,9 @@ PLAIN = np.full((100, 200, 3), 120, np.uint8)
 
 
 def record(scene, seed=1, speed=STILL, spin=STILL, **light):
-    return camera_effects.record(scene, VIEW, Light(**light), np.array(speed), np.array(spin),
-                         np.random.default_rng(seed))
+    return camera_effects.record(
+        scene, VIEW, Light(**light), np.array(speed), np.array(spin), np.random.default_rng(seed)
+    )
 
 
 def test_grain_has_the_deviation_asked_for_and_changes_from_frame_to_frame():

@@ -14,8 +14,16 @@ LEVEL, HILLS = Terrain(), Terrain(7.0, 320.0)
 def view_over(terrain, x=30.0, roll=0.0, pitch=0.04, yaw=0.1, width=250, height=120):
     mount = pose_from_mounting(1.3, pitch, roll)
     rotation, position = terrain.stand(x, 2.0, yaw)
-    return CameraView(280.0, 280.0, 0.5 * (width - 1), 0.5 * (height - 1), width, height,
-                rotation @ mount.rotation, position + rotation @ mount.translation)
+    return CameraView(
+        280.0,
+        280.0,
+        0.5 * (width - 1),
+        0.5 * (height - 1),
+        width,
+        height,
+        rotation @ mount.rotation,
+        position + rotation @ mount.translation,
+    )
 
 
 def test_projection_is_a_pinholes():
@@ -57,7 +65,7 @@ def test_a_crest_hides_what_lies_behind_it():
 def test_nothing_above_the_horizon_is_ground():
     view = view_over(LEVEL)
     ground = GroundView(view, LEVEL)
-    rows = np.arange(view.height)[ground.top:, None]
+    rows = np.arange(view.height)[ground.top :, None]
     falls = -view.rays(np.arange(view.width)[None], rows)[..., 2] / view.position[2]
     np.testing.assert_array_equal(ground.is_ground, falls > 1 / FARTHEST)
 
@@ -66,7 +74,7 @@ def test_a_crest_bends_away_and_a_dip_bends_up():
     step = 0.01
     for x, heading in ((160.0, 0.0), (0.0, 0.3), (47.0, -0.2)):
         heights = HILLS.height(x + step * np.array([-1, 0, 1]) * np.cos(heading))
-        bend = (heights[0] - 2 * heights[1] + heights[2]) / step ** 2
+        bend = (heights[0] - 2 * heights[1] + heights[2]) / step**2
         assert HILLS.crest(x, heading) == pytest.approx(-bend, abs=1e-6)
     assert HILLS.crest(160.0, 0.0) > 0 > HILLS.crest(0.0, 0.0)
 

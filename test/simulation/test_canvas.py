@@ -18,9 +18,14 @@ UNTOUCHED = 77
 def canvas(light=None):
     mount = pose_from_mounting(1.2)
     view = CameraView(200.0, 200.0, 99.5, 49.5, 200, 100, mount.rotation, mount.translation)
-    return Canvas(view, light or Light(), np.full((100, 200, 3), 128, np.uint8),
-                  np.full((100, 200), UNTOUCHED, np.uint8), (np.eye(3), np.zeros(3)),
-                  np.empty((0, 4)))
+    return Canvas(
+        view,
+        light or Light(),
+        np.full((100, 200, 3), 128, np.uint8),
+        np.full((100, 200), UNTOUCHED, np.uint8),
+        (np.eye(3), np.zeros(3)),
+        np.empty((0, 4)),
+    )
 
 
 def place(x, y):
@@ -40,8 +45,11 @@ def test_a_face_covers_the_pixels_that_its_corners_project_around():
 
 def test_what_reaches_behind_the_camera_is_cut_off_and_not_turned_over():
     made = canvas()
-    made.face(np.array([[-5.0, 1.0, 0.0], [20.0, 1.0, 0.0], [20.0, 1.0, 1.0], [-5.0, 1.0, 1.0]]),
-              (0, 0, 0), 3)
+    made.face(
+        np.array([[-5.0, 1.0, 0.0], [20.0, 1.0, 0.0], [20.0, 1.0, 1.0], [-5.0, 1.0, 1.0]]),
+        (0, 0, 0),
+        3,
+    )
     rows, columns = np.nonzero(made.label == 3)
     assert len(rows) > 500
     assert columns.max() < 100, 'all of it is to the left'
@@ -50,21 +58,36 @@ def test_what_reaches_behind_the_camera_is_cut_off_and_not_turned_over():
     assert not (made.label == 4).any()
 
 
-@pytest.mark.parametrize('thing, expected', [
-    (SimulatedVehicle(place(12, 1), 0.3, car()), {13}),
-    (SimulatedVehicle(place(16, -1), 3.0, truck(), lamps=True), {14}),
-    (SimulatedVehicle(place(16, 2), 0.0, bus()), {15}),
-    (Building(place(25, 8), -0.2, 12.0, 8.0, 6.0, facades.facade(0, 2, 4, True, False),
-              facades.facade(0, 2, 3, False, False), 2.0), {2}),
-    (Billboard(place(12, 0), 0.0, billboards.tree(0), 6.0), {8}),
-    (Billboard(place(9, 0), 0.0, billboards.person(1, 2), 1.75), {11}),
-    (Billboard(place(9, 0), 0.0, billboards.cyclist(1, True), 1.75), {12, 18}),
-    (Billboard(place(9, 0), 0.0, billboards.cyclist(1, False), 1.75), {12, 18}),
-    (Post(place(9, 1), 0.0, 2.5, 0.1, sign='warning'), {5, 7}),
-    (Post(place(12, 1), 0.0, 3.2, 0.12, signal=0), {5, 6}),
-    (Barrier(place(8, 3), 0.0, place(12, 3), 'rail'), {4}),
-    (Barrier(place(8, 3), 0.0, place(12, 3), 'wall'), {3}),
-], ids=lambda value: value.__class__.__name__ if not isinstance(value, set) else None)
+@pytest.mark.parametrize(
+    'thing, expected',
+    [
+        (SimulatedVehicle(place(12, 1), 0.3, car()), {13}),
+        (SimulatedVehicle(place(16, -1), 3.0, truck(), lamps=True), {14}),
+        (SimulatedVehicle(place(16, 2), 0.0, bus()), {15}),
+        (
+            Building(
+                place(25, 8),
+                -0.2,
+                12.0,
+                8.0,
+                6.0,
+                facades.facade(0, 2, 4, True, False),
+                facades.facade(0, 2, 3, False, False),
+                2.0,
+            ),
+            {2},
+        ),
+        (Billboard(place(12, 0), 0.0, billboards.tree(0), 6.0), {8}),
+        (Billboard(place(9, 0), 0.0, billboards.person(1, 2), 1.75), {11}),
+        (Billboard(place(9, 0), 0.0, billboards.cyclist(1, True), 1.75), {12, 18}),
+        (Billboard(place(9, 0), 0.0, billboards.cyclist(1, False), 1.75), {12, 18}),
+        (Post(place(9, 1), 0.0, 2.5, 0.1, sign='warning'), {5, 7}),
+        (Post(place(12, 1), 0.0, 3.2, 0.12, signal=0), {5, 6}),
+        (Barrier(place(8, 3), 0.0, place(12, 3), 'rail'), {4}),
+        (Barrier(place(8, 3), 0.0, place(12, 3), 'wall'), {3}),
+    ],
+    ids=lambda value: value.__class__.__name__ if not isinstance(value, set) else None,
+)
 def test_everything_is_drawn_with_its_own_classes_and_stands_on_the_ground(thing, expected):
     made = canvas()
     thing.draw(made)
@@ -86,8 +109,15 @@ def test_a_car_meets_the_ground_at_its_near_end():
 
 
 def test_lit_windows_shine_at_night_only():
-    wall = Building(place(60, 0), 0.0, 12.0, 8.0, 6.2, facades.facade(3, 2, 4, True, True),
-                    facades.facade(3, 2, 4, True, True))
+    wall = Building(
+        place(60, 0),
+        0.0,
+        12.0,
+        8.0,
+        6.2,
+        facades.facade(3, 2, 4, True, True),
+        facades.facade(3, 2, 4, True, True),
+    )
     night = Light(sun=(0, 0, 0), sky=(0.02, 0.02, 0.02), horizon=(0, 0, 0), lamps=True)
     made = canvas(night)
     wall.draw(made)

@@ -20,8 +20,9 @@ HIGH = pose_from_mounting(12.0, 0.9)  # so high up that all is seen from close t
 
 
 def look(layout, x=100.0, light=None):
-    view = CameraView(200.0, 200.0, 159.5, 99.5, 320, 200, HIGH.rotation,
-                HIGH.translation + (x, 0.0, 0.0))
+    view = CameraView(
+        200.0, 200.0, 159.5, 99.5, 320, 200, HIGH.rotation, HIGH.translation + (x, 0.0, 0.0)
+    )
     ground = GroundView(view, Terrain())
     return ground, grounds.road_field(ground, layout, x)
 
@@ -79,8 +80,9 @@ def test_headlights_light_the_road_ahead_and_not_the_sides():
     ground, field = look(LAYOUT)
     light = replace(Light(), lamps=True, sun=(0.0, 0.0, 0.0), sky=(0.01, 0.01, 0.01))
     shade = np.zeros(field.edge.shape, np.float32)
-    colour = grounds.picture(ground, field, LAYOUT, light, shade, np.empty((0, 4)),
-                             np.array([[100.0, 0.0], [1.0, 0.0]])).mean(axis=0)
+    colour = grounds.picture(
+        ground, field, LAYOUT, light, shade, np.empty((0, 4)), np.array([[100.0, 0.0], [1.0, 0.0]])
+    ).mean(axis=0)
     road = np.abs(field.d) < 1.0
     far = np.abs(field.d) > 9
     assert colour[road].mean() > 4 * colour[far].mean()

@@ -6,9 +6,11 @@ from scipy.special import fresnel
 
 from asap_simulation.road_line import RoadLine
 
-LINE = RoadLine(knots=np.array([0.0, 40.0, 90.0, 150.0, 200.0, 260.0, 310.0]),
-                curvatures=np.array([0.0, 0.0, 1 / 80, 1 / 80, -1 / 120, -1 / 120, 0.0]),
-                widths=np.array([7.0, 7.0, 8.0, 8.0, 6.5, 6.5, 6.5]))
+LINE = RoadLine(
+    knots=np.array([0.0, 40.0, 90.0, 150.0, 200.0, 260.0, 310.0]),
+    curvatures=np.array([0.0, 0.0, 1 / 80, 1 / 80, -1 / 120, -1 / 120, 0.0]),
+    widths=np.array([7.0, 7.0, 8.0, 8.0, 6.5, 6.5, 6.5]),
+)
 
 
 def test_a_spiral_is_fresnels():
@@ -53,12 +55,15 @@ def test_nearest_finds_what_beside_placed():
     np.testing.assert_allclose(found_d, d, atol=1e-6)
 
 
-@pytest.mark.parametrize('change, reason', [
-    ({'knots': LINE.knots[::-1]}, 'increase'),
-    ({'widths': 0 * LINE.widths}, 'positive'),
-    ({'knots': LINE.knots + 0.1}, 'multiples'),
-    ({'curvatures': LINE.curvatures + 0.01}, 'straight'),
-])
+@pytest.mark.parametrize(
+    'change, reason',
+    [
+        ({'knots': LINE.knots[::-1]}, 'increase'),
+        ({'widths': 0 * LINE.widths}, 'positive'),
+        ({'knots': LINE.knots + 0.1}, 'multiples'),
+        ({'curvatures': LINE.curvatures + 0.01}, 'straight'),
+    ],
+)
 def test_what_is_no_road_is_refused(change, reason):
     parts = {'knots': LINE.knots, 'curvatures': LINE.curvatures, 'widths': LINE.widths, **change}
     with pytest.raises(ValueError, match=reason):

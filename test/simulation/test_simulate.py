@@ -18,8 +18,20 @@ SMALL = ['--size', '64x128', '--rate', '10']
 
 def test_a_drive_and_its_repetition_are_the_same_bytes(tmp_path, capsys):
     for name in ('a', 'b'):
-        assert simulate.main(['--out', str(tmp_path / name / 'drive'), '--seconds', '0.3',
-                              '--scenario', 'night', *SMALL]) == 0
+        assert (
+            simulate.main(
+                [
+                    '--out',
+                    str(tmp_path / name / 'drive'),
+                    '--seconds',
+                    '0.3',
+                    '--scenario',
+                    'night',
+                    *SMALL,
+                ]
+            )
+            == 0
+        )
     first, second = ((tmp_path / n / 'drive' / 'drive.mcap').read_bytes() for n in 'ab')
     assert first == second
     assert '3 frames, 0.3 s of night, seed 1' in capsys.readouterr().out
@@ -40,17 +52,20 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path, capsys):
     assert 'file' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('given, reason', [
-    (['--out', 'x', '--size', '512'], 'HEIGHTxWIDTH'),
-    (['--out', 'x', '--size', '8x8'], '64 to 4096'),
-    (['--out', 'x', '--seconds', '0'], 'not a number from'),
-    (['--out', 'x', '--seconds', 'nan'], 'not a number from'),
-    (['--out', 'x', '--seed', '-1'], 'not a number from'),
-    (['--out', 'x', '--rate', 'fast'], 'not a number from'),
-    (['--out', 'x', '--scenario', 'moon'], 'invalid choice'),
-    (['--out', 'x', '--frames', 'y'], 'not allowed with'),
-    ([], 'one of the arguments'),
-])
+@pytest.mark.parametrize(
+    'given, reason',
+    [
+        (['--out', 'x', '--size', '512'], 'HEIGHTxWIDTH'),
+        (['--out', 'x', '--size', '8x8'], '64 to 4096'),
+        (['--out', 'x', '--seconds', '0'], 'not a number from'),
+        (['--out', 'x', '--seconds', 'nan'], 'not a number from'),
+        (['--out', 'x', '--seed', '-1'], 'not a number from'),
+        (['--out', 'x', '--rate', 'fast'], 'not a number from'),
+        (['--out', 'x', '--scenario', 'moon'], 'invalid choice'),
+        (['--out', 'x', '--frames', 'y'], 'not allowed with'),
+        ([], 'one of the arguments'),
+    ],
+)
 def test_bad_arguments_are_explained(given, reason, capsys):
     with pytest.raises(SystemExit) as stopped:
         simulate.main(given)
@@ -67,8 +82,10 @@ def test_help_lists_every_scenario(capsys):
 
 def test_frames_for_training(tmp_path, capsys):
     root = tmp_path / 'rendered'
-    assert simulate.main(['--frames', str(root), '--count', '2', '--scenario', 'winding',
-                          *SMALL]) == 0
+    assert (
+        simulate.main(['--frames', str(root), '--count', '2', '--scenario', 'winding', *SMALL])
+        == 0
+    )
     assert '2 frames with labels' in capsys.readouterr().out
     images, masks = (sorted(p.name for p in (root / n).iterdir()) for n in ('images', 'labels'))
     assert images == masks and len(images) == 2
@@ -77,9 +94,22 @@ def test_frames_for_training(tmp_path, capsys):
 def test_ctrl_c_leaves_a_sound_shorter_bag(tmp_path):
     out = tmp_path / 'drive'
     process = subprocess.Popen(
-        [sys.executable, '-u', '-m', 'asap_simulation.simulate', '--out', str(out), '--seconds', '60',
-         *SMALL], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        env={**os.environ, 'PYTHONPATH': os.pathsep.join(p for p in sys.path if p)})
+        [
+            sys.executable,
+            '-u',
+            '-m',
+            'asap_simulation.simulate',
+            '--out',
+            str(out),
+            '--seconds',
+            '60',
+            *SMALL,
+        ],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join(p for p in sys.path if p)},
+    )
     progress = ''
     # The bar is not drawn for every frame.
     while max(map(int, re.findall(r' (\d+)/600', progress)), default=0) < 3:
@@ -94,6 +124,7 @@ def test_ctrl_c_leaves_a_sound_shorter_bag(tmp_path):
     with Bag(out) as bag:
         counts = {t.count for t in bag.topics if t.name != '/tf_static'}
         assert len(counts) == 1 and 3 <= counts.pop() < 600
-        stamps = [m.stamp_ns for m in bag.messages(
-            *(t for t in bag.topics if t.name == '/odometry'))]
+        stamps = [
+            m.stamp_ns for m in bag.messages(*(t for t in bag.topics if t.name == '/odometry'))
+        ]
         assert set(np.diff(stamps)) <= {100_000_000} and bag.damage is None

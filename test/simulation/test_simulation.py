@@ -38,12 +38,20 @@ def edge_columns(simulation, frame, side):
     u, v = pixels(simulation, frame, np.stack([x, y, made.terrain.height(x)], axis=1))
     u, v = u[np.isfinite(v)], v[np.isfinite(v)]
     seen = v <= np.minimum.accumulate(v)
-    return np.interp(np.arange(len(frame.mask)), v[seen][::-1], u[seen][::-1],
-                     left=np.nan, right=np.nan)
+    return np.interp(
+        np.arange(len(frame.mask)), v[seen][::-1], u[seen][::-1], left=np.nan, right=np.nan
+    )
 
 
-@pytest.mark.parametrize('name, lens', [('winding', SHARP), ('highway', SHARP), ('crest', SHARP),
-                                        ('urban', SimulatedCamera(200, 330, 260.0, 1.5, 0.06))])
+@pytest.mark.parametrize(
+    'name, lens',
+    [
+        ('winding', SHARP),
+        ('highway', SHARP),
+        ('crest', SHARP),
+        ('urban', SimulatedCamera(200, 330, 260.0, 1.5, 0.06)),
+    ],
+)
 def test_road_edges_reproject_to_the_masks_edges(name, lens):
     simulation = small_drives.drive(name, lens=lens, empty=True, junctions=0)
     compared = 0
@@ -76,8 +84,9 @@ def test_curvature_heading_and_offset_are_the_clothoids():
         assert geometry.lateral_offset == pytest.approx(local[at, 1], abs=1e-3)
         assert geometry.heading == pytest.approx(heading[at] - yaw, abs=1e-4)
         assert geometry.curvature == pytest.approx(line.curvature(s[at]), abs=1e-6)
-        np.testing.assert_allclose(geometry.curvature_at_s,
-                                   line.curvature(s[at] + geometry.s), atol=1e-6)
+        np.testing.assert_allclose(
+            geometry.curvature_at_s, line.curvature(s[at] + geometry.s), atol=1e-6
+        )
         assert geometry.width == pytest.approx(line.width(s[at]), abs=1e-3)
         assert geometry.s[0] == geometry.view_start and geometry.s[-1] == geometry.view_end
 
@@ -98,8 +107,11 @@ def test_free_space_is_the_masks_first_pixel_that_is_no_road(name):
     simulation = small_drives.drive(name)
     frame = simulation.frame(30, 20.0)
     assert len(frame.free_space) == simulation.lens.width
-    u, v = pixels(simulation, frame,
-                  frame.free_space[:, :3].astype(float) @ frame.rotation.T + frame.position)
+    u, v = pixels(
+        simulation,
+        frame,
+        frame.free_space[:, :3].astype(float) @ frame.rotation.T + frame.position,
+    )
     blocked = 0
     for column, (x, _, _, label, _, _) in enumerate(frame.free_space):
         classes = frame.mask[::-1, column]
@@ -172,11 +184,19 @@ def test_night_is_dark_and_day_is_not():
 def test_the_road_model_finds_an_empty_arc_where_the_truth_has_it():
     """A mask, the calibration and the truth agree on signs, origins and scales."""
     simulation = small_drives.drive(
-        'winding', lens=SHARP, empty=True, radius=(150.0, 150.0), arc=(140.0, 140.0),
-        straight=(10.0, 10.0), width=(7.0, 7.0), bounce=0.0)
+        'winding',
+        lens=SHARP,
+        empty=True,
+        radius=(150.0, 150.0),
+        arc=(140.0, 140.0),
+        straight=(10.0, 10.0),
+        width=(7.0, 7.0),
+        bounce=0.0,
+    )
     mount, lens = simulation.lens.mounting, simulation.lens
-    camera = Camera(lens.f, lens.f, *lens.centre, lens.width, lens.height, mount.rotation,
-                    mount.translation)
+    camera = Camera(
+        lens.f, lens.f, *lens.centre, lens.width, lens.height, mount.rotation, mount.translation
+    )
     line = simulation.world.layout.line
     compared = 0
     for number in range(0, 200, 10):

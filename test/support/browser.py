@@ -33,20 +33,43 @@ def executable() -> str | None:
     return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
-def visit(page: Path, width: int, height: int, questions: list[str], profile: Path,
-          picture: Path | None = None, scheme: str = 'light') -> Visit:
+def visit(
+    page: Path,
+    width: int,
+    height: int,
+    questions: list[str],
+    profile: Path,
+    picture: Path | None = None,
+    scheme: str = 'light',
+) -> Visit:
     """Open a page in a window of that size and evaluate JavaScript expressions in it.
 
     ``picture`` is where a PNG of the whole page goes.
     """
     process = subprocess.Popen(
-        [executable(), '--headless=new', '--no-sandbox', '--disable-gpu', '--hide-scrollbars',
-         '--disable-dev-shm-usage', '--remote-debugging-port=0', '--remote-allow-origins=*',
-         '--no-first-run', '--disable-background-networking', f'--user-data-dir={profile}',
-         'about:blank'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        [
+            executable(),
+            '--headless=new',
+            '--no-sandbox',
+            '--disable-gpu',
+            '--hide-scrollbars',
+            '--disable-dev-shm-usage',
+            '--remote-debugging-port=0',
+            '--remote-allow-origins=*',
+            '--no-first-run',
+            '--disable-background-networking',
+            f'--user-data-dir={profile}',
+            'about:blank',
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
-        return asyncio.run(asyncio.wait_for(
-            _visit(profile, page, width, height, questions, picture, scheme), PATIENCE))
+        return asyncio.run(
+            asyncio.wait_for(
+                _visit(profile, page, width, height, questions, picture, scheme), PATIENCE
+            )
+        )
     finally:
         process.terminate()
         process.wait(30)
@@ -68,7 +91,8 @@ def _address(profile: Path) -> str:
 
 async def _visit(profile, page, width, height, questions, picture, scheme) -> Visit:
     socket = await websocket_connect(
-        await asyncio.to_thread(_address, profile), max_message_size=1 << 28)
+        await asyncio.to_thread(_address, profile), max_message_size=1 << 28
+    )
     numbers, seen, loaded = itertools.count(1), Visit(), False
 
     def note(event: dict) -> None:
@@ -89,8 +113,7 @@ async def _visit(profile, page, width, height, questions, picture, scheme) -> Vi
 
     async def ask(method: str, **params) -> dict:
         number = next(numbers)
-        await socket.write_message(json.dumps(
-            {'id': number, 'method': method, 'params': params}))
+        await socket.write_message(json.dumps({'id': number, 'method': method, 'params': params}))
         while True:
             event = json.loads(await socket.read_message())
             if event.get('id') == number:
@@ -100,10 +123,16 @@ async def _visit(profile, page, width, height, questions, picture, scheme) -> Vi
 
     for domain in ('Page', 'Runtime', 'Log', 'Network'):
         await ask(f'{domain}.enable')
-    await ask('Emulation.setDeviceMetricsOverride', width=width, height=height,
-              deviceScaleFactor=1, mobile=width < 500)
-    await ask('Emulation.setEmulatedMedia',
-              features=[{'name': 'prefers-color-scheme', 'value': scheme}])
+    await ask(
+        'Emulation.setDeviceMetricsOverride',
+        width=width,
+        height=height,
+        deviceScaleFactor=1,
+        mobile=width < 500,
+    )
+    await ask(
+        'Emulation.setEmulatedMedia', features=[{'name': 'prefers-color-scheme', 'value': scheme}]
+    )
     await ask('Page.navigate', url=page.as_uri())
     while not loaded:
         note(json.loads(await socket.read_message()))

@@ -25,8 +25,10 @@ def main(path: str, out: str) -> None:
     with distributed.group('cpu') as device:
         share = 4 // distributed.world()
         own = slice(distributed.rank() * share, (distributed.rank() + 1) * share)
-        for name, loss in (('threshold', {'threshold': 0.7, 'keep': 0.01}),
-                           ('hardest', {'threshold': 1e-9, 'keep': 0.3})):
+        for name, loss in (
+            ('threshold', {'threshold': 0.7, 'keep': 0.01}),
+            ('hardest', {'threshold': 1e-9, 'keep': 0.3}),
+        ):
             settings = recipe.change(chosen, {'loss': loss})
             moving = training_run.TrainingRun(settings, torch.arange(1.0, 12.0), 0, device)
             for step in range(3):
@@ -34,8 +36,9 @@ def main(path: str, out: str) -> None:
                 tensors[f'{name}/loss/{step}'] = value
             for key, parameter in moving.model.named_parameters():
                 tensors[f'{name}/gradient/{key}'] = parameter.grad.clone()
-            tensors |= {f'{name}/average/{k}': v
-                        for k, v in moving.average.model.state_dict().items()}
+            tensors |= {
+                f'{name}/average/{k}': v for k, v in moving.average.model.state_dict().items()
+            }
         if distributed.rank() == 0:
             torch.save(tensors, out)
 

@@ -10,6 +10,7 @@ def until_the_disk_is_full(write: Callable, room: int = 1000) -> Callable:
     The limit of a file's size stands in for a full disk: the write fails half-way, in the
     system call, with another number. Nothing outside this process notices.
     """
+
     def limited(*arguments):
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))

@@ -39,8 +39,11 @@ class Gpu:
     _graphs: dict[int, list] = field(default_factory=dict)
 
     def __getattr__(self, name):
-        if not name.startswith('cuda') or not callable(getattr(real, name)) or isinstance(
-                getattr(real, name), type):
+        if (
+            not name.startswith('cuda')
+            or not callable(getattr(real, name))
+            or isinstance(getattr(real, name), type)
+        ):
             return getattr(real, name)  # an enumeration or a constant
 
         def call(*arguments):
@@ -48,12 +51,12 @@ class Gpu:
             converted = getattr(real, name)(*arguments)  # TypeError where an argument cannot be
             assert converted[0] in NO_GPU, 'this stand-in is for machines without a GPU'
             if name in self.fail:
-                return (getattr(real.cudaError_t, self.fail[name]),
-                        *[None] * (len(converted) - 1))
+                return (getattr(real.cudaError_t, self.fail[name]), *[None] * (len(converted) - 1))
             results = getattr(self, f'_{name}', lambda *_: ())(*arguments)
             results = results if isinstance(results, tuple) else (results,)
             assert len(results) == len(converted) - 1
             return (real.cudaError_t.cudaSuccess, *results)
+
         return call
 
     def queue(self, work) -> None:
@@ -78,9 +81,12 @@ class Gpu:
         return 20 << 30, 24 << 30
 
     def _cudaDeviceGetAttribute(self, attribute, device):
-        return {'cudaDevAttrClockRate': 1_695_000, 'cudaDevAttrMemoryClockRate': 9_751_000,
-                'cudaDevAttrGlobalMemoryBusWidth': 384,
-                'cudaDevAttrMultiProcessorCount': 82}[attribute.name]
+        return {
+            'cudaDevAttrClockRate': 1_695_000,
+            'cudaDevAttrMemoryClockRate': 9_751_000,
+            'cudaDevAttrGlobalMemoryBusWidth': 384,
+            'cudaDevAttrMultiProcessorCount': 82,
+        }[attribute.name]
 
     def _cudaHostAlloc(self, size, flags):
         return self._new((ctypes.c_uint8 * size)())
@@ -148,8 +154,9 @@ def put_into(monkeypatch, rtx, network, **options) -> Gpu:
     It builds as it does; what it builds is run by ``network``. ``options`` go to ``make_trt``.
     """
     gpu = Gpu()
-    trt = make_trt(gpu, Published.of_module(rtx.trt, *RTX_CLASSES), network, rtx.version,
-                   **options)
+    trt = make_trt(
+        gpu, Published.of_module(rtx.trt, *RTX_CLASSES), network, rtx.version, **options
+    )
     trt.ComputeCapability = rtx.trt.ComputeCapability
     runtime = TensorRtRuntime('tensorrt_rtx', trt, runtimes.make_logger(trt))
 
@@ -157,13 +164,20 @@ def put_into(monkeypatch, rtx, network, **options) -> Gpu:
         if name == 'tensorrt_rtx':
             return runtime
         raise EngineError(f'{name} is not installed')
+
     monkeypatch.setattr(cuda, 'cudart', gpu)
     monkeypatch.setattr(runtimes, 'load', load)
     return gpu
 
 
-def make_trt(gpu: Gpu, published: Published, network, version: str, loads=lambda plan: True,
-             capturable: bool = True):
+def make_trt(
+    gpu: Gpu,
+    published: Published,
+    network,
+    version: str,
+    loads=lambda plan: True,
+    capturable: bool = True,
+):
     """Return a module with TensorRT's runtime half.
 
     ``network``: uint8 frames (B, H, W, 3) to labels and confidence; ``loads``: whether a plan is
@@ -184,8 +198,11 @@ def make_trt(gpu: Gpu, published: Published, network, version: str, loads=lambda
 
         def get_tensor_shape(self, name):
             batch, height, width, _ = self._shape
-            return {'image': self._shape, 'labels': (batch, height, width),
-                    'confidence': (batch, height // 4, width // 4)}[name]
+            return {
+                'image': self._shape,
+                'labels': (batch, height, width),
+                'confidence': (batch, height // 4, width // 4),
+            }[name]
 
         def set_tensor_address(self, name, memory):
             assert memory in gpu.held, 'no such device memory'
@@ -206,9 +223,9 @@ def make_trt(gpu: Gpu, published: Published, network, version: str, loads=lambda
 
         def _execute(self, shape):
             def at(name, shape):
-                memory = (ctypes.c_uint8 * int(np.prod(shape))).from_address(
-                    self._addresses[name])
+                memory = (ctypes.c_uint8 * int(np.prod(shape))).from_address(self._addresses[name])
                 return np.frombuffer(memory, np.uint8).reshape(shape)
+
             gpu.executions += 1
             for name, result in zip(('labels', 'confidence'), network(at('image', shape))):
                 at(name, result.shape)[...] = result
@@ -240,8 +257,12 @@ def make_trt(gpu: Gpu, published: Published, network, version: str, loads=lambda
 
     Spoken.published = published
     return SimpleNamespace(
-        __version__=version, ILogger=ILogger, Runtime=Runtime, ICudaEngine=ICudaEngine,
+        __version__=version,
+        ILogger=ILogger,
+        Runtime=Runtime,
+        ICudaEngine=ICudaEngine,
         BuilderFlag=SimpleNamespace(),
         NetworkDefinitionCreationFlag=SimpleNamespace(),
         CudaGraphStrategy=SimpleNamespace(DISABLED=0),
-        DynamicShapesKernelSpecializationStrategy=SimpleNamespace(EAGER=1))
+        DynamicShapesKernelSpecializationStrategy=SimpleNamespace(EAGER=1),
+    )

@@ -13,9 +13,12 @@ from pathlib import Path
 import rclpy
 from rclpy.node import Node
 
-PATIENCE = 30.
-FRONT = ('namespace:=front', 'image_topic:=/front/image_raw',
-         'camera_info_topic:=/front/camera_info')
+PATIENCE = 30.0
+FRONT = (
+    'namespace:=front',
+    'image_topic:=/front/image_raw',
+    'camera_info_topic:=/front/camera_info',
+)
 """Arguments that keep a launched segmenter apart from other tests' nodes."""
 
 
@@ -29,8 +32,11 @@ def launched(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen, 
     with log.open('w') as output:
         process = subprocess.Popen(
             ['ros2', 'launch', 'asap_ros', 'segment.launch.py', *arguments],
-            stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
-            env={**os.environ, 'PYTHONUNBUFFERED': '1'})
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, 'PYTHONUNBUFFERED': '1'},
+        )
     try:
         yield process, log
     finally:
@@ -52,7 +58,8 @@ class Visitor(Node):
         end = time.monotonic() + PATIENCE
         while not done():
             assert time.monotonic() < end, (
-                f'waited in vain for {what}; nodes {self.get_node_names()}')
+                f'waited in vain for {what}; nodes {self.get_node_names()}'
+            )
             self.executor_.spin_once(timeout_sec=0.05)
 
     def repeat(self, publish: Callable[[], None], done: Callable[[], object], what: str) -> None:

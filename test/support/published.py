@@ -54,8 +54,9 @@ def fits(kind: str, value) -> bool:
     if short in ('int', 'SupportsInt'):
         return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if short in ('Dims', 'tuple', 'list'):
-        return (isinstance(value, {'tuple': tuple, 'list': list}.get(short, (tuple, list)))
-                and all(isinstance(number, int) for number in value))
+        return isinstance(value, {'tuple': tuple, 'list': list}.get(short, (tuple, list))) and all(
+            isinstance(number, int) for number in value
+        )
     if short.lower() == 'buffer':
         return isinstance(value, (bytes, bytearray, memoryview))
     return any(short == parent.__name__ for parent in type(value).__mro__)
@@ -140,10 +141,12 @@ class Spoken:
         def call(*arguments):
             published.check(owner, name, arguments)
             return value(*arguments)
+
         return call
 
     def __setattr__(self, name, value):
         if not name.startswith('_'):
             assert self.published.members.get(f'{type(self).__name__}.{name}', 0) is None, (
-                f'{type(self).__name__} has no attribute {name} to be set')
+                f'{type(self).__name__} has no attribute {name} to be set'
+            )
         object.__setattr__(self, name, value)

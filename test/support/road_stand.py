@@ -22,8 +22,11 @@ ROAD_OUTPUTS = tuple(road_publisher.OUTPUTS)
 OPTICAL = 'camera_optical'
 TO_CAMVID = LABELS.mapping_to(tiny_model.LABELS)
 GRASS = np.full((MOUNT.height, MOUNT.width), LABELS.id_of('vegetation'), np.uint8)
-MOUNTED = {'camera.pose_from': 'parameters', 'camera.height': MOUNT.up,
-           'camera.pitch': MOUNT.pitch}
+MOUNTED = {
+    'camera.pose_from': 'parameters',
+    'camera.height': MOUNT.up,
+    'camera.pitch': MOUNT.pitch,
+}
 
 
 def picture(mask: np.ndarray) -> np.ndarray:
@@ -36,8 +39,13 @@ def picture(mask: np.ndarray) -> np.ndarray:
 
 def calibration(mount: Mount = MOUNT) -> CameraInfo:
     k = [mount.f, 0.0, mount.cx, 0.0, mount.f, mount.cy, 0.0, 0.0, 1.0]
-    return CameraInfo(height=mount.height, width=mount.width, k=k, r=np.eye(3).ravel().tolist(),
-                      p=[*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0])
+    return CameraInfo(
+        height=mount.height,
+        width=mount.width,
+        k=k,
+        r=np.eye(3).ravel().tolist(),
+        p=[*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0],
+    )
 
 
 def transform(mount: Mount = MOUNT, base: str = 'base_link', stamp: Time | None = None):
@@ -46,7 +54,8 @@ def transform(mount: Mount = MOUNT, base: str = 'base_link', stamp: Time | None 
     turned = Rotation.from_euler('ZYX', [mount.yaw, mount.pitch, mount.roll]) * optical
     x, y, z, w = turned.as_quat()
     message = TransformStamped(
-        header=Header(frame_id=base, stamp=stamp or Time()), child_frame_id=OPTICAL)
+        header=Header(frame_id=base, stamp=stamp or Time()), child_frame_id=OPTICAL
+    )
     message.transform.rotation = Quaternion(x=x, y=y, z=z, w=w)
     message.transform.translation = Vector3(x=mount.x, y=mount.y, z=mount.up)
     return message

@@ -11,12 +11,22 @@ from asap_ros.road.road_model import Road, RoadModel
 from support.synthetic_roads import LABELS, MOUNT, Mount
 
 
-def free_space_of(mask: np.ndarray, options: RoadOptions | None = None, mount: Mount = MOUNT,
-                  confidence: np.ndarray | None = None) -> FreeSpace:
+def free_space_of(
+    mask: np.ndarray,
+    options: RoadOptions | None = None,
+    mount: Mount = MOUNT,
+    confidence: np.ndarray | None = None,
+) -> FreeSpace:
     """Return the free space of a mask of Cityscapes ids, seen by the camera of ``mount``."""
     options = options or RoadOptions()
-    return find_free_space(mask, confidence, mount.camera(), LABELS, options,
-                           hood_rows(mount.width, mount.height, options))
+    return find_free_space(
+        mask,
+        confidence,
+        mount.camera(),
+        LABELS,
+        options,
+        hood_rows(mount.width, mount.height, options),
+    )
 
 
 def edges_of(mask: np.ndarray, options: RoadOptions | None = None) -> Edges:
@@ -26,8 +36,12 @@ def edges_of(mask: np.ndarray, options: RoadOptions | None = None) -> Edges:
     return find_edges(space.columns, space.camera, mask, LABELS, options)
 
 
-def road_of(mask: np.ndarray, options: RoadOptions | None = None, mount: Mount = MOUNT,
-            confidence: np.ndarray | None = None, believed_pitch: float | None = None) -> Road:
+def road_of(
+    mask: np.ndarray,
+    options: RoadOptions | None = None,
+    mount: Mount = MOUNT,
+    confidence: np.ndarray | None = None,
+    believed_pitch: float | None = None,
+) -> Road:
     """Return all that is known of the road in a single frame."""
-    return RoadModel(LABELS, options).analyse(
-        mask, confidence, mount.camera(believed_pitch), 0.0)
+    return RoadModel(LABELS, options).analyse(mask, confidence, mount.camera(believed_pitch), 0.0)

@@ -27,8 +27,14 @@ from support import tiny_model
 SIZE = (64, 128)
 PATIENCE = 30.0
 KINDS = {
-    'mask': Image, 'confidence': Image, 'mask/camera_info': CameraInfo, 'overlay': Image,
-    'mask/compressed': CompressedImage, 'timings': StageTimings, 'label_info': LabelInfo}
+    'mask': Image,
+    'confidence': Image,
+    'mask/camera_info': CameraInfo,
+    'overlay': Image,
+    'mask/compressed': CompressedImage,
+    'timings': StageTimings,
+    'label_info': LabelInfo,
+}
 ALL = tuple(KINDS)
 """Everything that is made of a frame's labels alone."""
 KINDS |= road_publisher.OUTPUTS
@@ -44,8 +50,13 @@ def pixels(message: Image) -> np.ndarray:
 def camera_info(height: int = SIZE[0], width: int = SIZE[1]) -> CameraInfo:
     """Return the calibration of a camera of that size."""
     k = [100.0, 0.0, width / 2, 0.0, 110.0, height / 2, 0.0, 0.0, 1.0]
-    return CameraInfo(height=height, width=width, k=k, r=np.eye(3).ravel().tolist(),
-                      p=[*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0])
+    return CameraInfo(
+        height=height,
+        width=width,
+        k=k,
+        r=np.eye(3).ravel().tolist(),
+        p=[*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0],
+    )
 
 
 class Stand:
@@ -55,10 +66,20 @@ class Stand:
     """
 
     def __init__(self, model, **parameters):
-        values = {'model': str(model), 'engine': 'onnxruntime', 'provider': 'cpu', 'threads': 1,
-                  'network_height': SIZE[0], 'network_width': SIZE[1], 'max_age': 0.0}
-        self.node = Segmenter(parameter_overrides=[
-            Parameter(name, value=value) for name, value in (values | parameters).items()])
+        values = {
+            'model': str(model),
+            'engine': 'onnxruntime',
+            'provider': 'cpu',
+            'threads': 1,
+            'network_height': SIZE[0],
+            'network_width': SIZE[1],
+            'max_age': 0.0,
+        }
+        self.node = Segmenter(
+            parameter_overrides=[
+                Parameter(name, value=value) for name, value in (values | parameters).items()
+            ]
+        )
         self.camera = Node('camera')
         self.raw = self.camera.create_publisher(Image, 'image', 1)
         self.jpeg = self.camera.create_publisher(CompressedImage, 'image/compressed', 1)
@@ -112,17 +133,27 @@ class Stand:
         """Activate and wait until the camera's publishers are matched."""
         assert self.node.trigger_activate() == TransitionCallbackReturn.SUCCESS
         image = self.jpeg if self.node.get_parameter('compressed').value else self.raw
-        self.wait(lambda: image.get_subscription_count() and self.info.get_subscription_count(),
-                  'the segmenter to subscribe')
+        self.wait(
+            lambda: image.get_subscription_count() and self.info.get_subscription_count(),
+            'the segmenter to subscribe',
+        )
 
     def listen(self, name: str) -> None:
         """Subscribe to an output and wait until it is matched."""
         self.heard[name] = []
         self._subscriptions[name] = self.camera.create_subscription(
-            KINDS[name], f'/segmenter/{name}', self.heard[name].append,
-            LATCHED if name == 'label_info' else 10)
-        self.wait(lambda: self.camera.count_publishers(f'/segmenter/{name}') and (
-            name == 'label_info' or self.node._outputs[name].get_subscription_count()), name)
+            KINDS[name],
+            f'/segmenter/{name}',
+            self.heard[name].append,
+            LATCHED if name == 'label_info' else 10,
+        )
+        self.wait(
+            lambda: (
+                self.camera.count_publishers(f'/segmenter/{name}')
+                and (name == 'label_info' or self.node._outputs[name].get_subscription_count())
+            ),
+            name,
+        )
 
     def ignore(self, name: str) -> None:
         """Unsubscribe from an output and wait until the segmenter knows."""
@@ -135,7 +166,9 @@ class Stand:
 
     def frame(self, number: int = 0, **changes) -> Image:
         """Return the number'th frame, rgb8 of SIZE, with some fields changed."""
-        message = message_codec.encode(tiny_model.frame(*SIZE, seed=number), 'rgb8', self.header(number))
+        message = message_codec.encode(
+            tiny_model.frame(*SIZE, seed=number), 'rgb8', self.header(number)
+        )
         for name, value in changes.items():
             setattr(message, name, value)
         return message
@@ -165,24 +198,34 @@ class Stand:
     def send(self, message: Image | CompressedImage, without: tuple[str, ...] = ()) -> None:
         """Send a frame and wait until it is answered on every output but those ``without``."""
         before = self.answered()
-        due = {name: len(found) + 1 for name, found in self.heard.items()
-               if name not in ('label_info', *without)}
+        due = {
+            name: len(found) + 1
+            for name, found in self.heard.items()
+            if name not in ('label_info', *without)
+        }
         (self.raw if isinstance(message, Image) else self.jpeg).publish(message)
         self.wait(lambda: self.answered() > before, 'an answer')
-        self.wait(lambda: all(len(self.heard[name]) >= count for name, count in due.items()),
-                  f'{", ".join(due)}')
+        self.wait(
+            lambda: all(len(self.heard[name]) >= count for name, count in due.items()),
+            f'{", ".join(due)}',
+        )
         if without:
             self.spin(0.2)
 
     def status(self, name: str, text: str) -> DiagnosticStatus:
         """Return the first status of that name whose message holds ``text``; waits for it."""
+
         def found():
             return [s for s in self.statuses.get(name, []) if text in s.message]
-        self.wait(found, f'{name} to say {text!r}, it says '
-                         f'{[s.message for s in self.statuses.get(name, [])][-1:]}')
+
+        self.wait(
+            found,
+            f'{name} to say {text!r}, it says '
+            f'{[s.message for s in self.statuses.get(name, [])][-1:]}',
+        )
         return found()[0]
 
     def set(self, name: str, value) -> None:
         """Set a parameter that may change while running."""
-        result, = self.node.set_parameters([Parameter(name, value=value)])
+        (result,) = self.node.set_parameters([Parameter(name, value=value)])
         assert result.successful, result.reason

@@ -18,7 +18,8 @@ from asap_ros.road.projection import Camera, pose_from_mounting
 
 LABELS = label_sets.load('cityscapes')
 ROAD, SIDEWALK, BUILDING, SKY, CAR, PERSON = (
-    LABELS.id_of(name) for name in ('road', 'sidewalk', 'building', 'sky', 'car', 'person'))
+    LABELS.id_of(name) for name in ('road', 'sidewalk', 'building', 'sky', 'car', 'person')
+)
 
 
 @dataclass(frozen=True)
@@ -41,18 +42,31 @@ class Mount:
         """Return the camera for the code under test, which may believe in another pitch."""
         pitch = self.pitch if believed_pitch is None else believed_pitch
         pose = pose_from_mounting(self.up, pitch, self.roll, self.yaw, self.x, self.y)
-        return Camera(self.f, self.f, self.cx, self.cy, self.width, self.height,
-                      pose.rotation, pose.translation)
+        return Camera(
+            self.f,
+            self.f,
+            self.cx,
+            self.cy,
+            self.width,
+            self.height,
+            pose.rotation,
+            pose.translation,
+        )
 
     def pixels(self, x, y, z=0.0) -> tuple[np.ndarray, np.ndarray]:
         """Return u and v of points in base_link, NaN behind the camera."""
         x, y, z = np.broadcast_arrays(*(np.asarray(a, float) for a in (x, y, z)))
         body = Rotation.from_euler('ZYX', [self.yaw, self.pitch, self.roll])
-        ahead, left, above = body.inv().apply(
-            np.stack([x - self.x, y - self.y, z - self.up], axis=-1).reshape(-1, 3)).T
+        ahead, left, above = (
+            body.inv()
+            .apply(np.stack([x - self.x, y - self.y, z - self.up], axis=-1).reshape(-1, 3))
+            .T
+        )
         ahead = np.where(ahead > 0.05, ahead, np.nan)
-        return ((self.cx - self.f * left / ahead).reshape(x.shape),
-                (self.cy - self.f * above / ahead).reshape(x.shape))
+        return (
+            (self.cx - self.f * left / ahead).reshape(x.shape),
+            (self.cy - self.f * above / ahead).reshape(x.shape),
+        )
 
     def row_of(self, x: float) -> float:
         """Return the image row of the ground at x metres ahead of the camera, level roll."""
@@ -60,9 +74,14 @@ class Mount:
 
     def resized(self, scale: float) -> Mount:
         """Return the same camera on a grid ``scale`` times as fine."""
-        return replace(self, f=self.f * scale, cx=scale * (self.cx + 0.5) - 0.5,
-                       cy=scale * (self.cy + 0.5) - 0.5, width=round(self.width * scale),
-                       height=round(self.height * scale))
+        return replace(
+            self,
+            f=self.f * scale,
+            cx=scale * (self.cx + 0.5) - 0.5,
+            cy=scale * (self.cy + 0.5) - 0.5,
+            width=round(self.width * scale),
+            height=round(self.height * scale),
+        )
 
 
 MOUNT = Mount()
@@ -92,15 +111,19 @@ class Truth:
         if abs(k1) < 1e-8 and abs(k0) < 1e-9:
             return s * np.cos(psi), self.offset + s * np.sin(psi)
         if abs(k1) < 1e-8:
-            return ((np.sin(psi + k0 * s) - np.sin(psi)) / k0,
-                    self.offset + (np.cos(psi) - np.cos(psi + k0 * s)) / k0)
+            return (
+                (np.sin(psi + k0 * s) - np.sin(psi)) / k0,
+                self.offset + (np.cos(psi) - np.cos(psi + k0 * s)) / k0,
+            )
         root, start = np.sqrt(abs(k1) / np.pi), k0 / k1
         sine, cosine = fresnel(root * (s + start))
         sine0, cosine0 = fresnel(root * start)
         c, n = (cosine - cosine0) / root, np.sign(k1) * (sine - sine0) / root
-        turn = psi - k0 ** 2 / (2 * k1)
-        return (c * np.cos(turn) - n * np.sin(turn),
-                self.offset + c * np.sin(turn) + n * np.cos(turn))
+        turn = psi - k0**2 / (2 * k1)
+        return (
+            c * np.cos(turn) - n * np.sin(turn),
+            self.offset + c * np.sin(turn) + n * np.cos(turn),
+        )
 
     def edge(self, s, side: float) -> tuple[np.ndarray, np.ndarray]:
         """Return x and y of the left (side 1) or right (-1) edge at arc length s."""
@@ -124,8 +147,9 @@ class Truth:
             return np.full(mount.height, np.nan)
         rising = np.diff(v) < 0
         end = len(v) if rising.all() else int(np.argmin(rising)) + 1
-        return np.interp(np.arange(mount.height), v[:end][::-1], u[:end][::-1],
-                         left=np.nan, right=np.nan)
+        return np.interp(
+            np.arange(mount.height), v[:end][::-1], u[:end][::-1], left=np.nan, right=np.nan
+        )
 
 
 def autoregressive(count: int, rho: float, rng: np.random.Generator) -> np.ndarray:
@@ -136,9 +160,17 @@ def autoregressive(count: int, rho: float, rng: np.random.Generator) -> np.ndarr
     return noise
 
 
-def edge_points(truth: Truth, mount: Mount = MOUNT, near: float = 5.0, far: float = 40.0,
-                sigma: float = 0.0, rho: float = 0.8, rng: np.random.Generator | None = None,
-                crest: float = 0.0, hidden: tuple[float, float] | None = None) -> EdgePixels:
+def edge_points(
+    truth: Truth,
+    mount: Mount = MOUNT,
+    near: float = 5.0,
+    far: float = 40.0,
+    sigma: float = 0.0,
+    rho: float = 0.8,
+    rng: np.random.Generator | None = None,
+    crest: float = 0.0,
+    hidden: tuple[float, float] | None = None,
+) -> EdgePixels:
     """Return the edge pixels in the rows from ``near`` to ``far`` metres, nearest first.
 
     ``sigma`` pixels of AR(1) noise along each edge; ``hidden`` leaves out a stretch of metres
@@ -175,14 +207,21 @@ class Box:
     def rectangle(self, mount: Mount) -> tuple[int, int, int, int]:
         """Return first and last column, top row and foot row of the pixels it covers."""
         (left, right), (foot, _) = mount.pixels(
-            [self.x, self.x], [self.y + self.width / 2, self.y - self.width / 2], self.z)
+            [self.x, self.x], [self.y + self.width / 2, self.y - self.width / 2], self.z
+        )
         top = mount.pixels(self.x, self.y, self.z + self.tall)[1]
         return (int(np.ceil(left)), int(np.floor(right)), int(np.ceil(top)), int(np.floor(foot)))
 
 
-def render(truth: Truth, mount: Mount = MOUNT, boxes: tuple[Box, ...] = (), sigma: float = 0.0,
-           rng: np.random.Generator | None = None, beside: int = SIDEWALK,
-           crest: float = 0.0) -> np.ndarray:
+def render(
+    truth: Truth,
+    mount: Mount = MOUNT,
+    boxes: tuple[Box, ...] = (),
+    sigma: float = 0.0,
+    rng: np.random.Generator | None = None,
+    beside: int = SIDEWALK,
+    crest: float = 0.0,
+) -> np.ndarray:
     """Return a label mask uint8: road between the edges, ``beside`` around it, sky, boxes.
 
     A pixel is road where its centre is. ``sigma`` pixels of AR(1) noise move the edges.
@@ -198,5 +237,5 @@ def render(truth: Truth, mount: Mount = MOUNT, boxes: tuple[Box, ...] = (), sigm
     mask[(columns >= left[:, None]) & (columns <= right[:, None])] = ROAD
     for box in sorted(boxes, key=lambda b: -b.x):
         first, last, top, foot = box.rectangle(mount)
-        mask[max(top, 0):max(foot + 1, 0), max(first, 0):max(last + 1, 0)] = box.label
+        mask[max(top, 0) : max(foot + 1, 0), max(first, 0) : max(last + 1, 0)] = box.label
     return mask

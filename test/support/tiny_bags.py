@@ -37,19 +37,21 @@ def picture(index, size=SIZE):
 def raw_image(index, size=SIZE):
     rgb = picture(index, size)
     return TYPES['sensor_msgs/msg/Image'](
-        header(index), size[0], size[1], 'rgb8', 0, 3 * size[1], rgb.ravel())
+        header(index), size[0], size[1], 'rgb8', 0, 3 * size[1], rgb.ravel()
+    )
 
 
 def jpeg_image(index, size=SIZE):
     data = cv2.imencode('.jpg', picture(index, size)[..., ::-1])[1].ravel()
     return TYPES['sensor_msgs/msg/CompressedImage'](
-        header(index), 'rgb8; jpeg compressed bgr8', data)
+        header(index), 'rgb8; jpeg compressed bgr8', data
+    )
 
 
 def reference_mask(index, size=SIZE):
     """Return a Cityscapes mask: road below, sky above, an ignored stripe at the bottom."""
     mask = np.full(size, 10, np.uint8)
-    mask[size[0] // 2:] = 0
+    mask[size[0] // 2 :] = 0
     mask[-2:] = 255
     return mask
 
@@ -61,24 +63,41 @@ def png_mask(index, size=SIZE):
 def png(mask, index):
     data = cv2.imencode('.png', mask)[1].ravel()
     return TYPES['sensor_msgs/msg/CompressedImage'](
-        header(index), 'mono8; png compressed mono8', data)
+        header(index), 'mono8; png compressed mono8', data
+    )
 
 
 def camera_info(index, size=SIZE):
     region = TYPES['sensor_msgs/msg/RegionOfInterest'](0, 0, 0, 0, False)
-    k = np.array([60., 0, size[1] / 2, 0, 60., size[0] / 2, 0, 0, 1])
-    p = np.array([60., 0, size[1] / 2, 0, 0, 60., size[0] / 2, 0, 0, 0, 1, 0])
+    k = np.array([60.0, 0, size[1] / 2, 0, 60.0, size[0] / 2, 0, 0, 1])
+    p = np.array([60.0, 0, size[1] / 2, 0, 0, 60.0, size[0] / 2, 0, 0, 0, 1, 0])
     return TYPES['sensor_msgs/msg/CameraInfo'](
-        header(index), size[0], size[1], 'plumb_bob', np.zeros(5), k, np.eye(3).ravel(), p,
-        0, 0, region)
+        header(index),
+        size[0],
+        size[1],
+        'plumb_bob',
+        np.zeros(5),
+        k,
+        np.eye(3).ravel(),
+        p,
+        0,
+        0,
+        region,
+    )
 
 
 def transforms(_):
     transform = TYPES['geometry_msgs/msg/Transform'](
         TYPES['geometry_msgs/msg/Vector3'](1.7, 0.1, 1.22),
-        TYPES['geometry_msgs/msg/Quaternion'](-0.5, 0.5, -0.5, 0.5))
-    return TYPES['tf2_msgs/msg/TFMessage']([TYPES['geometry_msgs/msg/TransformStamped'](
-        header(0, 'base_link'), 'camera_optical', transform)])
+        TYPES['geometry_msgs/msg/Quaternion'](-0.5, 0.5, -0.5, 0.5),
+    )
+    return TYPES['tf2_msgs/msg/TFMessage'](
+        [
+            TYPES['geometry_msgs/msg/TransformStamped'](
+                header(0, 'base_link'), 'camera_optical', transform
+            )
+        ]
+    )
 
 
 def words(_):
@@ -101,13 +120,17 @@ def write(path: Path, topics=DRIVE, frames=6, storage=StoragePlugin.MCAP):
     """
     with Writer(path, version=9, storage_plugin=storage) as writer:
         connections = [
-            writer.add_connection(name, kind, typestore=STORE) for name, kind, _ in topics]
+            writer.add_connection(name, kind, typestore=STORE) for name, kind, _ in topics
+        ]
         for index in range(frames):
             for connection, (name, kind, make) in zip(connections, topics):
                 if index and name == '/tf_static':
                     continue
-                writer.write(connection, START_NS + index * PERIOD_NS,
-                             STORE.serialize_cdr(make(index), kind))
+                writer.write(
+                    connection,
+                    START_NS + index * PERIOD_NS,
+                    STORE.serialize_cdr(make(index), kind),
+                )
             if storage is StoragePlugin.MCAP and connections:
                 writer.storage.close_chunk()
     return path
@@ -119,8 +142,9 @@ def add_unknown(path: Path):
         kept = [(c.topic, c.msgtype, time, bytes(cdr)) for c, time, cdr in reader.messages()]
     shutil.rmtree(path)
     with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
-        strange = writer.add_connection('/strange', 'martian/msg/Ray', msgdef='float64 power',
-                                        rihs01='RIHS01_' + '0' * 64)
+        strange = writer.add_connection(
+            '/strange', 'martian/msg/Ray', msgdef='float64 power', rihs01='RIHS01_' + '0' * 64
+        )
         connections = {}
         for topic, kind, time, cdr in kept:
             if topic not in connections:

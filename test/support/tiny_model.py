@@ -33,19 +33,31 @@ def expected_confidence(frames: np.ndarray) -> np.ndarray:
 def frame(height: int = 64, width: int = 128, seed: int = 0) -> np.ndarray:
     """Return a frame of blocks of 4x4 pixels, which resizing by small factors keeps apart."""
     blocks = np.random.default_rng(seed).integers(
-        0, 256, (height // 4, width // 4, 3), dtype=np.uint8)
+        0, 256, (height // 4, width // 4, 3), dtype=np.uint8
+    )
     return np.ascontiguousarray(blocks.repeat(4, 0).repeat(4, 1))
 
 
 def network(labels: str = 'labels', kind: int = TensorProto.UINT8) -> onnx.ModelProto:
     """Return the network without metadata; ``labels`` and ``kind`` name and type its output."""
     constants = {
-        'red': [0], 'green': [1], 'blue': [2], 'channel': [3], 'rows_columns': [1, 2],
-        'from': [0, 0], 'to': [2**31, 2**31], 'stride': [CONFIDENCE_STRIDE] * 2}
-    initialisers = [helper.make_tensor(name, TensorProto.INT64, [len(values)], values)
-                    for name, values in constants.items()]
-    initialisers += [helper.make_tensor(name, TensorProto.INT32, [], [value])
-                     for name, value in (('step', STEP), ('highest', len(LABELS) - 1))]
+        'red': [0],
+        'green': [1],
+        'blue': [2],
+        'channel': [3],
+        'rows_columns': [1, 2],
+        'from': [0, 0],
+        'to': [2**31, 2**31],
+        'stride': [CONFIDENCE_STRIDE] * 2,
+    }
+    initialisers = [
+        helper.make_tensor(name, TensorProto.INT64, [len(values)], values)
+        for name, values in constants.items()
+    ]
+    initialisers += [
+        helper.make_tensor(name, TensorProto.INT32, [], [value])
+        for name, value in (('step', STEP), ('highest', len(LABELS) - 1))
+    ]
     nodes = [
         helper.make_node('Slice', ['image', 'red', 'green', 'channel'], ['red_1']),
         helper.make_node('Squeeze', ['red_1', 'channel'], ['red_2']),
@@ -56,15 +68,20 @@ def network(labels: str = 'labels', kind: int = TensorProto.UINT8) -> onnx.Model
         helper.make_node('Slice', ['image', 'green', 'blue', 'channel'], ['green_1']),
         helper.make_node('Squeeze', ['green_1', 'channel'], ['green_2']),
         helper.make_node(
-            'Slice', ['green_2', 'from', 'to', 'rows_columns', 'stride'], ['confidence'])]
+            'Slice', ['green_2', 'from', 'to', 'rows_columns', 'stride'], ['confidence']
+        ),
+    ]
     graph = helper.make_graph(
-        nodes, 'tiny',
+        nodes,
+        'tiny',
         [helper.make_tensor_value_info('image', TensorProto.UINT8, ['B', 'H', 'W', 3])],
-        [helper.make_tensor_value_info(labels, kind, ['B', 'H', 'W']),
-         helper.make_tensor_value_info('confidence', TensorProto.UINT8, ['B', 'h', 'w'])],
-        initialisers)
-    model = helper.make_model(
-        graph, ir_version=10, opset_imports=[helper.make_opsetid('', 18)])
+        [
+            helper.make_tensor_value_info(labels, kind, ['B', 'H', 'W']),
+            helper.make_tensor_value_info('confidence', TensorProto.UINT8, ['B', 'h', 'w']),
+        ],
+        initialisers,
+    )
+    model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid('', 18)])
     onnx.checker.check_model(model)
     return model
 

@@ -12,8 +12,24 @@ import pytest
 
 from support.paths import ROOT
 
-PROGRAMS = ('bash', 'cat', 'cut', 'dirname', 'echo', 'env', 'find', 'make', 'printf', 'readlink',
-            'realpath', 'sha256sum', 'sort', 'mkdir', 'flock', 'rm')
+PROGRAMS = (
+    'bash',
+    'cat',
+    'cut',
+    'dirname',
+    'echo',
+    'env',
+    'find',
+    'make',
+    'printf',
+    'readlink',
+    'realpath',
+    'sha256sum',
+    'sort',
+    'mkdir',
+    'flock',
+    'rm',
+)
 
 
 @pytest.fixture
@@ -26,9 +42,18 @@ def machine(tmp_path):
 
     def run(*command, **variables):
         return subprocess.run(
-            [str(part) for part in command], capture_output=True, text=True, cwd=ROOT,
-            env={'PATH': str(programs), 'HOME': str(tmp_path),
-                 'ASAP_ROS_CACHE': str(tmp_path / 'cache'), **variables})
+            [str(part) for part in command],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            env={
+                'PATH': str(programs),
+                'HOME': str(tmp_path),
+                'ASAP_ROS_CACHE': str(tmp_path / 'cache'),
+                **variables,
+            },
+        )
+
     run.programs = programs
     run.cache = tmp_path / 'cache'
     return run
@@ -36,11 +61,19 @@ def machine(tmp_path):
 
 def prefix_of(machine, name):
     """Return where the pins of this checkout put an environment."""
-    failed = machine('bash', '-c', 'source tools/environment/common.sh; '
-                     f'find_python() {{ return 1; }}; prepare {name} 3.12 2>&1; :')
+    failed = machine(
+        'bash',
+        '-c',
+        'source tools/environment/common.sh; '
+        f'find_python() {{ return 1; }}; prepare {name} 3.12 2>&1; :',
+    )
     assert failed.returncode == 1
-    shown = machine('bash', '-c', 'source tools/environment/common.sh; '
-                    f'fail() {{ echo "$prefix"; exit; }}; prepare {name} 3.12')
+    shown = machine(
+        'bash',
+        '-c',
+        'source tools/environment/common.sh; '
+        f'fail() {{ echo "$prefix"; exit; }}; prepare {name} 3.12',
+    )
     return Path(shown.stdout.strip())
 
 
@@ -95,8 +128,12 @@ def test_python_is_also_taken_from_pyenv_and_from_uv(machine, tmp_path):
 def test_a_finished_training_environment_is_entered_without_a_word(machine):
     prefix = prefix_of(machine, 'training')
     finished(prefix)
-    entered = machine('tools/training', 'env', AMENT_PREFIX_PATH='/opt/ros/jazzy',
-                      PYTHONPATH='/opt/ros/jazzy/lib/python3.12/site-packages')
+    entered = machine(
+        'tools/training',
+        'env',
+        AMENT_PREFIX_PATH='/opt/ros/jazzy',
+        PYTHONPATH='/opt/ros/jazzy/lib/python3.12/site-packages',
+    )
     assert entered.stderr == ''
     seen = dict(line.split('=', 1) for line in entered.stdout.splitlines())
     assert seen['PATH'].startswith(f'{prefix}/bin:')
@@ -116,8 +153,10 @@ def test_an_unfinished_or_moved_environment_is_not_entered(machine):
 
 def test_changed_pins_make_another_environment(machine, tmp_path):
     shutil.copytree(ROOT / 'tools', tmp_path / 'copy' / 'tools')
-    shown = 'source {}/tools/environment/common.sh; fail() {{ echo "$prefix"; exit; }}; ' \
-            'prepare ros 3.12'
+    shown = (
+        'source {}/tools/environment/common.sh; fail() {{ echo "$prefix"; exit; }}; '
+        'prepare ros 3.12'
+    )
     before = machine('bash', '-c', shown.format(ROOT)).stdout
     assert machine('bash', '-c', shown.format(tmp_path / 'copy')).stdout == before
     with (tmp_path / 'copy/tools/environment/ros.requirements.txt').open('a') as pins:
@@ -140,10 +179,17 @@ def test_the_ros_environment_holds_the_package_and_stays_on_this_machine():
     if 'ASAP_ROS_PREFIX' not in os.environ:
         pytest.skip('these tests do not run under tools/ros')
     shown = subprocess.run(
-        [ROOT / 'tools/ros', 'python3', '-c',
-         'import asap_ros, os; from asap_ros.msg import RoadGeometry, StageTimings; '
-         'print(os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"], asap_ros.__file__)'],
-        capture_output=True, text=True, cwd=ROOT)
+        [
+            ROOT / 'tools/ros',
+            'python3',
+            '-c',
+            'import asap_ros, os; from asap_ros.msg import RoadGeometry, StageTimings; '
+            'print(os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"], asap_ros.__file__)',
+        ],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
     assert shown.returncode == 0, shown.stderr
     reach, where = shown.stdout.split()
     assert reach == 'LOCALHOST'
@@ -166,8 +212,9 @@ def test_make_run_without_a_bag_simulates_a_drive_and_replays_it(machine):
 
 def test_make_run_waits_for_each_frame_unless_a_pace_is_given(machine):
     assert 'lockstep' not in machine('make', '-n', 'run', 'BAG=drive').stdout
-    assert 'lockstep:=false rate:=0.5' in machine('make', '-n', 'run', 'BAG=drive',
-                                                  'RATE=0.5').stdout
+    assert (
+        'lockstep:=false rate:=0.5' in machine('make', '-n', 'run', 'BAG=drive', 'RATE=0.5').stdout
+    )
 
 
 def test_make_run_names_a_bag_that_is_not_there(machine):

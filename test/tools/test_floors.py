@@ -9,10 +9,29 @@ import pytest
 
 from support.paths import ROOT
 
-ROS = {'rclpy', 'tf2_ros', 'tf2_py', 'diagnostic_updater', 'message_filters', 'launch',
-       'launch_ros', 'cv_bridge', 'ament_index_python'}
-EDGES = {'node', 'answers', 'outputs', 'images', 'messages', 'parameters', 'poses', 'diagnostics',
-         'road_messages', 'road_outputs'}
+ROS = {
+    'rclpy',
+    'tf2_ros',
+    'tf2_py',
+    'diagnostic_updater',
+    'message_filters',
+    'launch',
+    'launch_ros',
+    'cv_bridge',
+    'ament_index_python',
+}
+EDGES = {
+    'node',
+    'answers',
+    'outputs',
+    'images',
+    'messages',
+    'parameters',
+    'poses',
+    'diagnostics',
+    'road_messages',
+    'road_outputs',
+}
 HELPERS = {'player', 'recording'}
 """Parts of executables: what feeds the node and what listens to it."""
 PARTLY = {'images'}
@@ -24,8 +43,19 @@ MAY_USE = {
     'network': {'network'},
 }
 """Floors by their first name, and what of the package each may use."""
-TRAINING_MAY_USE = {'network', 'labels', 'engine', 'evaluation.metrics', 'preprocess', 'overlay',
-                    'version', 'resources', 'image_files', 'statistics', 'arguments'}
+TRAINING_MAY_USE = {
+    'network',
+    'labels',
+    'engine',
+    'evaluation.metrics',
+    'preprocess',
+    'overlay',
+    'version',
+    'resources',
+    'image_files',
+    'statistics',
+    'arguments',
+}
 
 
 def executables():
@@ -49,9 +79,14 @@ def imported(path):
 
 def of_ros(names):
     """Return which of these names are ROS's."""
-    return {name for name in names if name.split('.')[0] in ROS
-            or name.split('.')[0].endswith('_msgs') or name.startswith('asap_ros.msg.')
-            or name.split('.')[0] == 'builtin_interfaces'}
+    return {
+        name
+        for name in names
+        if name.split('.')[0] in ROS
+        or name.split('.')[0].endswith('_msgs')
+        or name.startswith('asap_ros.msg.')
+        or name.split('.')[0] == 'builtin_interfaces'
+    }
 
 
 def of_package(names, package='asap_ros'):
@@ -61,8 +96,11 @@ def of_package(names, package='asap_ros'):
 
 def modules(folder):
     """Return the files of a folder by the dotted name below it."""
-    return {'.'.join(path.relative_to(ROOT / folder).with_suffix('').parts): path
-            for path in sorted((ROOT / folder).rglob('*.py')) if path.name != '__init__.py'}
+    return {
+        '.'.join(path.relative_to(ROOT / folder).with_suffix('').parts): path
+        for path in sorted((ROOT / folder).rglob('*.py'))
+        if path.name != '__init__.py'
+    }
 
 
 @pytest.mark.parametrize('name, path', modules('asap_ros').items(), ids=lambda v: str(v)[-30:])
@@ -79,14 +117,18 @@ def test_a_module_stays_on_its_floor(name, path):
     assert not {n for n in names if n.startswith('asap_training')}
 
 
-@pytest.mark.parametrize('name, path', modules('asap_training').items(),
-                         ids=lambda v: str(v)[-30:])
+@pytest.mark.parametrize(
+    'name, path', modules('asap_training').items(), ids=lambda v: str(v)[-30:]
+)
 def test_training_stands_beside(name, path):
     names = imported(path)
     assert not of_ros(names)
     used = {n.removeprefix('asap_ros.') for n in names if n.startswith('asap_ros.')}
-    assert not {n for n in used if not any(
-        n == allowed or n.startswith(f'{allowed}.') for allowed in TRAINING_MAY_USE)}
+    assert not {
+        n
+        for n in used
+        if not any(n == allowed or n.startswith(f'{allowed}.') for allowed in TRAINING_MAY_USE)
+    }
 
 
 def test_architecture_names_the_edges():

@@ -63,26 +63,49 @@ def test_after():
 
 def run(tmp_path, text):
     (tmp_path / 'test_it.py').write_text(text)
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(
-        [str(FALLBACK), os.environ.get('PYTHONPATH', '')]))
+    environment = dict(
+        os.environ, PYTHONPATH=os.pathsep.join([str(FALLBACK), os.environ.get('PYTHONPATH', '')])
+    )
     done = subprocess.run(
-        [sys.executable, '-m', 'pytest', '-p', 'launch_pytest.plugin', '-p', 'no:launch_testing',
-         '-p', 'no:launch_ros', '-p', 'no:cacheprovider', '--rootdir', str(tmp_path),
-         str(tmp_path)], env=environment, cwd=tmp_path, capture_output=True, text=True)
+        [
+            sys.executable,
+            '-m',
+            'pytest',
+            '-p',
+            'launch_pytest.plugin',
+            '-p',
+            'no:launch_testing',
+            '-p',
+            'no:launch_ros',
+            '-p',
+            'no:cacheprovider',
+            '--rootdir',
+            str(tmp_path),
+            str(tmp_path),
+        ],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
     counts = re.findall(r'(\d+) (passed|failed|error)', done.stdout.splitlines()[-1])
     return {word: int(number) for number, word in counts}, done.stdout
 
 
 def test_a_test_runs_beside_launch_and_one_marked_shutdown_after_it(tmp_path):
-    text = TESTS.format(options='(scope="module", auto_shutdown=False)',
-                        script='echo hello; sleep 0.5; exit 0', more=AFTER)
+    text = TESTS.format(
+        options='(scope="module", auto_shutdown=False)',
+        script='echo hello; sleep 0.5; exit 0',
+        more=AFTER,
+    )
     counts, printed = run(tmp_path, text)
     assert counts == {'passed': 2}, printed
 
 
 def test_a_process_that_fails_makes_the_test_fail_that_asks(tmp_path):
-    text = TESTS.format(options='(scope="module", auto_shutdown=False)',
-                        script='echo hello; exit 3', more=AFTER)
+    text = TESTS.format(
+        options='(scope="module", auto_shutdown=False)', script='echo hello; exit 3', more=AFTER
+    )
     counts, printed = run(tmp_path, text)
     assert counts == {'passed': 1, 'failed': 1}, printed
     assert 'AssertionError: [3]' in printed

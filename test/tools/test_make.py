@@ -22,16 +22,26 @@ def shop(tmp_path):
         yield workshop.Workshop(tmp_path / 'env', tmp_path / 'env.log', lock)
 
 
-@pytest.mark.parametrize('printed, said', [
-    ('ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device',
-     'the disk is full'),
-    ("WARNING: Retrying after connection broken by 'NewConnectionError(...)'\n"
-     'ERROR: No matching distribution found for numpy==2.4.6', 'cannot be reached'),
-    ('socket.gaierror: [Errno -3] Temporary failure in name resolution', 'cannot be reached'),
-    ('ReadTimeoutError: Read timed out. (read timeout=15)', 'cannot be reached'),
-    ('ERROR: No matching distribution found for ros-rclpy==7.1.6',
-     'pip finds no ros-rclpy==7.1.6 for Python'),
-])
+@pytest.mark.parametrize(
+    'printed, said',
+    [
+        (
+            'ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device',
+            'the disk is full',
+        ),
+        (
+            "WARNING: Retrying after connection broken by 'NewConnectionError(...)'\n"
+            'ERROR: No matching distribution found for numpy==2.4.6',
+            'cannot be reached',
+        ),
+        ('socket.gaierror: [Errno -3] Temporary failure in name resolution', 'cannot be reached'),
+        ('ReadTimeoutError: Read timed out. (read timeout=15)', 'cannot be reached'),
+        (
+            'ERROR: No matching distribution found for ros-rclpy==7.1.6',
+            'pip finds no ros-rclpy==7.1.6 for Python',
+        ),
+    ],
+)
 def test_a_known_cause_becomes_one_sentence_with_a_way_out(printed, said):
     sentence = workshop.explain(printed)
     assert said in sentence
@@ -77,7 +87,8 @@ def test_a_command_that_outlives_its_killed_parent_keeps_the_lock(tmp_path):
     os.mkfifo(tmp_path / 'gate')  # the command ends when somebody has written to it
     log = tmp_path / 'e.log'
     parent = subprocess.Popen(
-        [sys.executable, '-c', PARENT, str(Path(workshop.__file__).parent), str(tmp_path)])
+        [sys.executable, '-c', PARENT, str(Path(workshop.__file__).parent), str(tmp_path)]
+    )
     while parent.poll() is None and not (log.exists() and 'up' in log.read_text()):
         time.sleep(0.02)
     parent.kill()
@@ -95,15 +106,21 @@ def test_too_small_a_disk_is_found_before_anything_is_made(tmp_path):
     make.check_space(tmp_path, 1)
 
 
-@pytest.mark.parametrize('lacking, said', [
-    ({'cmake'}, 'needs cmake, which this machine lacks: apt install'),
-    ({'cmake', 'c++'}, r'needs cmake and c\+\+, which'),
-    ('aarch64', 'not for aarch64: install ROS 2'),
-    ('headers', 'needs the headers of .*: apt install python3')])
+@pytest.mark.parametrize(
+    'lacking, said',
+    [
+        ({'cmake'}, 'needs cmake, which this machine lacks: apt install'),
+        ({'cmake', 'c++'}, r'needs cmake and c\+\+, which'),
+        ('aarch64', 'not for aarch64: install ROS 2'),
+        ('headers', 'needs the headers of .*: apt install python3'),
+    ],
+)
 def test_what_building_messages_needs_is_named_before_anything_is_fetched(
-        monkeypatch, tmp_path, lacking, said):
-    monkeypatch.setattr(make.platform, 'machine', lambda: (
-        'aarch64' if lacking == 'aarch64' else 'x86_64'))
+    monkeypatch, tmp_path, lacking, said
+):
+    monkeypatch.setattr(
+        make.platform, 'machine', lambda: 'aarch64' if lacking == 'aarch64' else 'x86_64'
+    )
     monkeypatch.setattr(make.shutil, 'which', lambda tool: None if tool in lacking else tool)
     monkeypatch.setattr(make.sysconfig, 'get_path', lambda name: str(tmp_path))
     if lacking != 'headers':
@@ -128,8 +145,11 @@ def test_an_environment_counts_only_where_it_was_made(tmp_path):
 def tiny(tmp_path, monkeypatch):
     """A recipe without packages, and the folder to make it in."""
     (tmp_path / 'none.txt').write_text('')
-    monkeypatch.setitem(make.RECIPES, 'training', make.Recipe(
-        tmp_path / 'none.txt', complete=False, space=1, check='import json'))
+    monkeypatch.setitem(
+        make.RECIPES,
+        'training',
+        make.Recipe(tmp_path / 'none.txt', complete=False, space=1, check='import json'),
+    )
     return tmp_path / 'cache' / 'training-1'
 
 
@@ -147,16 +167,25 @@ def test_an_interrupted_attempt_is_replaced_and_the_marker_comes_last(tiny, caps
     assert capsys.readouterr().err == ''
 
 
-@pytest.mark.parametrize('failure, code, said', [
-    (KeyboardInterrupt(), 130, 'the next call makes the training environment anew'),
-    (OSError(errno.ENOSPC, 'No space left on device', '/x'), 1, 'No space left on device (/x)'),
-    (workshop.SetupError('the disk is full'), 1, 'could not be made: the disk is full'),
-])
+@pytest.mark.parametrize(
+    'failure, code, said',
+    [
+        (KeyboardInterrupt(), 130, 'the next call makes the training environment anew'),
+        (
+            OSError(errno.ENOSPC, 'No space left on device', '/x'),
+            1,
+            'No space left on device (/x)',
+        ),
+        (workshop.SetupError('the disk is full'), 1, 'could not be made: the disk is full'),
+    ],
+)
 def test_a_failure_is_one_line_and_leaves_nothing_that_takes_space(
-        tiny, monkeypatch, capsys, failure, code, said):
+    tiny, monkeypatch, capsys, failure, code, said
+):
     def fail(self, *arguments):
         assert self.prefix.exists()
         raise failure
+
     monkeypatch.setattr(workshop.Workshop, 'pip', fail)
     assert make.main(['training', str(tiny)]) == code
     assert said in capsys.readouterr().err.splitlines()[-1]

@@ -15,12 +15,30 @@ from support.paths import ROOT
 
 MANIFEST = ElementTree.parse(ROOT / 'package.xml').getroot()
 # Import name -> key of the manifest, where they differ.
-KEYS = {'cv2': 'python3-opencv', 'yaml': 'python3-yaml', 'numpy': 'python3-numpy',
-        'scipy': 'python3-scipy', 'psutil': 'python3-psutil', 'tqdm': 'python3-tqdm',
-        'jinja2': 'python3-jinja2', 'matplotlib': 'python3-matplotlib'}
+KEYS = {
+    'cv2': 'python3-opencv',
+    'yaml': 'python3-yaml',
+    'numpy': 'python3-numpy',
+    'scipy': 'python3-scipy',
+    'psutil': 'python3-psutil',
+    'tqdm': 'python3-tqdm',
+    'jinja2': 'python3-jinja2',
+    'matplotlib': 'python3-matplotlib',
+}
 # On no rosdep list: docs/installing.md says how to get them.
-WITHOUT_KEY = {'distributed', 'onnx', 'onnxruntime', 'rosbags', 'torch', 'safetensors', 'tensorrt',
-               'tensorrt_rtx_bindings', 'tensorrt_rtx_libs', 'tensorrt_rtx', 'cuda'}
+WITHOUT_KEY = {
+    'distributed',
+    'onnx',
+    'onnxruntime',
+    'rosbags',
+    'torch',
+    'safetensors',
+    'tensorrt',
+    'tensorrt_rtx_bindings',
+    'tensorrt_rtx_libs',
+    'tensorrt_rtx',
+    'cuda',
+}
 
 
 def setup_cfg():
@@ -55,8 +73,9 @@ def test_every_import_of_the_package_is_a_dependency_in_the_manifest():
 
 def test_pip_and_ros_state_one_version_and_one_licence():
     assert setup_cfg()['metadata']['license'] == MANIFEST.findtext('license') == 'Apache-2.0'
-    stated = subprocess.run([sys.executable, 'setup.py', '--version'], cwd=ROOT,
-                            capture_output=True, text=True).stdout.strip()
+    stated = subprocess.run(
+        [sys.executable, 'setup.py', '--version'], cwd=ROOT, capture_output=True, text=True
+    ).stdout.strip()
     assert stated.splitlines()[-1] == MANIFEST.findtext('version')
     assert f'\n{MANIFEST.findtext("version")} (' in (ROOT / 'CHANGELOG.rst').read_text()
     assert 'Apache License' in (ROOT / 'LICENSE').read_text()[:200]
@@ -71,8 +90,9 @@ def test_the_executables_are_these_and_each_has_its_function():
 
 
 def test_ros2_run_finds_every_executable():
-    shown = subprocess.run(['ros2', 'pkg', 'executables', 'asap_ros'],
-                           capture_output=True, text=True).stdout
+    shown = subprocess.run(
+        ['ros2', 'pkg', 'executables', 'asap_ros'], capture_output=True, text=True
+    ).stdout
     assert set(shown.split()) - {'asap_ros'} == set(executables())
 
 
@@ -84,6 +104,7 @@ def test_no_subpackage_is_called_msg_and_init_is_as_empty_as_the_generated_one(n
 
 def test_the_status_bits_of_road_geometry_are_distinct_powers_of_two():
     from asap_ros.msg import RoadGeometry
+
     text = (ROOT / 'msg' / 'RoadGeometry.msg').read_text()
     bits = re.findall(r'^uint32 (STATUS_\w+)=', text, re.MULTILINE)
     assert sorted(getattr(RoadGeometry, bit) for bit in bits) == [1 << n for n in range(len(bits))]

@@ -24,8 +24,17 @@ NODES = {'segmenter', 'replay'}
 """Executables that take parameters instead of options."""
 AT_HOME = ('drives', 'ws')
 """Folders of a user's home in examples; other names after ~/ are topics of the node."""
-FOLDERS = ('asap_ros/', 'asap_training/', 'config/', 'docs/', 'launch/', 'models/', 'msg/',
-           'test/', 'tools/')
+FOLDERS = (
+    'asap_ros/',
+    'asap_training/',
+    'config/',
+    'docs/',
+    'launch/',
+    'models/',
+    'msg/',
+    'test/',
+    'tools/',
+)
 
 by_page = pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
 
@@ -51,8 +60,10 @@ def commands(page):
                 words = shlex.split(part)
             except ValueError:  # an apostrophe: prose between ticks, no command
                 continue
-            while words and (words[0] in ('$', 'sudo', 'tools/ros', 'tools/training')
-                             or re.fullmatch(r'[A-Z_]+=\S*', words[0])):
+            while words and (
+                words[0] in ('$', 'sudo', 'tools/ros', 'tools/training')
+                or re.fullmatch(r'[A-Z_]+=\S*', words[0])
+            ):
                 words = words[1:]
             if words:
                 found.append(words)
@@ -66,8 +77,11 @@ def slug(heading):
 
 
 def anchors(page):
-    return {slug(line.lstrip('#')) for line in CODE.sub('', page.read_text()).splitlines()
-            if re.match(r'#+ ', line)}
+    return {
+        slug(line.lstrip('#'))
+        for line in CODE.sub('', page.read_text()).splitlines()
+        if re.match(r'#+ ', line)
+    }
 
 
 @functools.cache
@@ -81,15 +95,21 @@ def setup_cfg():
 def executables():
     """Return module by name of the executables."""
     lines = setup_cfg()['options.entry_points']['console_scripts'].strip().splitlines()
-    return {name.strip(): target.split(':')[0].strip()
-            for name, target in (line.split('=') for line in lines)}
+    return {
+        name.strip(): target.split(':')[0].strip()
+        for name, target in (line.split('=') for line in lines)
+    }
 
 
 @functools.cache
 def help_of(module, *mode):
     """Return what a command, or a mode of it, says of itself, as a user asks for it."""
-    asked = subprocess.run([sys.executable, '-m', module, *mode, '--help'], capture_output=True,
-                           text=True, timeout=120)
+    asked = subprocess.run(
+        [sys.executable, '-m', module, *mode, '--help'],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert asked.returncode == 0, asked.stderr
     return asked.stdout
 
@@ -97,9 +117,12 @@ def help_of(module, *mode):
 @functools.cache
 def strings_of_training():
     """Return every literal in asap_training: its commands need torch to be asked for help."""
-    return {node.value for path in (ROOT / 'asap_training').glob('*.py')
-            for node in ast.walk(ast.parse(path.read_text()))
-            if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return {
+        node.value
+        for path in (ROOT / 'asap_training').glob('*.py')
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
 
 
 @functools.cache
@@ -109,8 +132,9 @@ def launch_arguments(name):
     spec = importlib.util.spec_from_file_location('launch_file', ROOT / 'launch' / name)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return {argument.name for argument in
-            module.generate_launch_description().get_launch_arguments()}
+    return {
+        argument.name for argument in module.generate_launch_description().get_launch_arguments()
+    }
 
 
 def options_of(words):
@@ -130,8 +154,10 @@ def test_links_lead_somewhere(page):
 
 
 def test_every_page_can_be_reached_from_the_readme():
-    linked = {Path(target.split('#')[0]).name
-              for target in LINK.findall((ROOT / 'README.md').read_text())}
+    linked = {
+        Path(target.split('#')[0]).name
+        for target in LINK.findall((ROOT / 'README.md').read_text())
+    }
     assert {page.name for page in PAGES[1:]} <= linked
 
 
@@ -174,8 +200,12 @@ def test_launch_files_and_their_arguments_are_there(page):
                 name, given, _ = word.partition(':=')
                 assert name in known if given else word == '--show-args', word
     every = launch_arguments('segment.launch.py') | launch_arguments('replay.launch.py')
-    alone = [word.split(':=')[0] for words in commands(page) for word in words
-             if re.match(r'\w+:=', word)]
+    alone = [
+        word.split(':=')[0]
+        for words in commands(page)
+        for word in words
+        if re.match(r'\w+:=', word)
+    ]
     assert set(alone) <= every
 
 
@@ -224,22 +254,28 @@ def test_the_readme_lists_every_topic_with_its_type():
     stated = dict(re.findall(r'^\| `~/([^`]+)` \| (\S+)', section, re.MULTILINE))
     assert {name: kind.split('/')[-1] for name, kind in stated.items()} == {
         'label_info': 'LabelInfo',
-        **{name: kind.__name__ for name, kind in outputs.OUTPUTS.items()}}
+        **{name: kind.__name__ for name, kind in outputs.OUTPUTS.items()},
+    }
 
 
 def test_every_status_bit_is_explained_once():
     from asap_ros.road.geometry import Status
+
     section = (ROOT / 'docs' / 'road.md').read_text().split('## Status bits')[1].split('\n## ')[0]
     rows = re.findall(r'^\| ([A-Z_, ]+) \| ([^|]+) \| ([^|]+) \|', section, re.MULTILINE)
     assert sorted(bit for row in rows for bit in row[0].split(', ')) == sorted(
-        bit.name for bit in Status if bit)
+        bit.name for bit in Status if bit
+    )
     assert all(len(means) > 15 and len(advice) > 10 for _, means, advice in rows)
 
 
 def test_parameters_that_pages_set_are_there():
-    parameters = pytest.importorskip('asap_ros.nodes.parameters', reason='needs the ROS environment')
+    parameters = pytest.importorskip(
+        'asap_ros.nodes.parameters', reason='needs the ROS environment'
+    )
     known = {entry.name for entry in parameters.TABLE}
     for page in PAGES:
-        for name in re.findall(r'`((?:camera\.|hood_|network_|tf_|max_a|max_r|min_)\w+)`',
-                               page.read_text()):
+        for name in re.findall(
+            r'`((?:camera\.|hood_|network_|tf_|max_a|max_r|min_)\w+)`', page.read_text()
+        ):
             assert name in known, f'{page.name}: {name}'

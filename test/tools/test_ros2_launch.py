@@ -50,7 +50,10 @@ def ros2_launch(*words):
 
 def test_arguments_are_split_at_their_first_assignment():
     assert command.parse_arguments(['a:=1', 'b:=x:=y', 'c:=', 'a:=2']) == [
-        ('a', '2'), ('b', 'x:=y'), ('c', '')]
+        ('a', '2'),
+        ('b', 'x:=y'),
+        ('c', ''),
+    ]
 
 
 @pytest.mark.parametrize('word', ['a=1', ':=1', 'a'])
@@ -80,12 +83,15 @@ def test_a_path_or_a_package_and_a_name_are_understood(launch_file, monkeypatch)
     assert arguments == [('a', '1')]
 
 
-@pytest.mark.parametrize('words, said', [
-    (['/nowhere/x.launch.py'], 'there is no launch file /nowhere/x.launch.py'),
-    (['no_such_package', 'x.launch.py'], "there is no package 'no_such_package'; searched"),
-    (['asap_ros'], 'which launch file of package asap_ros'),
-    (['asap_ros', 'rate:=1'], 'which launch file of package asap_ros'),
-])
+@pytest.mark.parametrize(
+    'words, said',
+    [
+        (['/nowhere/x.launch.py'], 'there is no launch file /nowhere/x.launch.py'),
+        (['no_such_package', 'x.launch.py'], "there is no package 'no_such_package'; searched"),
+        (['asap_ros'], 'which launch file of package asap_ros'),
+        (['asap_ros', 'rate:=1'], 'which launch file of package asap_ros'),
+    ],
+)
 def test_what_names_no_launch_file_is_refused_in_a_sentence(words, said):
     with pytest.raises(command.LaunchCommandError, match=said):
         command.resolve(words[0], words[1:])
@@ -113,7 +119,10 @@ def test_a_missing_argument_fails(launch_file):
 def test_interrupting_ends_what_was_launched(launch_file):
     running = subprocess.Popen(
         ['ros2', 'launch', str(launch_file), 'needed:=echo up; exec sleep 60'],
-        stdout=subprocess.PIPE, text=True, start_new_session=True)
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     for line in running.stdout:
         if 'up' in line.split():
             break

@@ -9,8 +9,10 @@ import pytest
 import ros_tree
 
 SITE = 'lib/python3.12/site-packages'
-XML = ('<package><version>1.2.3</version><license>{}</license><depend>std_msgs</depend>'
-       '<build_depend>geometry_msgs</build_depend><depend>rclpy</depend></package>')
+XML = (
+    '<package><version>1.2.3</version><license>{}</license><depend>std_msgs</depend>'
+    '<build_depend>geometry_msgs</build_depend><depend>rclpy</depend></package>'
+)
 
 
 @pytest.fixture
@@ -20,8 +22,12 @@ def wheel(tmp_path):
     with zipfile.ZipFile(path, 'w') as archive:
         archive.writestr('small/jazzy/share/other/package.xml', XML.format('BSD'))
         root = 'big/jazzy/'
-        for package, licence in (('launch', 'Apache License 2.0'), ('launch_ros', 'BSD'),
-                                 ('secret', 'Proprietary'), ('some_msgs', 'Apache-2.0')):
+        for package, licence in (
+            ('launch', 'Apache License 2.0'),
+            ('launch_ros', 'BSD'),
+            ('secret', 'Proprietary'),
+            ('some_msgs', 'Apache-2.0'),
+        ):
             archive.writestr(f'{root}share/{package}/package.xml', XML.format(licence))
             archive.writestr(f'{root}share/ament_index/resource_index/packages/{package}', '')
             archive.writestr(f'{root}rclpy/{package}/__init__.py', f'name = {package!r}')
@@ -40,12 +46,17 @@ def files_of(folder):
 
 
 def test_a_package_comes_with_its_metadata_its_libraries_and_nothing_of_its_neighbours(
-        wheel, tmp_path):
+    wheel, tmp_path
+):
     taken = ros_tree.take(wheel, ['launch'], tmp_path / 'prefix', SITE)
     assert files_of(tmp_path / 'prefix') == [
-        'lib/liblaunch.so', 'lib/liblaunch__typesupport.so',
-        f'{SITE}/launch-3.4-py3.12.egg-info/PKG-INFO', f'{SITE}/launch/__init__.py',
-        'share/ament_index/resource_index/packages/launch', 'share/launch/package.xml']
+        'lib/liblaunch.so',
+        'lib/liblaunch__typesupport.so',
+        f'{SITE}/launch-3.4-py3.12.egg-info/PKG-INFO',
+        f'{SITE}/launch/__init__.py',
+        'share/ament_index/resource_index/packages/launch',
+        'share/launch/package.xml',
+    ]
     assert taken == [ros_tree.Taken('launch', '1.2.3', ('Apache License 2.0',), 6)]
 
 
@@ -82,7 +93,8 @@ def test_the_record_names_origin_version_and_licences(wheel, tmp_path):
     record = json.loads(ros_tree.record(taken, wheel.name))
     assert record['origin'] == 'tree.whl'
     assert record['packages'] == {
-        'launch_ros': {'version': '1.2.3', 'licences': ['BSD'], 'files': 3}}
+        'launch_ros': {'version': '1.2.3', 'licences': ['BSD'], 'files': 3}
+    }
 
 
 def test_the_build_containers_paths_are_replaced_and_nothing_else_is(tmp_path):
@@ -90,13 +102,15 @@ def test_the_build_containers_paths_are_replaced_and_nothing_else_is(tmp_path):
     cmake.parent.mkdir(parents=True)
     cmake.write_text(
         'set(a "/opt/python/cp312-cp312/include/python3.12;/opt/other/include")\n'
-        'set(b "/opt/python/cp312-cp312/lib/python3.12/site-packages/numpy/_core/include")\n')
+        'set(b "/opt/python/cp312-cp312/lib/python3.12/site-packages/numpy/_core/include")\n'
+    )
     (cmake.parent / 'untouched.cmake').write_text('set(c "/usr/include")\n')
     assert ros_tree.mend(tmp_path, '/py/include', '/np/include') == 1
-    assert cmake.read_text() == (
-        'set(a "/py/include;/opt/other/include")\nset(b "/np/include")\n')
+    assert cmake.read_text() == ('set(a "/py/include;/opt/other/include")\nset(b "/np/include")\n')
 
 
 def test_a_list_of_packages_may_hold_comments_and_blank_lines():
     assert ros_tree.package_names('# why\nlaunch\n\nros2cli  # the command\n') == [
-        'launch', 'ros2cli']
+        'launch',
+        'ros2cli',
+    ]

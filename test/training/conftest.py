@@ -70,8 +70,20 @@ def tiny_recipe(tmp_path) -> Path:
 
 def run_training(chosen: Path, data: Path, out: Path, *extra: str) -> None:
     """Train in this process, without workers, on the CPU."""
-    train.main([str(chosen), '--data', f'camvid={data}', '--out', str(out),
-                '--workers', '0', '--device', 'cpu', *extra])
+    train.main(
+        [
+            str(chosen),
+            '--data',
+            f'camvid={data}',
+            '--out',
+            str(out),
+            '--workers',
+            '0',
+            '--device',
+            'cpu',
+            *extra,
+        ]
+    )
 
 
 @pytest.fixture(scope='session')
@@ -93,6 +105,9 @@ def trained(trained_once, tmp_path) -> Path:
 @pytest.fixture
 def tiny_golden(monkeypatch):
     """Let the tiny network, which knows two classes, prove itself on a frame of 64x96."""
-    monkeypatch.setattr(golden_frame, 'frame', lambda: np.random.default_rng(0).integers(
-        0, 256, (64, 96, 3)).astype(np.uint8))
+    monkeypatch.setattr(
+        golden_frame,
+        'frame',
+        lambda: np.random.default_rng(0).integers(0, 256, (64, 96, 3)).astype(np.uint8),
+    )
     monkeypatch.setattr(export, 'FEWEST_CLASSES', 1)

@@ -16,7 +16,16 @@ from asap_training.training_run import TrainingRun
 
 def test_every_line_of_the_papers_tables_is_there():
     assert [line.paper_miou for line in LINES if line.paper_miou] == [
-        67.4, 70.0, 74.9, 75.1, 74.4, 75.9, 76.7, 74.6, 75.9]
+        67.4,
+        70.0,
+        74.9,
+        75.1,
+        74.4,
+        75.9,
+        76.7,
+        74.6,
+        75.9,
+    ]
     assert {line.row for line in LINES} == {row.name for row in ROWS}
     for row in ROWS:
         Asap(ablation_rows.network(row, WIDE_8))
@@ -46,13 +55,29 @@ def test_the_modules_cost_what_the_paper_prints_where_its_reading_fits():
 @pytest.fixture
 def command(tiny_recipe, tiny_camvid, tmp_path):
     """Return the command for two rows and two seeds on the tiny data."""
-    return [str(tiny_recipe), '--data', f'camvid={tiny_camvid}', '--out', str(tmp_path / 'out'),
-            '--epochs', '1', '--seeds', '2', '--rows', 'slim_4', 'fusion_none',
-            '--workers', '0', '--device', 'cpu']
+    return [
+        str(tiny_recipe),
+        '--data',
+        f'camvid={tiny_camvid}',
+        '--out',
+        str(tmp_path / 'out'),
+        '--epochs',
+        '1',
+        '--seeds',
+        '2',
+        '--rows',
+        'slim_4',
+        'fusion_none',
+        '--workers',
+        '0',
+        '--device',
+        'cpu',
+    ]
 
 
 def test_rows_are_made_one_by_one_and_a_stopped_call_goes_on(
-        command, tmp_path, monkeypatch, capsys):
+    command, tmp_path, monkeypatch, capsys
+):
     out, original, steps = tmp_path / 'out', TrainingRun.descend, []
 
     def descend(self, *arguments):
@@ -69,14 +94,20 @@ def test_rows_are_made_one_by_one_and_a_stopped_call_goes_on(
     ablate.main(command)
     results = sorted(out.glob('*/*/result.json'))
     assert [str(p.parent.relative_to(out)) for p in results] == [
-        'fusion_none/seed_0', 'fusion_none/seed_1', 'slim_4/seed_0', 'slim_4/seed_1']
+        'fusion_none/seed_0',
+        'fusion_none/seed_1',
+        'slim_4/seed_0',
+        'slim_4/seed_1',
+    ]
     assert len(steps) == 2 * len(results), 'no step was made twice'
     capsys.readouterr()
     ablate.main(command)
     assert len(steps) == 2 * len(results), 'and none when all is done'
     table = (out / 'table.md').read_text()
-    scores = [100 * json.loads((out / 'fusion_none' / f'seed_{n}' / 'result.json').read_text())[
-        'miou'] for n in (0, 1)]
+    scores = [
+        100 * json.loads((out / 'fusion_none' / f'seed_{n}' / 'result.json').read_text())['miou']
+        for n in (0, 1)
+    ]
     line = next(line for line in table.splitlines() if line.startswith('| w/o FFDN'))
     cells = [cell.strip() for cell in line.strip('|').split('|')]
     assert cells[1].startswith(f'{sum(scores) / 2:.1f} ±') and cells[2] == '67.4'

@@ -19,10 +19,16 @@ def scene(height: int, width: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return image.clip(0, 255).astype(np.uint8), mask
 
 
-@pytest.mark.parametrize('size, crop, jitter', [
-    ((64, 96), (48, 64), 0.4), ((64, 96), (48, 64), 0.0),
-    ((32, 40), (64, 64), 0.4), ((64, 40), (64, 96), 0.0)],
-    ids=['jitter', 'no jitter', 'padded on all sides', 'padded on two sides'])
+@pytest.mark.parametrize(
+    'size, crop, jitter',
+    [
+        ((64, 96), (48, 64), 0.4),
+        ((64, 96), (48, 64), 0.0),
+        ((32, 40), (64, 64), 0.4),
+        ((64, 40), (64, 96), 0.0),
+    ],
+    ids=['jitter', 'no jitter', 'padded on all sides', 'padded on two sides'],
+)
 def test_a_batch_has_the_views_that_pairs_have_alone(size, crop, jitter):
     view = Augmentation(crop=crop, jitter=jitter, hue=0.02 if jitter else 0.0)
     pairs = [scene(*size, seed) for seed in range(24)]
@@ -49,8 +55,10 @@ def test_views_have_the_statistics_of_those_made_alone():
     other = frames.numpy().astype(float)
     assert other.mean() == pytest.approx(one.mean(), rel=0.03)
     assert other.std() == pytest.approx(one.std(), rel=0.03)
-    shares = [np.bincount(m.ravel(), minlength=11) / m.size
-              for m in (np.stack([mask for _, mask in alone]), targets.numpy())]
+    shares = [
+        np.bincount(m.ravel(), minlength=11) / m.size
+        for m in (np.stack([mask for _, mask in alone]), targets.numpy())
+    ]
     np.testing.assert_allclose(*shares, atol=0.02)
 
 
@@ -58,6 +66,8 @@ def test_shrinking_averages_over_the_area():
     image = torch.arange(8, dtype=torch.uint8).view(1, 2, 4, 1).expand(1, 2, 4, 3) * 10
     small = augment_batch.resize(image, (1, 2))
     assert small[0, 0, :, 0].tolist() == [25, 45]
-    third = augment_batch.resize(torch.tensor([0, 90, 30, 60], dtype=torch.uint8).view(
-        1, 1, 4, 1).expand(1, 4, 4, 3), (3, 3))
+    third = augment_batch.resize(
+        torch.tensor([0, 90, 30, 60], dtype=torch.uint8).view(1, 1, 4, 1).expand(1, 4, 4, 3),
+        (3, 3),
+    )
     assert third[0, 0, :, 0].tolist() == [22, 60, 52], '3/4 and 1/4, half and half, 1/4 and 3/4'

@@ -44,8 +44,11 @@ def test_weights_of_another_configuration_are_refused():
 
 def test_trunk_weights_fit_or_are_refused(tmp_path):
     model = Asap(SLIM_4)
-    tensors = {k: torch.full_like(v, 0.5) for k, v in model.trunk.state_dict().items()
-               if not k.endswith('num_batches_tracked')}
+    tensors = {
+        k: torch.full_like(v, 0.5)
+        for k, v in model.trunk.state_dict().items()
+        if not k.endswith('num_batches_tracked')
+    }
     save_file(tensors | {'fc.weight': torch.zeros(2, 2)}, tmp_path / 'trunk.safetensors')
     checkpoint.load_trunk(model, tmp_path / 'trunk.safetensors')
     assert (model.trunk.conv1.weight == 0.5).all()

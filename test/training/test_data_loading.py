@@ -33,7 +33,7 @@ def test_an_epoch_draws_by_weight_and_repeats(data):
 
 
 def test_a_data_set_is_held_in_memory_where_it_fits(data):
-    held = datasets.hold(data, 2 ** 20)
+    held = datasets.hold(data, 2**20)
     data.pairs[0].image.unlink()
     assert held.read(0)[0].shape == (64, 96, 3) and held.name == data.name
     other = replace(data, pairs=data.pairs[1:])
@@ -53,7 +53,8 @@ def test_batches_go_on_where_they_stopped_and_into_the_next_epoch(data, workers)
     expected = [*whole.epoch(0, 0), *whole.epoch(1, 0)]
     later = Read(order, VIEW, workers, CPU)
     for (frames, targets), (other, labels) in zip(
-            [*later.epoch(0, 3), *later.epoch(1, 0)], expected[3:], strict=True):
+        [*later.epoch(0, 3), *later.epoch(1, 0)], expected[3:], strict=True
+    ):
         assert torch.equal(frames, other) and torch.equal(targets, labels)
 
 
@@ -63,7 +64,8 @@ def test_resident_batches_are_those_that_are_read(data):
     order = Order(sets, 4, seed=0)
     read, resident = Read(order, VIEW, 0, CPU), Resident(order, VIEW, CPU, progress=False)
     for (frames, targets), (other, labels) in zip(
-            read.epoch(1, 1), resident.epoch(1, 1), strict=True):
+        read.epoch(1, 1), resident.epoch(1, 1), strict=True
+    ):
         assert torch.equal(targets, labels)
         assert (frames.int() - other.int()).abs().max() <= 2
 

@@ -15,10 +15,14 @@ from support.trees import official_cityscapes
 CAMVID = labels.load('camvid')
 
 
-@pytest.mark.parametrize('break_it, message', [
-    (lambda root: (root / 'train.txt').unlink(), r'train\.txt is missing'),
-    (lambda root: (root / 'train.txt').write_text('\n'), 'nothing in split train'),
-    (lambda root: (root / 'train' / 'train_0.png').unlink(), 'train_0 is missing')])
+@pytest.mark.parametrize(
+    'break_it, message',
+    [
+        (lambda root: (root / 'train.txt').unlink(), r'train\.txt is missing'),
+        (lambda root: (root / 'train.txt').write_text('\n'), 'nothing in split train'),
+        (lambda root: (root / 'train' / 'train_0.png').unlink(), 'train_0 is missing'),
+    ],
+)
 def test_missing_files_of_camvid_are_named(tiny_camvid, break_it, message):
     break_it(tiny_camvid)
     with pytest.raises(DataError, match=message):
@@ -28,8 +32,9 @@ def test_missing_files_of_camvid_are_named(tiny_camvid, break_it, message):
 def test_lines_of_two_paths_name_the_pair_too(tiny_camvid):
     stems = (tiny_camvid / 'train.txt').read_text().split()
     expected = dataset_layouts.camvid(tiny_camvid, 'train').pairs
-    (tiny_camvid / 'train.txt').write_text(''.join(
-        f'/SegNet/CamVid/train/{s}.png /SegNet/CamVid/trainannot/{s}.png\n' for s in stems))
+    (tiny_camvid / 'train.txt').write_text(
+        ''.join(f'/SegNet/CamVid/train/{s}.png /SegNet/CamVid/trainannot/{s}.png\n' for s in stems)
+    )
     assert dataset_layouts.camvid(tiny_camvid, 'train').pairs == expected
 
 
@@ -37,18 +42,31 @@ def test_cityscapes_is_paired_across_cities_and_label_ids_become_train_ids(tmp_p
     root = official_cityscapes(tmp_path)
     found = dataset_layouts.cityscapes(root, 'train')
     assert [p.image.name for p in found.pairs] == [
-        'aachen_000000_000019_leftImg8bit.png', 'aachen_000001_000019_leftImg8bit.png',
-        'bremen_000000_000019_leftImg8bit.png', 'bremen_000001_000019_leftImg8bit.png']
+        'aachen_000000_000019_leftImg8bit.png',
+        'aachen_000001_000019_leftImg8bit.png',
+        'bremen_000000_000019_leftImg8bit.png',
+        'bremen_000001_000019_leftImg8bit.png',
+    ]
     assert all(p.annotation.name.endswith('_gtFine_labelIds.png') for p in found.pairs)
     _, mask = datasets.data_set(found, labels.load('cityscapes')).read(0)
     assert set(np.unique(mask)) == {0, 10, 255}, 'road, sky, and the bonnet is ignored'
 
 
-@pytest.mark.parametrize('tree, name, missing', [
-    ('gtFine', 'aachen_000001_000019_gtFine_labelIds.png',
-     'gtFine/train/aachen/aachen_000001_000019_gtFine_labelIds.png'),
-    ('leftImg8bit', 'aachen_000001_000019_leftImg8bit.png',
-     'leftImg8bit/train/aachen/aachen_000001_000019_leftImg8bit.png')])
+@pytest.mark.parametrize(
+    'tree, name, missing',
+    [
+        (
+            'gtFine',
+            'aachen_000001_000019_gtFine_labelIds.png',
+            'gtFine/train/aachen/aachen_000001_000019_gtFine_labelIds.png',
+        ),
+        (
+            'leftImg8bit',
+            'aachen_000001_000019_leftImg8bit.png',
+            'leftImg8bit/train/aachen/aachen_000001_000019_leftImg8bit.png',
+        ),
+    ],
+)
 def test_missing_files_of_cityscapes_are_named(tmp_path, tree, name, missing):
     root = official_cityscapes(tmp_path)
     (root / tree / 'train' / 'aachen' / name).unlink()
@@ -66,14 +84,25 @@ def test_a_split_that_is_empty_or_not_there_is_named(tmp_path):
         dataset_layouts.cityscapes(root, 'test')
 
 
-@pytest.mark.parametrize('layout, image, annotation, values, expected', [
-    ('idd', 'frame7_leftImg8bit.jpg', 'frame7_gtFine_labellevel3Ids.png', [0, 25, 255],
-     ['road', 'sky', None]),
-    ('idd_lite', '7_image.jpg', '7_label.png', [0, 6, 255], ['drivable', 'sky', None])])
+@pytest.mark.parametrize(
+    'layout, image, annotation, values, expected',
+    [
+        (
+            'idd',
+            'frame7_leftImg8bit.jpg',
+            'frame7_gtFine_labellevel3Ids.png',
+            [0, 25, 255],
+            ['road', 'sky', None],
+        ),
+        ('idd_lite', '7_image.jpg', '7_label.png', [0, 6, 255], ['drivable', 'sky', None]),
+    ],
+)
 def test_idd_is_read_in_its_own_names(tmp_path, layout, image, annotation, values, expected):
     mask = np.repeat(np.array(values, np.uint8), 4)[None].repeat(8, 0)
-    for tree, name, pixels in (('leftImg8bit', image, np.zeros((8, 12, 3), np.uint8)),
-                               ('gtFine', annotation, mask)):
+    for tree, name, pixels in (
+        ('leftImg8bit', image, np.zeros((8, 12, 3), np.uint8)),
+        ('gtFine', annotation, mask),
+    ):
         folder = tmp_path / tree / 'val' / '119'
         folder.mkdir(parents=True)
         cv2.imwrite(str(folder / name), pixels)
@@ -96,18 +125,27 @@ def plain(root: Path, values: list[int], text: str) -> Path:
     return root
 
 
-@pytest.mark.parametrize('text, values', [
-    (labels.resources.find('config/labels/cityscapes.yaml').read_text(), [7, 26, 1, 23]),
-    ('label_set: cityscapes', [7, 26, 1, 23]),
-    ('{label_set: cityscapes, values: ids}', [0, 13, 255, 10])])
+@pytest.mark.parametrize(
+    'text, values',
+    [
+        (labels.resources.find('config/labels/cityscapes.yaml').read_text(), [7, 26, 1, 23]),
+        ('label_set: cityscapes', [7, 26, 1, 23]),
+        ('{label_set: cityscapes, values: ids}', [0, 13, 255, 10]),
+    ],
+)
 def test_a_plain_folder_says_what_its_values_mean(tmp_path, text, values):
     found = dataset_layouts.folder(plain(tmp_path, values, text), '')
     assert datasets.data_set(found, CAMVID).read(0)[1].tolist() == [[3, 8, 255, 0]]
 
 
-@pytest.mark.parametrize('text, message', [
-    ('label_set: [', 'not YAML'), ('{label_set: cityscapes, values: names}', 'neither ids nor'),
-    ('3', 'not a label set')])
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        ('label_set: [', 'not YAML'),
+        ('{label_set: cityscapes, values: names}', 'neither ids nor'),
+        ('3', 'not a label set'),
+    ],
+)
 def test_labels_that_cannot_be_understood_are_named(tmp_path, text, message):
     with pytest.raises(LabelError, match=f'(?s)labels.yaml.*{message}'):
         dataset_layouts.folder(plain(tmp_path, [0], text), '')

@@ -43,19 +43,41 @@ def test_a_mapping_of_ones_own_replaces_the_stated_one(tiny_camvid):
         training(tiny_camvid, classes={})
 
 
-@pytest.mark.parametrize('damage, message', [
-    (lambda root: (root / 'train' / 'train_3.png').write_bytes(b'\x89PNG nothing'),
-     r'train_3\.png cannot be read'),
-    (lambda root: cut_in_half(root / 'train' / 'train_4.png'), r'train_4\.png .* cut off'),
-    (lambda root: (root / 'trainannot' / 'train_0.png').unlink(), r'train_0\.png'),
-    (lambda root: cv2.imwrite(str(root / 'trainannot' / 'train_5.png'),
-                              np.zeros((8, 8), np.uint8)), r'96x64 but .*train_5\.png is 8x8'),
-    (lambda root: cv2.imwrite(str(root / 'trainannot' / 'train_1.png'),
-                              np.full((64, 96), 11, np.uint8)), r'train_1\.png holds no labelled'),
-    (lambda root: cv2.imwrite(str(root / 'trainannot' / 'train_6.png'),
-                              np.full((64, 96), 57, np.uint8)), r'train_6\.png holds label id 57'),
-    (lambda root: cv2.imwrite(str(root / 'trainannot' / 'train_2.png'),
-                              np.zeros((64, 96, 3), np.uint8)), 'one channel of 8 bits')])
+@pytest.mark.parametrize(
+    'damage, message',
+    [
+        (
+            lambda root: (root / 'train' / 'train_3.png').write_bytes(b'\x89PNG nothing'),
+            r'train_3\.png cannot be read',
+        ),
+        (lambda root: cut_in_half(root / 'train' / 'train_4.png'), r'train_4\.png .* cut off'),
+        (lambda root: (root / 'trainannot' / 'train_0.png').unlink(), r'train_0\.png'),
+        (
+            lambda root: cv2.imwrite(
+                str(root / 'trainannot' / 'train_5.png'), np.zeros((8, 8), np.uint8)
+            ),
+            r'96x64 but .*train_5\.png is 8x8',
+        ),
+        (
+            lambda root: cv2.imwrite(
+                str(root / 'trainannot' / 'train_1.png'), np.full((64, 96), 11, np.uint8)
+            ),
+            r'train_1\.png holds no labelled',
+        ),
+        (
+            lambda root: cv2.imwrite(
+                str(root / 'trainannot' / 'train_6.png'), np.full((64, 96), 57, np.uint8)
+            ),
+            r'train_6\.png holds label id 57',
+        ),
+        (
+            lambda root: cv2.imwrite(
+                str(root / 'trainannot' / 'train_2.png'), np.zeros((64, 96, 3), np.uint8)
+            ),
+            'one channel of 8 bits',
+        ),
+    ],
+)
 def test_damaged_pairs_are_named_before_training(tiny_camvid, damage, message):
     data = training(tiny_camvid)
     damage(tiny_camvid)
@@ -65,7 +87,7 @@ def test_damaged_pairs_are_named_before_training(tiny_camvid, damage, message):
 
 
 def cut_in_half(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:path.stat().st_size // 2])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 @pytest.mark.parametrize('suffix', ['.jpg', '.webp', '.png'])

@@ -27,17 +27,34 @@ def free_port() -> int:
 def torchrun(*arguments: str) -> subprocess.CompletedProcess:
     """Run a command in two processes that meet on the loopback by gloo."""
     return subprocess.run(
-        [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', '2',
-         '--master-addr', '127.0.0.1', '--master-port', str(free_port()), *arguments],
-        cwd=ROOT, capture_output=True, text=True, timeout=300, env=ALONE)
+        [
+            sys.executable,
+            '-m',
+            'torch.distributed.run',
+            '--nproc-per-node',
+            '2',
+            '--master-addr',
+            '127.0.0.1',
+            '--master-port',
+            str(free_port()),
+            *arguments,
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=ALONE,
+    )
 
 
 @pytest.fixture
 def chosen(tiny_recipe) -> Path:
     """A recipe with everything in it that processes must agree on."""
     recipe_file = tiny_recipe.with_name('chosen.yaml')
-    changed = recipe.change(recipe.load(str(tiny_recipe)), {
-        'optimisation': {'rate': 0.002, 'class_exponent': 0.3, 'clip': 5.0}})
+    changed = recipe.change(
+        recipe.load(str(tiny_recipe)),
+        {'optimisation': {'rate': 0.002, 'class_exponent': 0.3, 'clip': 5.0}},
+    )
     recipe_file.write_text(changed.to_json())
     return recipe_file
 
@@ -49,8 +66,13 @@ def test_the_arithmetic_of_two_processes_is_that_of_one(chosen, tmp_path):
     the processes have different numbers of, clipping.
     """
     script = str(SUPPORT / 'descend_in_double.py')
-    subprocess.run([sys.executable, script, str(chosen), str(tmp_path / 'one.pt')], cwd=ROOT,
-                   env=ALONE, check=True, timeout=300)
+    subprocess.run(
+        [sys.executable, script, str(chosen), str(tmp_path / 'one.pt')],
+        cwd=ROOT,
+        env=ALONE,
+        check=True,
+        timeout=300,
+    )
     ran = torchrun(script, str(chosen), str(tmp_path / 'two.pt'))
     assert ran.returncode == 0, ran.stderr[-2000:]
     one, two = (torch.load(tmp_path / f'{name}.pt') for name in ('one', 'two'))
@@ -63,8 +85,19 @@ def test_the_arithmetic_of_two_processes_is_that_of_one(chosen, tmp_path):
 def test_two_processes_give_the_result_of_one(chosen, tiny_camvid, tmp_path):
     """The whole command by torchrun: data shared out, validation too, one checkpoint."""
     run_training(chosen, tiny_camvid, tmp_path / 'one')
-    ran = torchrun('-m', 'asap_training.train', str(chosen), '--data', f'camvid={tiny_camvid}',
-                   '--out', str(tmp_path / 'two'), '--workers', '0', '--device', 'cpu')
+    ran = torchrun(
+        '-m',
+        'asap_training.train',
+        str(chosen),
+        '--data',
+        f'camvid={tiny_camvid}',
+        '--out',
+        str(tmp_path / 'two'),
+        '--workers',
+        '0',
+        '--device',
+        'cpu',
+    )
     assert ran.returncode == 0, ran.stderr[-2000:]
     one, two = (checkpoint.load(tmp_path / name / 'last.safetensors') for name in ('one', 'two'))
     for first, second in zip(one.facts['history'], two.facts['history'], strict=True):
@@ -77,7 +110,18 @@ def test_two_processes_give_the_result_of_one(chosen, tiny_camvid, tmp_path):
 
 def test_what_the_first_process_finds_wrong_ends_all(chosen, tiny_camvid, tmp_path):
     (tiny_camvid / 'train' / 'train_3.png').write_bytes(b'nothing')
-    ran = torchrun('-m', 'asap_training.train', str(chosen), '--data', f'camvid={tiny_camvid}',
-                   '--out', str(tmp_path / 'run'), '--workers', '0', '--device', 'cpu')
+    ran = torchrun(
+        '-m',
+        'asap_training.train',
+        str(chosen),
+        '--data',
+        f'camvid={tiny_camvid}',
+        '--out',
+        str(tmp_path / 'run'),
+        '--workers',
+        '0',
+        '--device',
+        'cpu',
+    )
     assert ran.returncode == 1 and 'train_3.png cannot be read' in ran.stderr
     assert not (tmp_path / 'run' / 'last.safetensors').exists()

@@ -33,8 +33,9 @@ def test_export_keeps_what_torch_sees(trained, tiny_camvid, tmp_path, tiny_golde
         assert (labels == expected.numpy()).mean() > 0.99
         assert np.abs(confidence.astype(int) - sure.numpy()).max() <= 2
     capsys.readouterr()
-    evaluate.main([str(trained / 'best.safetensors'), '--data', f'camvid={tiny_camvid}',
-                   '--onnx', str(path)])
+    evaluate.main(
+        [str(trained / 'best.safetensors'), '--data', f'camvid={tiny_camvid}', '--onnx', str(path)]
+    )
     scores = json.loads(capsys.readouterr().out)
     assert scores['onnx']['agreement'] > 0.999
     assert scores['onnx']['miou'] == pytest.approx(scores['miou'], abs=0.02)

@@ -31,8 +31,9 @@ class LeftIsBright(nn.Module):
     def forward(self, image):
         self.seen.append(tuple(image.shape[-2:]))
         grey = image.mean(1, keepdim=True)
-        return torch.cat([torch.zeros_like(grey), grey + torch.linspace(
-            1, -1, grey.shape[-1]) + self.bias], 1)
+        return torch.cat(
+            [torch.zeros_like(grey), grey + torch.linspace(1, -1, grey.shape[-1]) + self.bias], 1
+        )
 
 
 def test_sizes_of_a_protocol():
@@ -67,11 +68,28 @@ def test_several_scales_go_through_the_network():
 
 
 def test_the_command_scores_by_every_protocol(trained_once, capsys, tmp_path):
-    command = [str(trained_once / 'run' / 'best.safetensors'),
-               '--data', f'camvid={trained_once / "camvid"}', '--device', 'cpu']
+    command = [
+        str(trained_once / 'run' / 'best.safetensors'),
+        '--data',
+        f'camvid={trained_once / "camvid"}',
+        '--device',
+        'cpu',
+    ]
     results = []
-    for extra in ([], ['--size', 'full'], ['--size', '32x64', '--scales', '1', '2', '--flip',
-                                           '--figure', str(tmp_path / 'confusion.png')]):
+    for extra in (
+        [],
+        ['--size', 'full'],
+        [
+            '--size',
+            '32x64',
+            '--scales',
+            '1',
+            '2',
+            '--flip',
+            '--figure',
+            str(tmp_path / 'confusion.png'),
+        ],
+    ):
         evaluate.main([*command, *extra])
         results.append(json.loads(capsys.readouterr().out))
     plain, full, several = results
@@ -96,8 +114,10 @@ def test_a_confusion_figure_shows_classes_that_do_not_occur(tmp_path):
 @pytest.fixture
 def cityscapes_network(tmp_path):
     """Return the checkpoint of a small network for Cityscapes' classes."""
-    chosen = recipe.change(recipe.load('paper_cityscapes'), {
-        'network': {'channels': 8, 'key_channels': 4, 'neck_channels': 8}, 'size': [64, 64]})
+    chosen = recipe.change(
+        recipe.load('paper_cityscapes'),
+        {'network': {'channels': 8, 'key_channels': 4, 'neck_channels': 8}, 'size': [64, 64]},
+    )
     made = TrainingRun(chosen, torch.ones(19), 0, torch.device('cpu'))
     checkpoint.save(tmp_path / 'net.safetensors', made.best())
     return tmp_path / 'net.safetensors'
@@ -105,13 +125,23 @@ def cityscapes_network(tmp_path):
 
 def test_a_submission_holds_label_ids_by_city(cityscapes_network, tmp_path, capsys):
     root = official_cityscapes(tmp_path / 'cityscapes')
-    command = [str(cityscapes_network), str(root), '--split', 'train', '--device', 'cpu',
-               '--out', str(tmp_path / 'out')]
+    command = [
+        str(cityscapes_network),
+        str(root),
+        '--split',
+        'train',
+        '--device',
+        'cpu',
+        '--out',
+        str(tmp_path / 'out'),
+    ]
     submit.main(command)
     written = sorted(p.relative_to(tmp_path / 'out') for p in (tmp_path / 'out').glob('*/*'))
     assert [str(p) for p in written] == [
-        f'{city}/{city}_{n:06d}_000019_labelIds.png' for city in ('aachen', 'bremen')
-        for n in range(2)]
+        f'{city}/{city}_{n:06d}_000019_labelIds.png'
+        for city in ('aachen', 'bremen')
+        for n in range(2)
+    ]
     mask = cv2.imread(str(tmp_path / 'out' / written[0]), cv2.IMREAD_UNCHANGED)
     assert mask.shape == (64, 96) and mask.dtype == np.uint8
     assert set(np.unique(mask)) <= {c.raw_ids[0] for c in labels.load('cityscapes').classes}
@@ -122,8 +152,14 @@ def test_a_submission_holds_label_ids_by_city(cityscapes_network, tmp_path, caps
 
 def test_a_network_of_other_classes_is_not_submitted(trained_once, tmp_path, capsys):
     with pytest.raises(SystemExit):
-        submit.main([str(trained_once / 'run' / 'best.safetensors'), str(tmp_path),
-                     '--out', str(tmp_path / 'out')])
+        submit.main(
+            [
+                str(trained_once / 'run' / 'best.safetensors'),
+                str(tmp_path),
+                '--out',
+                str(tmp_path / 'out'),
+            ]
+        )
     assert 'the server wants those of cityscapes' in capsys.readouterr().err
 
 

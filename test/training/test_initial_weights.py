@@ -41,9 +41,17 @@ def exported(model: Asap, path: Path) -> Path:
     return path
 
 
-@pytest.fixture(scope='module', params=[
-    {'trunk': 'resnet18'}, {'trunk': 'mobilenet_v2'}, {'fusion': 'general'},
-    {'merge': 'concat', 'fused_stride': 8}, {'attention': 'conventional'}], ids=str)
+@pytest.fixture(
+    scope='module',
+    params=[
+        {'trunk': 'resnet18'},
+        {'trunk': 'mobilenet_v2'},
+        {'fusion': 'general'},
+        {'merge': 'concat', 'fused_stride': 8},
+        {'attention': 'conventional'},
+    ],
+    ids=str,
+)
 def trained_and_file(request, tmp_path_factory):
     """Return a network and its network file."""
     model = network(**request.param)
@@ -78,12 +86,22 @@ def test_batch_norms_hold_the_statistics_of_the_new_data(trained_and_file):
 def test_another_number_of_classes_keeps_all_but_the_classifier(trained_and_file):
     config, _, path = trained_and_file
     fresh = Asap(AsapConfig(**{**config.to_dict(), 'classes': 7}))
-    assert initial_weights.from_network_file(fresh, path, [frames()]) == ['aux3', 'aux4', 'classifier']
+    assert initial_weights.from_network_file(fresh, path, [frames()]) == [
+        'aux3',
+        'aux4',
+        'classifier',
+    ]
 
 
-@pytest.mark.parametrize('other', [
-    {'channels': 12}, {'fusion': 'layer_norm', 'channels': 16}, {'trunk': 'other'},
-    {'attention': 'none'}])
+@pytest.mark.parametrize(
+    'other',
+    [
+        {'channels': 12},
+        {'fusion': 'layer_norm', 'channels': 16},
+        {'trunk': 'other'},
+        {'attention': 'none'},
+    ],
+)
 def test_another_configuration_is_refused(trained_and_file, other):
     config, _, path = trained_and_file
     if 'trunk' in other:

@@ -58,7 +58,7 @@ def test_class_weights_weigh_the_mean():
 
 def test_rare_classes_weigh_more_and_an_exponent_of_zero_weighs_none():
     frequency = torch.tensor([0.64, 0.32, 0.04])
-    assert class_weights(frequency, 0.5).tolist() == pytest.approx([0.5 ** 0.5, 1.0, 8 ** 0.5])
+    assert class_weights(frequency, 0.5).tolist() == pytest.approx([0.5**0.5, 1.0, 8**0.5])
     assert class_weights(frequency, 0.0).tolist() == [1.0, 1.0, 1.0]
 
 
@@ -67,9 +67,12 @@ def test_total_is_main_plus_weighted_auxiliaries():
     target = torch.randint(0, 3, (1, 16, 16))
     heads = ClassScores(*(torch.randn(1, 3, n, n) for n in (8, 4, 2)))
     config = LossConfig(alpha=0.5, beta=0.25)
-    parts = [ohem_cross_entropy(
-        torch.nn.functional.interpolate(s, (16, 16), mode='bilinear'), target, None, config)
-        for s in heads]
+    parts = [
+        ohem_cross_entropy(
+            torch.nn.functional.interpolate(s, (16, 16), mode='bilinear'), target, None, config
+        )
+        for s in heads
+    ]
     expected = parts[0] + 0.5 * parts[1] + 0.25 * parts[2]
     torch.testing.assert_close(total_loss(heads, target, None, config), expected)
 
@@ -81,8 +84,11 @@ def test_auxiliary_heads_may_look_at_every_fourth_pixel_of_rows_and_columns():
     sparse = target[:, 2::4, 2::4]
     config = LossConfig(auxiliary_stride=4)
     expected = ohem_cross_entropy(heads.main, target, None, config) + 0.4 * sum(
-        ohem_cross_entropy(torch.nn.functional.interpolate(s, (4, 4), mode='bilinear'),
-                           sparse, None, config) for s in heads[1:])
+        ohem_cross_entropy(
+            torch.nn.functional.interpolate(s, (4, 4), mode='bilinear'), sparse, None, config
+        )
+        for s in heads[1:]
+    )
     torch.testing.assert_close(total_loss(heads, target, None, config), expected)
     with pytest.raises(ValueError, match='auxiliary_stride 0'):
         LossConfig(auxiliary_stride=0)

@@ -22,8 +22,17 @@ def exported(trained, tmp_path, tiny_golden):
 def test_int8_sees_what_float_sees(exported, trained, tiny_camvid, tmp_path, capsys):
     """A calibrated file is a quarter of the weights' size and labels the same but for edges."""
     path, best = tmp_path / 'made' / 'int8.onnx', trained / 'best.safetensors'
-    quantise.main([str(exported), '--pictures', str(tiny_camvid / 'train'), '--size', '64x96',
-                   '--out', str(path)])
+    quantise.main(
+        [
+            str(exported),
+            '--pictures',
+            str(tiny_camvid / 'train'),
+            '--size',
+            '64x96',
+            '--out',
+            str(path),
+        ]
+    )
     assert 'of the pixels of 8 pictures as tiny.onnx does' in capsys.readouterr().out
     network = checkpoint.network(checkpoint.load(best))
     parameters = sum(p.numel() for p in network.parameters())
@@ -55,17 +64,23 @@ def test_what_cannot_be_quantised_is_said(exported, tiny_camvid, tmp_path, capsy
     (tmp_path / 'empty').mkdir()
     (tmp_path / 'torn').mkdir()
     whole = next(pictures.glob('*.png')).read_bytes()
-    (tmp_path / 'torn' / 'a.png').write_bytes(whole[:len(whole) // 2])
+    (tmp_path / 'torn' / 'a.png').write_bytes(whole[: len(whole) // 2])
     size = ('--size', '64x96')
-    for folder, text in (('empty', 'holds no picture'), ('torn', 'a.png cannot be read'),
-                         ('none', 'is not a folder')):
+    for folder, text in (
+        ('empty', 'holds no picture'),
+        ('torn', 'a.png cannot be read'),
+        ('none', 'is not a folder'),
+    ):
         error = refused(capsys, exported, '--pictures', tmp_path / folder, *size, '--out', out)
         assert text in error and str(tmp_path / folder) in error
     assert 'would take the place' in refused(
-        capsys, exported, '--pictures', pictures, *size, '--out', exported)
+        capsys, exported, '--pictures', pictures, *size, '--out', exported
+    )
     assert 'multiples of 32' in refused(
-        capsys, exported, '--pictures', pictures, '--size', '60x96', '--out', out)
+        capsys, exported, '--pictures', pictures, '--size', '60x96', '--out', out
+    )
     assert not out.exists()
     quantise.main([str(exported), '--pictures', str(pictures), *size, '--out', str(out)])
     assert 'quantised already' in refused(
-        capsys, out, '--pictures', pictures, *size, '--out', tmp_path / 'again.onnx')
+        capsys, out, '--pictures', pictures, *size, '--out', tmp_path / 'again.onnx'
+    )

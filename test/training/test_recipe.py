@@ -38,7 +38,7 @@ def _entries(document: dict) -> set[str]:
 
 def _comment_above(text: str, line: str) -> str:
     lines = text.splitlines()
-    before = [other for other in lines[:lines.index(line)] if '#' in other]
+    before = [other for other in lines[: lines.index(line)] if '#' in other]
     return before[-1]
 
 
@@ -53,38 +53,50 @@ def test_driving_default_never_trains_on_the_drive_it_is_tested_on(tmp_path):
         (root / 'labels.yaml').write_text('label_set: cityscapes')
         for folder in ('images', 'labels'):
             (root / folder).mkdir()
-            for stem in ('aachen_000000_000019', 'aachen_0_1700000000000000000',
-                         'aachen_1_1700000000000000000', 'aachen_000001_000019'):
+            for stem in (
+                'aachen_000000_000019',
+                'aachen_0_1700000000000000000',
+                'aachen_1_1700000000000000000',
+                'aachen_000001_000019',
+            ):
                 (root / folder / f'{stem}.png').touch()
-        stems = {p.image.stem for p in source.open(
-            {source.data: root}, used.label_set).pairs}
+        stems = {p.image.stem for p in source.open({source.data: root}, used.label_set).pairs}
         if source.data != 'rendered':
             assert stems == {'aachen_1_1700000000000000000', 'aachen_000001_000019'}
     assert used.keep == 'last', 'validation is trained on and must not choose'
 
 
-@pytest.mark.parametrize('change, message', [
-    ({'labels': 'mars'}, 'mars'), ({'sise': [1, 2]}, 'sise'),
-    ({'network': {'trunk': 'vgg'}}, 'vgg'), ({'optimisation': {'rte': 1}}, 'rte'),
-    ({'optimisation': {'schedule': 'steps'}}, 'poly, cosine'),
-    ({'optimisation': {'precision': 'int4'}}, 'float32, bfloat16'),
-    ({'optimisation': {'epochs': 0}}, 'epochs 0'), ({'keep': 'first'}, 'best or last'),
-    ({'size': [100, 100]}, 'multiples of 32'),
-    ({'augmentation': {'crop': [64, 50]}}, 'multiples of 32'),
-    ({'validation': {'data': 'camvid', 'layout': 'tape'}}, 'tape'),
-    ({'train': [{'data': 'camvid', 'layout': 'camvid', 'weight': 0}]}, 'above 0'),
-    ({'train': [{'data': 'camvid'}]}, 'train.0. lacks the entries layout'),
-    ({'train': [3]}, 'train.0. is 3'), ({'train': 3}, 'train is 3'),
-    ({'network': 'big'}, "network is 'big'"), ({'network': {'channels': 6.5}}, 'channels is 6.5'),
-    ({'optimisation': 'sgd'}, "optimisation is 'sgd'"),
-    ({'optimisation': {'epochs': 'six'}}, "optimisation: epochs is 'six', must be int$"),
-    ({'optimisation': {'epochs': True}}, 'epochs is True, must be int'),
-    ({'optimisation': {'rate': '1e-4'}}, "rate is '1e-4', must be float .*1.0e-4"),
-    ({'augmentation': {'crop': [64, 64], 'flip': 1}}, 'flip is 1, must be bool'),
-    ({'augmentation': {'crop': [64, 64, 64]}}, r'crop is .* must be tuple\[int, int\]'),
-    ({'augmentation': {'crop': [64, 64], 'scales': ['1']}}, 'scales is'),
-    ({'validation': {'data': 'x', 'layout': 'folder', 'classes': {'road': 1}}}, 'classes is'),
-    ({'size': 64}, 'size is 64')])
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        ({'labels': 'mars'}, 'mars'),
+        ({'sise': [1, 2]}, 'sise'),
+        ({'network': {'trunk': 'vgg'}}, 'vgg'),
+        ({'optimisation': {'rte': 1}}, 'rte'),
+        ({'optimisation': {'schedule': 'steps'}}, 'poly, cosine'),
+        ({'optimisation': {'precision': 'int4'}}, 'float32, bfloat16'),
+        ({'optimisation': {'epochs': 0}}, 'epochs 0'),
+        ({'keep': 'first'}, 'best or last'),
+        ({'size': [100, 100]}, 'multiples of 32'),
+        ({'augmentation': {'crop': [64, 50]}}, 'multiples of 32'),
+        ({'validation': {'data': 'camvid', 'layout': 'tape'}}, 'tape'),
+        ({'train': [{'data': 'camvid', 'layout': 'camvid', 'weight': 0}]}, 'above 0'),
+        ({'train': [{'data': 'camvid'}]}, 'train.0. lacks the entries layout'),
+        ({'train': [3]}, 'train.0. is 3'),
+        ({'train': 3}, 'train is 3'),
+        ({'network': 'big'}, "network is 'big'"),
+        ({'network': {'channels': 6.5}}, 'channels is 6.5'),
+        ({'optimisation': 'sgd'}, "optimisation is 'sgd'"),
+        ({'optimisation': {'epochs': 'six'}}, "optimisation: epochs is 'six', must be int$"),
+        ({'optimisation': {'epochs': True}}, 'epochs is True, must be int'),
+        ({'optimisation': {'rate': '1e-4'}}, "rate is '1e-4', must be float .*1.0e-4"),
+        ({'augmentation': {'crop': [64, 64], 'flip': 1}}, 'flip is 1, must be bool'),
+        ({'augmentation': {'crop': [64, 64, 64]}}, r'crop is .* must be tuple\[int, int\]'),
+        ({'augmentation': {'crop': [64, 64], 'scales': ['1']}}, 'scales is'),
+        ({'validation': {'data': 'x', 'layout': 'folder', 'classes': {'road': 1}}}, 'classes is'),
+        ({'size': 64}, 'size is 64'),
+    ],
+)
 def test_recipe_faults_are_named(change, message):
     with pytest.raises((RecipeError, FileNotFoundError), match=message):
         recipe.parse(PAPER | change)
@@ -114,7 +126,9 @@ def test_entries_can_be_changed_and_differences_are_named():
     other = recipe.change(paper, {'optimisation': {'epochs': 3}, 'network': {'channels': 64}})
     assert other.optimisation.epochs == 3 and other.optimisation.batch == 4
     assert recipe.differences(paper, other) == [
-        'network.channels is 256 there and 64 here', 'optimisation.epochs is 160 there and 3 here']
+        'network.channels is 256 there and 64 here',
+        'optimisation.epochs is 160 there and 3 here',
+    ]
     assert recipe.differences(paper, paper) == []
 
 

@@ -29,10 +29,23 @@ def test_the_baseline_is_the_exported_network():
 
 
 def test_times_as_json(capsys):
-    torch_speed.main(['--device', 'cpu', '--size', '32x64', '--frames', '2', '--batch', '1',
-                '--no-compile', '--model', 'asap_mobilenet_v2_camvid'])
+    torch_speed.main(
+        [
+            '--device',
+            'cpu',
+            '--size',
+            '32x64',
+            '--frames',
+            '2',
+            '--batch',
+            '1',
+            '--no-compile',
+            '--model',
+            'asap_mobilenet_v2_camvid',
+        ]
+    )
     found = json.loads(capsys.readouterr().out)
-    result, = found['results']
+    (result,) = found['results']
     assert (found['device'], result['batch'], result['size']) == ('cpu', 1, [32, 64])
     for times in (result['device_ms']['eager'], result['host_to_host_ms']):
         assert 0.0 < times['p50'] <= times['p95'] <= times['p99']

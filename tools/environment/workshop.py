@@ -20,9 +20,18 @@ from pathlib import Path
 AGAIN = 'and run the same command again'
 OFFLINE = 'see "Without a network" in docs/installing.md'
 # What may point Python, pip or the loader at somebody else's packages.
-FOREIGN = ('PYTHONPATH', 'PYTHONHOME', 'PYTHONSAFEPATH', 'LD_LIBRARY_PATH', 'PIP_TARGET',
-           'PIP_PREFIX', 'PIP_USER', 'PIP_REQUIRE_VIRTUALENV', 'AMENT_PREFIX_PATH',
-           'CMAKE_PREFIX_PATH')
+FOREIGN = (
+    'PYTHONPATH',
+    'PYTHONHOME',
+    'PYTHONSAFEPATH',
+    'LD_LIBRARY_PATH',
+    'PIP_TARGET',
+    'PIP_PREFIX',
+    'PIP_USER',
+    'PIP_REQUIRE_VIRTUALENV',
+    'AMENT_PREFIX_PATH',
+    'CMAKE_PREFIX_PATH',
+)
 
 
 class SetupError(RuntimeError):
@@ -63,19 +72,27 @@ def locked(path: Path) -> Iterator[int]:
 def explain(log: str) -> str | None:
     """Return why a command failed and what to do, from what it printed; None if that is new."""
     if 'No space left on device' in log or 'Disk quota exceeded' in log:
-        return ('the disk is full: free some space, or set ASAP_ROS_CACHE to a folder on a '
-                f'larger disk, {AGAIN}')
-    network = (r'NewConnectionError|NameResolution|ConnectTimeout|Connection (?:refused|reset)|'
-               r'Read ?[tT]imed? ?out|ProxyError|SSLError|Network is unreachable|'
-               r'[nN]ame resolution|ConnectionError|ProtocolError')
+        return (
+            'the disk is full: free some space, or set ASAP_ROS_CACHE to a folder on a '
+            f'larger disk, {AGAIN}'
+        )
+    network = (
+        r'NewConnectionError|NameResolution|ConnectTimeout|Connection (?:refused|reset)|'
+        r'Read ?[tT]imed? ?out|ProxyError|SSLError|Network is unreachable|'
+        r'[nN]ame resolution|ConnectionError|ProtocolError'
+    )
     if re.search(network, log):
-        return ('the package index cannot be reached: check the network and the proxy '
-                f'{AGAIN}, or {OFFLINE}')
+        return (
+            'the package index cannot be reached: check the network and the proxy '
+            f'{AGAIN}, or {OFFLINE}'
+        )
     missing = re.search(r'No matching distribution found for (\S+)', log)
     if missing:
-        return (f'pip finds no {missing.group(1)} for Python {platform.python_version()} on '
-                f'{platform.machine()}: look at "pip config list" and at PIP_INDEX_URL, '
-                f'PIP_NO_INDEX and PIP_FIND_LINKS, or {OFFLINE}')
+        return (
+            f'pip finds no {missing.group(1)} for Python {platform.python_version()} on '
+            f'{platform.machine()}: look at "pip config list" and at PIP_INDEX_URL, '
+            f'PIP_NO_INDEX and PIP_FIND_LINKS, or {OFFLINE}'
+        )
     return None
 
 
@@ -108,8 +125,13 @@ class Workshop:
         with self.log.open('a+') as sink:
             start = sink.seek(0, os.SEEK_END)
             code = subprocess.run(
-                [str(part) for part in command], stdout=sink, stderr=sink,
-                stdin=subprocess.DEVNULL, env=environment, pass_fds=(self.lock,)).returncode
+                [str(part) for part in command],
+                stdout=sink,
+                stderr=sink,
+                stdin=subprocess.DEVNULL,
+                env=environment,
+                pass_fds=(self.lock,),
+            ).returncode
             sink.seek(start)
             printed = sink.read()
         if code:
@@ -119,5 +141,14 @@ class Workshop:
 
     def pip(self, verb: str, *arguments: str | Path) -> None:
         """Run pip, with the indexes and options that this machine has configured for it."""
-        self.run(self.python, '-m', 'pip', verb, '--disable-pip-version-check', '--no-input',
-                 '--progress-bar', 'off', *arguments)
+        self.run(
+            self.python,
+            '-m',
+            'pip',
+            verb,
+            '--disable-pip-version-check',
+            '--no-input',
+            '--progress-bar',
+            'off',
+            *arguments,
+        )

@@ -55,8 +55,12 @@ class BuildProcess:
         try:
             self._process = subprocess.Popen(
                 [sys.executable, '-m', WORKER, str(writing), request.dump()],
-                stdin=subprocess.DEVNULL, stdout=self._said, stderr=self._said,
-                pass_fds=(writing,), start_new_session=True)
+                stdin=subprocess.DEVNULL,
+                stdout=self._said,
+                stderr=self._said,
+                pass_fds=(writing,),
+                start_new_session=True,
+            )
         except OSError as error:
             os.close(reading)
             raise BuildError(f'no process to build in: {error}') from error
@@ -85,8 +89,9 @@ class BuildProcess:
         if fault:
             raise BuildError(fault)
         how = f'signal {signal.Signals(-code).name}' if code < 0 else f'status {code}'
-        raise BuildError(f'the building process ended with {how}'
-                         + (f': {words[-1]}' if words else ''))
+        raise BuildError(
+            f'the building process ended with {how}' + (f': {words[-1]}' if words else '')
+        )
 
     def stop(self) -> None:
         """End the build; ``wait`` then raises. Safe to call at any time."""

@@ -42,8 +42,9 @@ def main(arguments: list[str]) -> int:
             runtime = runtimes.load(request.runtime)
             model = model_file.read(Path(request.model))
             gpu = target.gpu_for(runtime, request.recipe.archs)
-            find_or_build.prepare(runtime, model, request.recipe, PlanCache(Path(request.cache)), gpu,
-                            report=report)
+            find_or_build.prepare(
+                runtime, model, request.recipe, PlanCache(Path(request.cache)), gpu, report=report
+            )
         except (EngineError, ModelError) as error:
             tell(fault=str(error))
             return 1

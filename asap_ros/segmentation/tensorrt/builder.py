@@ -22,9 +22,14 @@ ORIGIN = re.compile(r'\[ONNX Layer: ([^|\]]+?) *[|\]]')
 """What TensorRT's parser writes into the metadata of every layer that it makes of a node."""
 
 
-def build(runtime: TensorRtRuntime, model: ModelFile, recipe: PlanOptions, timing_cache: Path | None = None,
-          report: Callable[[str, float], None] = lambda phase, share: None,
-          stopped: Callable[[], bool] = lambda: False) -> BuiltPlan:
+def build(
+    runtime: TensorRtRuntime,
+    model: ModelFile,
+    recipe: PlanOptions,
+    timing_cache: Path | None = None,
+    report: Callable[[str, float], None] = lambda phase, share: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> BuiltPlan:
     """Build an engine.
 
     ``report`` and ``stopped``: see ``make_monitor``. ``timing_cache``: a file of measured kernels
@@ -34,8 +39,9 @@ def build(runtime: TensorRtRuntime, model: ModelFile, recipe: PlanOptions, timin
     """
     start = time.monotonic()
     if timing_cache is not None and runtime.cross_targets:
-        raise BuildError(f'{runtime.name} measures no kernels while it builds: a timing cache is '
-                         'for tensorrt')
+        raise BuildError(
+            f'{runtime.name} measures no kernels while it builds: a timing cache is for tensorrt'
+        )
     network_file = typed(model, recipe.precision, recipe.size, recipe.batch, runtime.opset)
     trt = runtime.trt
     builder = runtime.create('Builder')
@@ -61,8 +67,9 @@ def build(runtime: TensorRtRuntime, model: ModelFile, recipe: PlanOptions, timin
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         reason = 'it was stopped' if stopped() else runtime.logger.take()
-        raise BuildError(f'{runtime.name} {runtime.version} built no engine of {model.path}: '
-                         f'{reason}')
+        raise BuildError(
+            f'{runtime.name} {runtime.version} built no engine of {model.path}: {reason}'
+        )
     plan = bytes(memoryview(plan))
     if timing_cache is not None:
         save_timings(config, timing_cache)
@@ -71,7 +78,8 @@ def build(runtime: TensorRtRuntime, model: ModelFile, recipe: PlanOptions, timin
     if recipe.precision not in layers:
         raise BuildError(
             f'{runtime.name} {runtime.version} built an engine without one layer in '
-            f'{recipe.precision} ({describe_layers(layers)}): this GPU does not have it')
+            f'{recipe.precision} ({describe_layers(layers)}): this GPU does not have it'
+        )
     return BuiltPlan(plan, layers, float32, time.monotonic() - start)
 
 
@@ -96,8 +104,9 @@ def aim(runtime: TensorRtRuntime, config, archs: tuple[str, ...]) -> None:
             raise BuildError(f'{runtime.name} refuses {arch}: {runtime.logger.take()}')
 
 
-def constrain(runtime: TensorRtRuntime, network, config, network_file: TypedNetwork,
-              precision: str) -> None:
+def constrain(
+    runtime: TensorRtRuntime, network, config, network_file: TypedNetwork, precision: str
+) -> None:
     """State the precision to a TensorRT without strong typing, and hold the norms at float32."""
     trt = runtime.trt
     if precision == 'fp32':
@@ -138,13 +147,20 @@ def check_precisions(trt, network, network_file: TypedNetwork) -> tuple[dict[str
             counts[name] += 1
     found = list(float32_layers(network, network_file))
     missing = network_file.float32 - {node for node, _ in found}
-    lower = [node for node, layer in found
-             if layer.get_output(0).dtype in (trt.DataType.HALF, trt.DataType.INT8)]
+    lower = [
+        node
+        for node, layer in found
+        if layer.get_output(0).dtype in (trt.DataType.HALF, trt.DataType.INT8)
+    ]
     if missing or lower:
         raise BuildError(
             'norms and statistics must be float32, but '
-            + (f'{", ".join(sorted(lower))} came out lower' if lower
-               else f'{", ".join(sorted(missing))} cannot be found in the parsed network'))
+            + (
+                f'{", ".join(sorted(lower))} came out lower'
+                if lower
+                else f'{", ".join(sorted(missing))} cannot be found in the parsed network'
+            )
+        )
     return dict(counts), len(found)
 
 
@@ -155,12 +171,16 @@ def inspected(runtime: TensorRtRuntime, plan: bytes) -> dict[str, int]:
     if engine is None:
         raise BuildError(f'{runtime.name} cannot load what it built: {runtime.logger.take()}')
     text = engine.create_engine_inspector().get_engine_information(
-        runtime.trt.LayerInformationFormat.JSON)
+        runtime.trt.LayerInformationFormat.JSON
+    )
     counts: Counter[str] = Counter()
     for layer in json.loads(text)['Layers']:
         formats = [output['Format/Datatype'] for output in layer['Outputs'][:1]]
-        counts.update(name for name, words in DATATYPES.items()
-                      if any(word in said for said in formats for word in words))
+        counts.update(
+            name
+            for name, words in DATATYPES.items()
+            if any(word in said for said in formats for word in words)
+        )
     return dict(counts)
 
 

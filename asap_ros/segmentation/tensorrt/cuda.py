@@ -38,8 +38,11 @@ class Gpu:
 def call(function: str, *arguments):
     """Return what a function of the CUDA runtime gives; CudaError where it fails."""
     if cudart is None:
-        raise CudaError('cudaErrorNotInstalled', 'the Python package cuda-bindings is not '
-                        'installed: python3 -m pip install cuda-bindings')
+        raise CudaError(
+            'cudaErrorNotInstalled',
+            'the Python package cuda-bindings is not '
+            'installed: python3 -m pip install cuda-bindings',
+        )
     code, *results = getattr(cudart, function)(*arguments)
     if code != cudart.cudaError_t.cudaSuccess:
         raise CudaError(code.name, explain(code.name, function))
@@ -49,12 +52,11 @@ def call(function: str, *arguments):
 def explain(code: str, function: str) -> str:
     """Return one sentence on what a CUDA error means for a user."""
     known = {
-        'cudaErrorInsufficientDriver':
-            'there is no NVIDIA driver, or it is older than the CUDA of cuda-bindings',
+        'cudaErrorInsufficientDriver': 'there is no NVIDIA driver, or it is older than the CUDA of cuda-bindings',
         'cudaErrorNoDevice': 'there is no NVIDIA GPU',
-        'cudaErrorMemoryAllocation':
-            'the GPU has too little free memory: close what else uses it, or lower batch or '
-            'resolution'}
+        'cudaErrorMemoryAllocation': 'the GPU has too little free memory: close what else uses it, or lower batch or '
+        'resolution',
+    }
     return f'{known.get(code, "CUDA failed")} ({code} in {function})'
 
 
@@ -113,18 +115,33 @@ class Stream:
 
     def to_device(self, buffer: PinnedBuffer, items: int) -> None:
         """Queue the copy of a buffer's first items (of its first axis) to the device."""
-        call('cudaMemcpyAsync', buffer.device, buffer.pinned, buffer.bytes_of(items),
-             cudart.cudaMemcpyKind.cudaMemcpyHostToDevice, self.handle)
+        call(
+            'cudaMemcpyAsync',
+            buffer.device,
+            buffer.pinned,
+            buffer.bytes_of(items),
+            cudart.cudaMemcpyKind.cudaMemcpyHostToDevice,
+            self.handle,
+        )
 
     def to_host(self, buffer: PinnedBuffer, items: int) -> None:
         """Queue the copy of a buffer's first items to the host."""
-        call('cudaMemcpyAsync', buffer.pinned, buffer.device, buffer.bytes_of(items),
-             cudart.cudaMemcpyKind.cudaMemcpyDeviceToHost, self.handle)
+        call(
+            'cudaMemcpyAsync',
+            buffer.pinned,
+            buffer.device,
+            buffer.bytes_of(items),
+            cudart.cudaMemcpyKind.cudaMemcpyDeviceToHost,
+            self.handle,
+        )
 
     def capture(self, enqueue) -> object:
         """Return a graph of what ``enqueue`` queues; it does not run yet."""
-        call('cudaStreamBeginCapture', self.handle,
-             cudart.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal)
+        call(
+            'cudaStreamBeginCapture',
+            self.handle,
+            cudart.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal,
+        )
         try:
             enqueue()
         except EngineError:

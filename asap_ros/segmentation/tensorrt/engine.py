@@ -25,7 +25,9 @@ class TensorRtEngine:
     arrays that it returns.
     """
 
-    def __init__(self, runtime: TensorRtRuntime, entry: CachedPlan, gpu_name: str, use_graph: bool = True):
+    def __init__(
+        self, runtime: TensorRtRuntime, entry: CachedPlan, gpu_name: str, use_graph: bool = True
+    ):
         """Load the plan; see ``open``. ``use_graph`` false queues the work anew for each batch."""
         self._runtime, self._entry, self._use_graph = runtime, entry, use_graph
         self.key = entry.manifest.key
@@ -47,7 +49,8 @@ class TensorRtEngine:
             if names != set(TENSORS):
                 raise EngineError(
                     f'the engine has the tensors {", ".join(sorted(names))} in place of '
-                    f'{", ".join(TENSORS)}')
+                    f'{", ".join(TENSORS)}'
+                )
             self._context = self._make_context()
             if self._context is None:
                 raise self._error('cannot prepare the engine: is too little GPU memory free?')
@@ -87,13 +90,16 @@ class TensorRtEngine:
         if (height, width) != self.key.size or batch > self.key.batch:
             raise ValueError(
                 f'{batch} frames of {height}x{width} (height x width) do not fit an engine for at '
-                f'most {self.key.batch} of {self.key.size[0]}x{self.key.size[1]}')
+                f'most {self.key.batch} of {self.key.size[0]}x{self.key.size[1]}'
+            )
         if self._stream is None:
             raise EngineError('the engine is closed')
         self._buffers['image'].host[:batch] = frames
         self._run(batch)
-        return (self._buffers['labels'].host[:batch].copy(),
-                self._buffers['confidence'].host[:batch].copy())
+        return (
+            self._buffers['labels'].host[:batch].copy(),
+            self._buffers['confidence'].host[:batch].copy(),
+        )
 
     def details(self) -> dict[str, str]:
         """Return what else diagnostics state of it."""
@@ -105,7 +111,8 @@ class TensorRtEngine:
             'layers': describe_layers(manifest.layers),
             'float32_checked': str(manifest.float32),
             'cuda_graph': 'yes' if graphs and all(graphs) else 'no',
-            'batch': str(self.key.batch)}
+            'batch': str(self.key.batch),
+        }
 
     def time_on_device(self, batch: int, repeats: int) -> list[float]:
         """Return milliseconds of each of so many runs on the device alone, without the copies."""
@@ -128,12 +135,14 @@ class TensorRtEngine:
         It otherwise compiles them beside the first frames, and a graph would keep the slow ones.
         """
         if not hasattr(self._engine, 'create_runtime_config') or not hasattr(
-                self._runtime.trt, 'DynamicShapesKernelSpecializationStrategy'):
+            self._runtime.trt, 'DynamicShapesKernelSpecializationStrategy'
+        ):
             return self._engine.create_execution_context()
         trt = self._runtime.trt
         config = self._engine.create_runtime_config()
         config.dynamic_shapes_kernel_specialization_strategy = (
-            trt.DynamicShapesKernelSpecializationStrategy.EAGER)
+            trt.DynamicShapesKernelSpecializationStrategy.EAGER
+        )
         config.cuda_graph_strategy = trt.CudaGraphStrategy.DISABLED  # captured here, copies too
         return self._engine.create_execution_context(config)
 
@@ -182,5 +191,6 @@ class TensorRtEngine:
 
     def _error(self, what: str) -> EngineError:
         key = self.key
-        return CudaError('TensorRT', f'{key.runtime} {key.version} {what} '
-                                     f'({self._runtime.logger.take()})')
+        return CudaError(
+            'TensorRT', f'{key.runtime} {key.version} {what} ({self._runtime.logger.take()})'
+        )

@@ -14,10 +14,16 @@ from asap_ros.segmentation.tensorrt.runtimes import TensorRtRuntime
 from asap_ros.segmentation.tensorrt.target import aimed
 
 
-def prepare(runtime: TensorRtRuntime, model: ModelFile, recipe: PlanOptions, cache: PlanCache,
-            gpu: Gpu | None, timing_cache: Path | None = None,
-            report: Callable[[str, float], None] = lambda phase, share: None,
-            stopped: Callable[[], bool] = lambda: False) -> CachedPlan:
+def prepare(
+    runtime: TensorRtRuntime,
+    model: ModelFile,
+    recipe: PlanOptions,
+    cache: PlanCache,
+    gpu: Gpu | None,
+    timing_cache: Path | None = None,
+    report: Callable[[str, float], None] = lambda phase, share: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> CachedPlan:
     """Return an engine from the cache, built first where it is not there.
 
     ``report`` gets (phase, share done) and ``stopped`` may end it: see ``build``. Where another
@@ -28,13 +34,16 @@ def prepare(runtime: TensorRtRuntime, model: ModelFile, recipe: PlanOptions, cac
     with cache.lock(key, wait=False) as held:
         if held:
             return _find_or_build(
-                runtime, model, recipe, cache, key, timing_cache, report, stopped)
+                runtime, model, recipe, cache, key, timing_cache, report, stopped
+            )
     report('waiting for another process that builds the same engine', 0.0)
     with cache.lock(key):
         return _find_or_build(runtime, model, recipe, cache, key, timing_cache, report, stopped)
 
 
-def _find_or_build(runtime, model, recipe, cache, key, timing_cache, report, stopped) -> CachedPlan:
+def _find_or_build(
+    runtime, model, recipe, cache, key, timing_cache, report, stopped
+) -> CachedPlan:
     found = cache.find(key)
     if found is not None:
         return found

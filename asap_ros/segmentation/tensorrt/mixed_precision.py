@@ -21,11 +21,30 @@ from asap_ros.segmentation.engine import EngineError
 from asap_ros.segmentation.model_file import TENSORS, ModelFile, check_size
 from asap_ros.segmentation.tensorrt.plan import PRECISIONS
 
-STATISTICS = frozenset({
-    'ReduceMean', 'ReduceSum', 'ReduceSumSquare', 'ReduceL1', 'ReduceL2', 'ReduceLogSumExp',
-    'GlobalAveragePool', 'AveragePool', 'Pow', 'Sqrt', 'Reciprocal', 'Div', 'Exp', 'Log',
-    'Softmax', 'LogSoftmax', 'LayerNormalization', 'InstanceNormalization',
-    'GroupNormalization', 'BatchNormalization'})
+STATISTICS = frozenset(
+    {
+        'ReduceMean',
+        'ReduceSum',
+        'ReduceSumSquare',
+        'ReduceL1',
+        'ReduceL2',
+        'ReduceLogSumExp',
+        'GlobalAveragePool',
+        'AveragePool',
+        'Pow',
+        'Sqrt',
+        'Reciprocal',
+        'Div',
+        'Exp',
+        'Log',
+        'Softmax',
+        'LogSoftmax',
+        'LayerNormalization',
+        'InstanceNormalization',
+        'GroupNormalization',
+        'BatchNormalization',
+    }
+)
 """Operators that are computed in float32 whatever the precision."""
 QUANTISATION = ('QuantizeLinear', 'DequantizeLinear')
 """Operators that state int8; folding those of weights would lose it."""
@@ -47,8 +66,9 @@ class TypedNetwork:
     float32: frozenset[str]
 
 
-def typed(model: ModelFile, precision: str, size: tuple[int, int], batch: int,
-          opset: int | None = None) -> TypedNetwork:
+def typed(
+    model: ModelFile, precision: str, size: tuple[int, int], batch: int, opset: int | None = None
+) -> TypedNetwork:
     """Return the network at (height, width) and batches 1 to ``batch``, typed for a precision.
 
     ``opset``: brought down to that one, for parsers that know no newer. Raises PrecisionError
@@ -57,7 +77,8 @@ def typed(model: ModelFile, precision: str, size: tuple[int, int], batch: int,
     """
     if precision not in PRECISIONS:
         raise PrecisionError(
-            f'precision {precision!r} is unknown: {", ".join(PRECISIONS)} are possible')
+            f'precision {precision!r} is unknown: {", ".join(PRECISIONS)} are possible'
+        )
     check_size(size)
     network = onnx.load(model.path)
     quantised = any(node.op_type in QUANTISATION for node in network.graph.node)
@@ -65,10 +86,12 @@ def typed(model: ModelFile, precision: str, size: tuple[int, int], batch: int,
         raise PrecisionError(
             f'{model.path} cannot run in int8: it holds no quantisation (QuantizeLinear and '
             'DequantizeLinear nodes), and guessing the ranges of its tensors would cost '
-            'accuracy that nobody measured. Ask for fp16, or export a quantised network')
+            'accuracy that nobody measured. Ask for fp16, or export a quantised network'
+        )
     if precision != 'int8' and quantised:
         raise PrecisionError(
-            f'{model.path} is quantised: the one precision that it can have is int8')
+            f'{model.path} is quantised: the one precision that it can have is int8'
+        )
     name_nodes(network.graph)
     fold_constants(network)
     network = at_resolution(network, size, batch)
@@ -110,13 +133,22 @@ def fold_constants(network: onnx.ModelProto) -> None:
             continue
         inputs = [name for name in dict.fromkeys(node.input) if name]
         alone = helper.make_graph(
-            [node], 'constant', [], [helper.make_empty_tensor_value_info(o) for o in node.output],
-            [known[name] for name in inputs])
-        results = ReferenceEvaluator(helper.make_model(
-            alone, opset_imports=network.opset_import, ir_version=network.ir_version,
-        )).run(None, {})
-        known |= {name: numpy_helper.from_array(value, name)
-                  for name, value in zip(node.output, results)}
+            [node],
+            'constant',
+            [],
+            [helper.make_empty_tensor_value_info(o) for o in node.output],
+            [known[name] for name in inputs],
+        )
+        results = ReferenceEvaluator(
+            helper.make_model(
+                alone,
+                opset_imports=network.opset_import,
+                ir_version=network.ir_version,
+            )
+        ).run(None, {})
+        known |= {
+            name: numpy_helper.from_array(value, name) for name, value in zip(node.output, results)
+        }
     used = {name for node in kept for name in node.input}
     del graph.node[:], graph.initializer[:]
     graph.node.extend(kept)
@@ -130,8 +162,11 @@ def at_resolution(network: onnx.ModelProto, size: tuple[int, int], batch: int) -
     shape = [batch if batch == 1 else 'batch', *size, 3]
     graph.input[0].CopyFrom(helper.make_tensor_value_info('image', TensorProto.UINT8, shape))
     for output in graph.output:
-        output.CopyFrom(helper.make_tensor_value_info(
-            output.name, TensorProto.UINT8, [None] * TENSORS[output.name]))
+        output.CopyFrom(
+            helper.make_tensor_value_info(
+                output.name, TensorProto.UINT8, [None] * TENSORS[output.name]
+            )
+        )
     return inferred(network)
 
 
@@ -147,13 +182,20 @@ def cast_labels_through_float(graph: onnx.GraphProto) -> None:
     """
     types = element_types(graph)
     for position, node in reversed(list(enumerate(graph.node))):
-        if (node.op_type != 'Cast' or cast_target(node) != TensorProto.UINT8
-                or types[node.input[0]] not in (TensorProto.INT32, TensorProto.INT64)):
+        if (
+            node.op_type != 'Cast'
+            or cast_target(node) != TensorProto.UINT8
+            or types[node.input[0]] not in (TensorProto.INT32, TensorProto.INT64)
+        ):
             continue
         whole, between = node.input[0], f'{node.output[0]}.float'
         node.input[0] = between
-        graph.node.insert(position, helper.make_node(
-            'Cast', [whole], [between], f'{node.name}.float', to=TensorProto.FLOAT))
+        graph.node.insert(
+            position,
+            helper.make_node(
+                'Cast', [whole], [between], f'{node.name}.float', to=TensorProto.FLOAT
+            ),
+        )
 
 
 def statistics_nodes(graph: onnx.GraphProto) -> list[str]:
@@ -164,8 +206,12 @@ def statistics_nodes(graph: onnx.GraphProto) -> list[str]:
         if types.get(node.output[0]) not in (TensorProto.FLOAT, TensorProto.FLOAT16):
             continue
         pixels = node.op_type == 'Cast' and types[node.input[0]] != TensorProto.FLOAT16
-        if (pixels or node.op_type in STATISTICS
-                or node.op_type in ELEMENTWISE and exact & set(node.input)):
+        if (
+            pixels
+            or node.op_type in STATISTICS
+            or node.op_type in ELEMENTWISE
+            and exact & set(node.input)
+        ):
             names.append(node.name)
             exact |= set(node.output)
     return names
@@ -184,18 +230,23 @@ def halve(graph: onnx.GraphProto, float32: frozenset[str]) -> None:
     for node in graph.node:
         wanted = TensorProto.FLOAT if node.name in float32 else TensorProto.FLOAT16
         for index, name in enumerate(node.input):
-            if (types.get(name) != TensorProto.FLOAT
-                    or index in UNTYPED_INPUTS.get(node.op_type, ())
-                    or name not in weights and made[name] == wanted):
+            if (
+                types.get(name) != TensorProto.FLOAT
+                or index in UNTYPED_INPUTS.get(node.op_type, ())
+                or name not in weights
+                and made[name] == wanted
+            ):
                 continue
             if (name, wanted) not in casts:
                 casts[name, wanted] = f'{name}.{"fp32" if wanted == TensorProto.FLOAT else "fp16"}'
                 if name in weights:
-                    graph.initializer.append(
-                        _weight(weights[name], casts[name, wanted], wanted))
+                    graph.initializer.append(_weight(weights[name], casts[name, wanted], wanted))
                 else:
-                    nodes.append(helper.make_node(
-                        'Cast', [name], [casts[name, wanted]], casts[name, wanted], to=wanted))
+                    nodes.append(
+                        helper.make_node(
+                            'Cast', [name], [casts[name, wanted]], casts[name, wanted], to=wanted
+                        )
+                    )
             node.input[index] = casts[name, wanted]
         if node.op_type == 'Cast' and cast_target(node) == TensorProto.FLOAT:
             node.attribute[0].i = wanted
@@ -211,8 +262,9 @@ def halve(graph: onnx.GraphProto, float32: frozenset[str]) -> None:
 def element_types(graph: onnx.GraphProto) -> dict[str, int]:
     """Return the element type of every tensor whose type is known, by name."""
     described = [*graph.input, *graph.value_info, *graph.output]
-    return ({tensor.name: tensor.data_type for tensor in graph.initializer}
-            | {value.name: value.type.tensor_type.elem_type for value in described})
+    return {tensor.name: tensor.data_type for tensor in graph.initializer} | {
+        value.name: value.type.tensor_type.elem_type for value in described
+    }
 
 
 def cast_target(node: onnx.NodeProto) -> int:

@@ -72,15 +72,25 @@ class PlanKey:
 
     def serves(self, wanted: PlanKey) -> bool:
         """Return whether a plan of this key is one of ``wanted``: its GPU among others'."""
-        return (replace(self, archs=wanted.archs, batch=wanted.batch) == wanted
-                and set(wanted.archs) <= set(self.archs) and self.batch >= wanted.batch)
+        return (
+            replace(self, archs=wanted.archs, batch=wanted.batch) == wanted
+            and set(wanted.archs) <= set(self.archs)
+            and self.batch >= wanted.batch
+        )
 
 
 def make_key(model: ModelFile, runtime: TensorRtRuntime, recipe: PlanOptions, gpu: str) -> PlanKey:
     """Return the key of an engine; ``gpu``: the name of the one in this machine, if any."""
-    return PlanKey(model.sha256, runtime.name, runtime.version,
-               '' if runtime.cross_targets else gpu, tuple(sorted(recipe.archs)),
-               recipe.precision, tuple(recipe.size), recipe.batch)
+    return PlanKey(
+        model.sha256,
+        runtime.name,
+        runtime.version,
+        '' if runtime.cross_targets else gpu,
+        tuple(sorted(recipe.archs)),
+        recipe.precision,
+        tuple(recipe.size),
+        recipe.batch,
+    )
 
 
 @dataclass(frozen=True)
@@ -120,8 +130,16 @@ def parse_manifest(text: str) -> PlanManifest:
 
 def describe(built: BuiltPlan, key: PlanKey, model: ModelFile) -> PlanManifest:
     """Return the manifest of a new plan."""
-    return PlanManifest(key, model.path.stem, hashlib.sha256(built.plan).hexdigest(),
-                    len(built.plan), built.layers, built.float32, time.time(), built.seconds)
+    return PlanManifest(
+        key,
+        model.path.stem,
+        hashlib.sha256(built.plan).hexdigest(),
+        len(built.plan),
+        built.layers,
+        built.float32,
+        time.time(),
+        built.seconds,
+    )
 
 
 @dataclass(frozen=True)

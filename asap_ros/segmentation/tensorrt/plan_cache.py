@@ -51,12 +51,15 @@ class PlanCache:
             if found.st_uid != os.geteuid():
                 raise CacheError(
                     f'{self.folder} belongs to another user, who could put any code into an '
-                    'engine: set engine_cache (ASAP_ROS_CACHE) to a folder of your own')
+                    'engine: set engine_cache (ASAP_ROS_CACHE) to a folder of your own'
+                )
             if stat.S_IMODE(found.st_mode) != 0o700:
                 self.folder.chmod(0o700)
         except OSError as error:
-            raise CacheError(f'{self.folder} cannot be used for engines: {error.strerror}; '
-                             'set engine_cache (ASAP_ROS_CACHE) to another folder') from error
+            raise CacheError(
+                f'{self.folder} cannot be used for engines: {error.strerror}; '
+                'set engine_cache (ASAP_ROS_CACHE) to another folder'
+            ) from error
 
     def manifests(self) -> list[PlanManifest]:
         """Return the manifests of all plans, the latest used first; damaged ones are removed."""
@@ -83,8 +86,9 @@ class PlanCache:
             self._write(self._plan(manifest.key), plan)
             self._write(self._path(manifest.key), manifest.dump().encode())
         except OSError as error:
-            raise CacheError(f'no engine can be kept in {self.folder}: {error.strerror}'
-                             ) from error
+            raise CacheError(
+                f'no engine can be kept in {self.folder}: {error.strerror}'
+            ) from error
         self._evict(keep=manifest.key)
 
     def discard(self, key: PlanKey, fault: str) -> None:
@@ -110,8 +114,11 @@ class PlanCache:
         Gives false, at once, where ``wait`` is false and another process holds it. The lock ends
         with the process however that ends.
         """
-        descriptor = os.open(self.folder / f'{key.digest}.lock',
-                             os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        descriptor = os.open(
+            self.folder / f'{key.digest}.lock',
+            os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW,
+            0o600,
+        )
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
@@ -234,5 +241,6 @@ def read_own(path: Path) -> bytes | None:
         if found.st_uid != os.geteuid() or found.st_mode & 0o022:
             raise CacheError(
                 f'{path} is not read: it belongs to another user or others may write it, and an '
-                'engine is code. Remove it, or build it again')
+                'engine is code. Remove it, or build it again'
+            )
         return file.read()

@@ -18,10 +18,25 @@ from asap_ros.segmentation.tensorrt import cuda
 from asap_ros.segmentation.tensorrt.cuda import Gpu
 
 FLOPS_PER_CLOCK = {
-    'fp16': {'sm75': 1024, 'sm80': 2048, 'sm86': 1024, 'sm87': 2048, 'sm89': 1024, 'sm90': 4096,
-             'sm120': 1024},
-    'fp32': {'sm75': 128, 'sm80': 128, 'sm86': 256, 'sm87': 256, 'sm89': 256, 'sm90': 256,
-             'sm120': 256}}
+    'fp16': {
+        'sm75': 1024,
+        'sm80': 2048,
+        'sm86': 1024,
+        'sm87': 2048,
+        'sm89': 1024,
+        'sm90': 4096,
+        'sm120': 1024,
+    },
+    'fp32': {
+        'sm75': 128,
+        'sm80': 128,
+        'sm86': 256,
+        'sm87': 256,
+        'sm89': 256,
+        'sm90': 256,
+        'sm120': 256,
+    },
+}
 """Operations of one multiprocessor in one clock, a multiply-accumulate being two: dense tensor
 cores for fp16, plain cores for fp32. From the peak rates in NVIDIA's architecture papers."""
 PRODUCTS = ('Conv', 'Gemm', 'MatMul')
@@ -52,8 +67,13 @@ def peak(gpu: Gpu, precision: str) -> GpuPeak | None:
         return None
     clock, memory_clock, bus, processors = (
         cuda.call('cudaDeviceGetAttribute', getattr(cuda.cudart.cudaDeviceAttr, name), 0)
-        for name in ('cudaDevAttrClockRate', 'cudaDevAttrMemoryClockRate',
-                     'cudaDevAttrGlobalMemoryBusWidth', 'cudaDevAttrMultiProcessorCount'))
+        for name in (
+            'cudaDevAttrClockRate',
+            'cudaDevAttrMemoryClockRate',
+            'cudaDevAttrGlobalMemoryBusWidth',
+            'cudaDevAttrMultiProcessorCount',
+        )
+    )
     # Clocks are in kHz, memory moves data twice a clock.
     return GpuPeak(processors * per_clock * clock * 1e3, 2 * memory_clock * 1e3 * bus / 8)
 
@@ -61,9 +81,13 @@ def peak(gpu: Gpu, precision: str) -> GpuPeak | None:
 def count(content: bytes, batch: int) -> list[LayerWork]:
     """Return the work of a typed network (``typed.typed`` of batch 1) for a batch."""
     graph = onnx.load_from_string(content).graph
-    sizes = {v.name: (tuple(d.dim_value for d in v.type.tensor_type.shape.dim),
-                      v.type.tensor_type.elem_type)
-             for v in [*graph.input, *graph.value_info, *graph.output]}
+    sizes = {
+        v.name: (
+            tuple(d.dim_value for d in v.type.tensor_type.shape.dim),
+            v.type.tensor_type.elem_type,
+        )
+        for v in [*graph.input, *graph.value_info, *graph.output]
+    }
     weights = {t.name: (tuple(t.dims), t.data_type) for t in graph.initializer}
     return list(_count(graph, sizes, weights, batch))
 
@@ -94,5 +118,6 @@ def _count(graph: onnx.GraphProto, sizes: dict, weights: dict, batch: int) -> It
 
 def least_ms(works: list[LayerWork], peak: GpuPeak) -> float:
     """Return the milliseconds that a GPU takes at least."""
-    return 1e3 * sum(max(work.operations / peak.flops, work.bytes / peak.bandwidth)
-                     for work in works)
+    return 1e3 * sum(
+        max(work.operations / peak.flops, work.bytes / peak.bandwidth) for work in works
+    )

@@ -10,8 +10,7 @@ from types import ModuleType
 
 from asap_ros.segmentation.engine import EngineError
 
-MODULES = {'tensorrt': ('tensorrt',),
-           'tensorrt_rtx': ('tensorrt_rtx', 'tensorrt_rtx_bindings')}
+MODULES = {'tensorrt': ('tensorrt',), 'tensorrt_rtx': ('tensorrt_rtx', 'tensorrt_rtx_bindings')}
 """Import names of each runtime, the vendor's own first; then that of the bare bindings."""
 OLDEST = (8, 6)
 OPSET_17_BEFORE = 10
@@ -43,14 +42,16 @@ class TensorRtRuntime:
         try:
             return getattr(self.trt, kind)(self.logger)
         except TypeError as error:  # how the bindings say that they were given nothing
-            raise EngineError(f'{self.name} {self.version} cannot start on this machine: '
-                              f'{self.logger.take()}') from error
+            raise EngineError(
+                f'{self.name} {self.version} cannot start on this machine: {self.logger.take()}'
+            ) from error
 
     @property
     def strongly_typed(self) -> bool:
         """Return whether networks are computed in exactly the types that they state."""
-        return (hasattr(self.trt.NetworkDefinitionCreationFlag, 'STRONGLY_TYPED')
-                or not hasattr(self.trt.BuilderFlag, 'FP16'))
+        return hasattr(self.trt.NetworkDefinitionCreationFlag, 'STRONGLY_TYPED') or not hasattr(
+            self.trt.BuilderFlag, 'FP16'
+        )
 
     @property
     def opset(self) -> int | None:
@@ -63,8 +64,11 @@ class TensorRtRuntime:
         """Return the architectures that it builds for on any machine, such as ``sm86``."""
         if self.name != 'tensorrt_rtx':
             return ()
-        return tuple(name.lower() for name in self.trt.ComputeCapability.__members__
-                     if name.startswith('SM'))
+        return tuple(
+            name.lower()
+            for name in self.trt.ComputeCapability.__members__
+            if name.startswith('SM')
+        )
 
     @property
     def network_flags(self) -> int:
@@ -84,8 +88,9 @@ class TensorRtRuntime:
         if int(self.version.split('.')[0]) >= OPSET_17_BEFORE or self.name != 'tensorrt':
             return None
         sources = self.trt.TacticSource.__members__
-        return sum(1 << int(value) for name, value in sources.items()
-                   if name not in FOREIGN_TACTICS)
+        return sum(
+            1 << int(value) for name, value in sources.items() if name not in FOREIGN_TACTICS
+        )
 
 
 def load(name: str) -> TensorRtRuntime:
@@ -99,12 +104,11 @@ def load(name: str) -> TensorRtRuntime:
             continue
         version = tuple(int(part) for part in found.__version__.split('.')[:2])
         if name == 'tensorrt' and version < OLDEST:
-            raise EngineError(
-                f'TensorRT {found.__version__} is too old: 8.6 or newer is needed')
+            raise EngineError(f'TensorRT {found.__version__} is too old: 8.6 or newer is needed')
         return TensorRtRuntime(name, found, make_logger(found))
     raise EngineError(
-        f'{name} is not installed ({"; ".join(reasons)}): docs/engines.md says where it comes '
-        'from')
+        f'{name} is not installed ({"; ".join(reasons)}): docs/engines.md says where it comes from'
+    )
 
 
 def _import(module: str, reasons: list[str]) -> ModuleType | None:
@@ -138,8 +142,9 @@ def make_logger(trt: ModuleType):
     return Logger()
 
 
-def make_monitor(trt: ModuleType, report: Callable[[str, float], None],
-                 stopped: Callable[[], bool]):
+def make_monitor(
+    trt: ModuleType, report: Callable[[str, float], None], stopped: Callable[[], bool]
+):
     """Return TensorRT's progress monitor, or None where the version has none (8.6).
 
     ``report`` gets the phase's name and the share of the whole that is done, 0 to 1, from any
@@ -197,6 +202,7 @@ class BuildProgress:
 
     def _share(self) -> float:
         """Return the share; it never falls, though phases begin again."""
+
         def share(name: str) -> float:
             _, steps, done = self._phases[name]
             inner = [share(n) for n, p in self._phases.items() if p[0] == name]

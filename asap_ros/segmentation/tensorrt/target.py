@@ -31,13 +31,15 @@ def gpu_for(runtime: TensorRtRuntime, archs: tuple[str, ...] = ()) -> Gpu | None
     except CudaError as error:
         if archs and runtime.cross_targets:
             return None
-        raise EngineError(f'{runtime.name} needs a GPU: {error}' + (
-            '; --arch builds for the GPU of another machine' if runtime.cross_targets else '')
+        raise EngineError(
+            f'{runtime.name} needs a GPU: {error}'
+            + ('; --arch builds for the GPU of another machine' if runtime.cross_targets else '')
         ) from error
     if runtime.cross_targets and not archs and gpu.arch not in runtime.cross_targets:
         raise EngineError(
             f'{runtime.name} {runtime.version} does not know the {gpu.name} ({gpu.arch}), only '
-            f'{", ".join(runtime.cross_targets)}: use tensorrt')
+            f'{", ".join(runtime.cross_targets)}: use tensorrt'
+        )
     return gpu
 
 
@@ -50,12 +52,18 @@ def aimed(runtime: TensorRtRuntime, recipe: PlanOptions, gpu: Gpu | None) -> Pla
         raise BuildError(
             f'{runtime.name} {runtime.version} does not build for {", ".join(unknown)} here: '
             f'{", ".join(possible)} are possible'
-            + ('' if runtime.cross_targets else ', the GPU in this machine alone'))
+            + ('' if runtime.cross_targets else ', the GPU in this machine alone')
+        )
     return replace(recipe, archs=tuple(dict.fromkeys(archs)))
 
 
-def find_built(runtime: TensorRtRuntime, model: ModelFile, recipe: PlanOptions, cache: PlanCache,
-               gpu: Gpu | None) -> CachedPlan | None:
+def find_built(
+    runtime: TensorRtRuntime,
+    model: ModelFile,
+    recipe: PlanOptions,
+    cache: PlanCache,
+    gpu: Gpu | None,
+) -> CachedPlan | None:
     """Return what the cache has for a recipe, None where it must be built."""
     name = gpu.name if gpu else ''
     return cache.find(make_key(model, runtime, aimed(runtime, recipe, gpu), name))

@@ -19,8 +19,12 @@ PATIENCE = 120.0
 
 
 def request(shipped, cache, **changes):
-    values = {'model': str(shipped.path), 'runtime': 'tensorrt_rtx', 'recipe': RECIPE,
-              'cache': str(cache.folder)}
+    values = {
+        'model': str(shipped.path),
+        'runtime': 'tensorrt_rtx',
+        'recipe': RECIPE,
+        'cache': str(cache.folder),
+    }
     return BuildRequest(**values | changes)
 
 
@@ -34,9 +38,12 @@ def test_two_processes_build_one_engine_once(rtx, shipped, cache):
     heard = [[], []]
     with cache.lock(key):
         processes = [BuildProcess(request(shipped, cache)) for _ in heard]
-        threads = [threading.Thread(target=process.wait, args=(
-            lambda phase, share, to=phases: to.append(phase),))
-            for process, phases in zip(processes, heard)]
+        threads = [
+            threading.Thread(
+                target=process.wait, args=(lambda phase, share, to=phases: to.append(phase),)
+            )
+            for process, phases in zip(processes, heard)
+        ]
         for thread in threads:
             thread.start()
         end = time.monotonic() + PATIENCE
@@ -49,10 +56,14 @@ def test_two_processes_build_one_engine_once(rtx, shipped, cache):
     assert cache.find(key) is not None and not cache.faults
 
 
-@pytest.mark.parametrize('changes, says', [
-    ({'recipe': PlanOptions('int8', (64, 128), 1, ('sm86',))}, 'holds no quantisation'),
-    ({'recipe': PlanOptions('fp16', (64, 128), 1, ('sm90',))}, 'does not build for sm90'),
-    ({'model': '/nowhere.onnx'}, 'nowhere.onnx cannot be read')])
+@pytest.mark.parametrize(
+    'changes, says',
+    [
+        ({'recipe': PlanOptions('int8', (64, 128), 1, ('sm86',))}, 'holds no quantisation'),
+        ({'recipe': PlanOptions('fp16', (64, 128), 1, ('sm90',))}, 'does not build for sm90'),
+        ({'model': '/nowhere.onnx'}, 'nowhere.onnx cannot be read'),
+    ],
+)
 def test_failure_comes_as_its_sentence(rtx, shipped, cache, changes, says):
     with pytest.raises(BuildError, match=says):
         BuildProcess(request(shipped, cache, **changes)).wait(lambda phase, share: None)
@@ -70,7 +81,8 @@ def test_stopping_ends_the_process_and_its_lock(rtx, shipped, cache):
         process = BuildProcess(request(shipped, cache))
         phases = []
         waiting = threading.Thread(
-            target=lambda: pytest.raises(BuildError, process.wait, lambda *p: phases.append(p)))
+            target=lambda: pytest.raises(BuildError, process.wait, lambda *p: phases.append(p))
+        )
         waiting.start()
         end = time.monotonic() + PATIENCE
         while not phases and time.monotonic() < end:

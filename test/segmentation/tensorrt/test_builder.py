@@ -22,8 +22,12 @@ SIZE = (512, 1024)
 def test_every_shipped_model_builds_for_sm86_and_sm89(rtx, name, precision):
     model = model_file.read(model_file.locate(name))
     shares = []
-    built = build(rtx, model, PlanOptions(precision, SIZE, 4, ('sm86', 'sm89')),
-                  report=lambda phase, share: shares.append(share))
+    built = build(
+        rtx,
+        model,
+        PlanOptions(precision, SIZE, 4, ('sm86', 'sm89')),
+        report=lambda phase, share: shares.append(share),
+    )
     assert len(built.plan) > 1e6
     assert built.float32 >= 30
     if precision == 'fp16':
@@ -34,8 +38,10 @@ def test_every_shipped_model_builds_for_sm86_and_sm89(rtx, name, precision):
 
 
 def test_each_gpu_gets_an_engine_of_its_own(rtx, shipped):
-    plans = [build(rtx, shipped, PlanOptions('fp16', (64, 128), 1, archs)).plan
-             for archs in (('sm86',), ('sm89',))]
+    plans = [
+        build(rtx, shipped, PlanOptions('fp16', (64, 128), 1, archs)).plan
+        for archs in (('sm86',), ('sm89',))
+    ]
     assert plans[0] != plans[1]
 
 
@@ -113,6 +119,7 @@ def test_a_norm_that_cannot_be_found_is_found_out(rtx, shipped):
 
 def tiny_names(model):
     import onnx
+
     return [node.name for node in onnx.load(model.path).graph.node]
 
 
@@ -121,11 +128,15 @@ def test_without_strong_typing_norms_are_held_at_float32():
     trt = SimpleNamespace(
         BuilderFlag=SimpleNamespace(FP16='FP16', INT8='INT8', OBEY_PRECISION_CONSTRAINTS='OBEY'),
         DataType=SimpleNamespace(FLOAT='FLOAT', HALF='HALF', INT32='INT32'),
-        LayerType=SimpleNamespace(CAST='CAST', REDUCE='REDUCE'))
-    layers = [Layer('norm', '[ONNX Layer: norm]', 'HALF'), Layer('conv', '', 'HALF'),
-              Layer('(Unnamed Layer* 3)', '[ONNX Layer: norm | axis: 1]', 'FLOAT'),
-              Layer('shape', '[ONNX Layer: norm]', 'INT32'),
-              Layer('cast', '[ONNX Layer: norm]', 'FLOAT', 'CAST')]
+        LayerType=SimpleNamespace(CAST='CAST', REDUCE='REDUCE'),
+    )
+    layers = [
+        Layer('norm', '[ONNX Layer: norm]', 'HALF'),
+        Layer('conv', '', 'HALF'),
+        Layer('(Unnamed Layer* 3)', '[ONNX Layer: norm | axis: 1]', 'FLOAT'),
+        Layer('shape', '[ONNX Layer: norm]', 'INT32'),
+        Layer('cast', '[ONNX Layer: norm]', 'FLOAT', 'CAST'),
+    ]
     network = SimpleNamespace(num_layers=5, get_layer=layers.__getitem__)
     flags = []
     config = SimpleNamespace(set_flag=flags.append)
@@ -155,8 +166,10 @@ class Layer:
 
 def told(*formats):
     """Return what the inspector of an engine says of layers with outputs of these formats."""
-    layers = [{'Name': f'layer {number}', 'Outputs': [{'Format/Datatype': said}] if said else []}
-              for number, said in enumerate(formats)]
+    layers = [
+        {'Name': f'layer {number}', 'Outputs': [{'Format/Datatype': said}] if said else []}
+        for number, said in enumerate(formats)
+    ]
     return json.dumps({'Layers': layers, 'Bindings': []})
 
 
@@ -166,13 +179,22 @@ def inspecting(text):
     engine = SimpleNamespace(create_engine_inspector=lambda: inspector)
     loader = SimpleNamespace(deserialize_cuda_engine=lambda plan: engine if plan else None)
     return SimpleNamespace(
-        name='tensorrt', create=lambda kind: loader, logger=SimpleNamespace(take=lambda: 'why'),
-        trt=SimpleNamespace(LayerInformationFormat=SimpleNamespace(JSON='as JSON')))
+        name='tensorrt',
+        create=lambda kind: loader,
+        logger=SimpleNamespace(take=lambda: 'why'),
+        trt=SimpleNamespace(LayerInformationFormat=SimpleNamespace(JSON='as JSON')),
+    )
 
 
 def test_what_was_built_is_told_by_the_inspector():
-    text = told('Channel major FP16 format where channel % 8 == 0', 'Row major linear FP32', '',
-                'Half', 'Row major Int8 format', 'Row major INT32')
+    text = told(
+        'Channel major FP16 format where channel % 8 == 0',
+        'Row major linear FP32',
+        '',
+        'Half',
+        'Row major Int8 format',
+        'Row major INT32',
+    )
     assert building.inspected(inspecting(text), b'plan') == {'fp16': 2, 'fp32': 1, 'int8': 1}
     with pytest.raises(BuildError, match='cannot load what it built: why'):
         building.inspected(inspecting(text), b'')

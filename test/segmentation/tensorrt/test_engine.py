@@ -54,7 +54,9 @@ def make(gpu, name, published, version, **options):
 
 def plan(runtime, batch=3, size=SIZE):
     key = PlanKey('0' * 64, runtime.name, runtime.version, '', ('sm86',), 'fp16', size, batch)
-    return CachedPlan(PlanManifest(key, 'tiny', '0' * 64, 4, {'fp16': 9, 'fp32': 3}, 3, 0.0, 1.0), b'plan')
+    return CachedPlan(
+        PlanManifest(key, 'tiny', '0' * 64, 4, {'fp16': 9, 'fp32': 3}, 3, 0.0, 1.0), b'plan'
+    )
 
 
 @pytest.fixture
@@ -107,8 +109,13 @@ def test_without_graph_nothing_is_allocated_either(runtime, gpu):
 
 
 def test_a_stream_that_cannot_be_captured_is_not(gpu, rtx):
-    runtime = make(gpu, 'tensorrt_rtx', Published.of_module(rtx.trt, *RTX_CLASSES),
-                   rtx.version, capturable=False)
+    runtime = make(
+        gpu,
+        'tensorrt_rtx',
+        Published.of_module(rtx.trt, *RTX_CLASSES),
+        rtx.version,
+        capturable=False,
+    )
     engine = TensorRtEngine(runtime, plan(runtime), 'GPU')
     labels, _ = engine.infer(frames(1))
     np.testing.assert_array_equal(labels, tiny_model.expected_mask(frames(1)))
@@ -129,6 +136,7 @@ def test_closing_frees_everything_and_may_be_repeated(engine, gpu):
 
 def test_golden_frame(engine, tiny_file):
     from asap_ros.segmentation import model_file
+
     model = model_file.read(tiny_file)
     facts = prove('tensorrt', engine, model.path, model.golden, batches=(1, 3))
     assert (facts.provider, facts.precision) == ('Stand-in RTX 3090', 'fp16')
@@ -140,7 +148,9 @@ def test_a_batch_that_comes_out_wrong_is_found(gpu, tiny_file):
         labels, confidence = network(given)
         labels[1:] = 0
         return labels, confidence
+
     from asap_ros.segmentation import model_file
+
     model = model_file.read(tiny_file)
     published = Published.of_text(TENSORRT_8_6)
     runtime = make(gpu, 'tensorrt', published, '8.6', network=swapped)
@@ -178,9 +188,13 @@ def test_plan_that_the_runtime_does_not_take(gpu):
     assert not gpu.held
 
 
-@pytest.mark.parametrize('function, code', [
-    ('cudaGraphLaunch', 'cudaErrorIllegalAddress'),
-    ('cudaStreamSynchronize', 'cudaErrorLaunchFailure')])
+@pytest.mark.parametrize(
+    'function, code',
+    [
+        ('cudaGraphLaunch', 'cudaErrorIllegalAddress'),
+        ('cudaStreamSynchronize', 'cudaErrorLaunchFailure'),
+    ],
+)
 def test_error_in_flight_and_a_new_context(engine, gpu, function, code):
     engine.infer(frames(1))
     gpu.fail[function] = code
@@ -225,6 +239,7 @@ def test_time_on_the_device_is_that_of_the_batch_asked_for(gpu, graph):
     def watched(given):
         seen.append(len(given))
         return network(given)
+
     published = Published.of_text(TENSORRT_8_6)
     runtime = make(gpu, 'tensorrt', published, '8.6', network=watched)
     engine = TensorRtEngine(runtime, plan(runtime), 'GPU', graph)
@@ -245,8 +260,11 @@ def test_what_the_engine_says_of_itself(engine):
 
 def test_the_stand_in_refuses_what_tensorrt_would(gpu, rtx):
     published = Published.of_module(rtx.trt, *RTX_CLASSES)
-    for arguments, says in ((('image', 3), 'shape must be'), (('image',), '1 arguments'),
-                            ((1, (1, 2)), 'name must be')):
+    for arguments, says in (
+        (('image', 3), 'shape must be'),
+        (('image',), '1 arguments'),
+        ((1, (1, 2)), 'name must be'),
+    ):
         with pytest.raises(AssertionError, match=says):
             published.check('IExecutionContext', 'set_input_shape', arguments)
     with pytest.raises(AssertionError, match='has no method'):

@@ -14,12 +14,14 @@ AMPERE = Gpu('Stand-in', 'sm86', 24 << 30, 20 << 30)
 
 def test_built_once_and_found_from_then_on(rtx, shipped, cache):
     phases = []
-    first = find_or_build.prepare(rtx, shipped, RECIPE, cache, None,
-                            report=lambda phase, share: phases.append(phase))
+    first = find_or_build.prepare(
+        rtx, shipped, RECIPE, cache, None, report=lambda phase, share: phases.append(phase)
+    )
     assert phases
     phases.clear()
-    again = find_or_build.prepare(rtx, shipped, RECIPE, cache, None,
-                            report=lambda phase, share: phases.append(phase))
+    again = find_or_build.prepare(
+        rtx, shipped, RECIPE, cache, None, report=lambda phase, share: phases.append(phase)
+    )
     assert again == first and not phases
     assert target.find_built(rtx, shipped, replace(RECIPE, archs=()), cache, AMPERE) == first
 

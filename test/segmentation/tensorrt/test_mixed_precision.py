@@ -64,8 +64,11 @@ def test_convolutions_are_float16_and_statistics_float32(model):
     assert kinds['Conv'] == kinds['MatMul'] == kinds['Resize'] == {TensorProto.FLOAT16}
     for statistics in ('ReduceMean', 'Pow', 'Sqrt', 'Reciprocal', 'Softmax', 'Sub'):
         assert kinds[statistics] == {TensorProto.FLOAT}, statistics
-    weights = {t.data_type for t in graph.initializer if t.data_type in FLOATS and t.dims
-               and np.prod(t.dims) > 1024}
+    weights = {
+        t.data_type
+        for t in graph.initializer
+        if t.data_type in FLOATS and t.dims and np.prod(t.dims) > 1024
+    }
     assert weights == {TensorProto.FLOAT16}
 
 
@@ -93,8 +96,11 @@ def test_older_operator_set_states_axes_as_attributes(model):
 def test_uint8_is_cast_from_nothing_but_floats(model):
     graph = graph_of(typed(model, 'fp16', SIZE, 1))
     types = element_types(graph)
-    made = [types[n.input[0]] for n in graph.node
-            if n.op_type == 'Cast' and types[n.output[0]] == TensorProto.UINT8]
+    made = [
+        types[n.input[0]]
+        for n in graph.node
+        if n.op_type == 'Cast' and types[n.output[0]] == TensorProto.UINT8
+    ]
     assert len(made) == 2 and set(made) <= set(FLOATS)
 
 
@@ -113,9 +119,15 @@ def quantised(path):
     rng = np.random.default_rng(0)
     weights = {
         'w': rng.integers(-127, 128, (4, 3, 1, 1)).astype(np.int8),
-        'w_scale': np.float32(0.01), 'x_scale': np.float32(2.0), 'zero': np.int8(0),
-        'axes': np.array([1]), 'steps': np.array([4, 4]), 'from': np.array([0, 0]),
-        'to': np.array([2**31, 2**31]), 'rows_columns': np.array([1, 2])}
+        'w_scale': np.float32(0.01),
+        'x_scale': np.float32(2.0),
+        'zero': np.int8(0),
+        'axes': np.array([1]),
+        'steps': np.array([4, 4]),
+        'from': np.array([0, 0]),
+        'to': np.array([2**31, 2**31]),
+        'rows_columns': np.array([1, 2]),
+    }
     nodes = [
         helper.make_node('Cast', ['image'], ['f'], to=TensorProto.FLOAT),
         helper.make_node('Transpose', ['f'], ['x'], perm=[0, 3, 1, 2]),
@@ -127,13 +139,18 @@ def quantised(path):
         helper.make_node('Cast', ['best'], ['labels'], to=TensorProto.UINT8),
         helper.make_node('ReduceMax', ['scores', 'axes'], ['most'], keepdims=0),
         helper.make_node('Slice', ['most', 'from', 'to', 'rows_columns', 'steps'], ['few']),
-        helper.make_node('Cast', ['few'], ['confidence'], to=TensorProto.UINT8)]
+        helper.make_node('Cast', ['few'], ['confidence'], to=TensorProto.UINT8),
+    ]
     graph = helper.make_graph(
-        nodes, 'quantised',
+        nodes,
+        'quantised',
         [helper.make_tensor_value_info('image', TensorProto.UINT8, ['B', 'H', 'W', 3])],
-        [helper.make_tensor_value_info('labels', TensorProto.UINT8, ['B', 'H', 'W']),
-         helper.make_tensor_value_info('confidence', TensorProto.UINT8, ['B', 'h', 'w'])],
-        [numpy_helper.from_array(np.asarray(v), k) for k, v in weights.items()])
+        [
+            helper.make_tensor_value_info('labels', TensorProto.UINT8, ['B', 'H', 'W']),
+            helper.make_tensor_value_info('confidence', TensorProto.UINT8, ['B', 'h', 'w']),
+        ],
+        [numpy_helper.from_array(np.asarray(v), k) for k, v in weights.items()],
+    )
     network = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid('', 18)])
     helper.set_model_props(network, tiny_model.entries())
     onnx.save(network, path)
@@ -157,8 +174,11 @@ def test_weights_beyond_float16_are_refused(tmp_path, model):
     network = onnx.load(model.path)
     name = next(n.input[2] for n in network.graph.node if n.op_type == 'Conv' and len(n.input) > 2)
     tensor = next(t for t in network.graph.initializer if t.name == name)
-    tensor.CopyFrom(numpy_helper.from_array(
-        np.full(numpy_helper.to_array(tensor).shape, 1e5, np.float32), name))
+    tensor.CopyFrom(
+        numpy_helper.from_array(
+            np.full(numpy_helper.to_array(tensor).shape, 1e5, np.float32), name
+        )
+    )
     onnx.save(network, tmp_path / 'large.onnx')
     large = model_file.read(tmp_path / 'large.onnx')
     with pytest.raises(PrecisionError, match='beyond what float16 holds: ask for fp32'):

@@ -31,11 +31,22 @@ def test_what_is_put_is_found(cache, entry):
     assert cache.manifests() == [entry.manifest] and not cache.faults
 
 
-@pytest.mark.parametrize('changes, served', [
-    ({'archs': ('sm89',)}, True), ({'archs': ('sm86',), 'batch': 1}, True),
-    ({'archs': ('sm120',)}, False), ({'archs': ('sm86', 'sm120')}, False), ({'batch': 3}, False),
-    ({'precision': 'fp32'}, False), ({'size': (64, 160)}, False), ({'version': '9'}, False),
-    ({'model_sha256': 'f' * 64}, False), ({'runtime': 'tensorrt'}, False), ({'gpu': 'A'}, False)])
+@pytest.mark.parametrize(
+    'changes, served',
+    [
+        ({'archs': ('sm89',)}, True),
+        ({'archs': ('sm86',), 'batch': 1}, True),
+        ({'archs': ('sm120',)}, False),
+        ({'archs': ('sm86', 'sm120')}, False),
+        ({'batch': 3}, False),
+        ({'precision': 'fp32'}, False),
+        ({'size': (64, 160)}, False),
+        ({'version': '9'}, False),
+        ({'model_sha256': 'f' * 64}, False),
+        ({'runtime': 'tensorrt'}, False),
+        ({'gpu': 'A'}, False),
+    ],
+)
 def test_a_plan_serves_what_it_was_built_for(cache, entry, changes, served):
     stored(cache, entry)
     assert (cache.find(replace(entry.manifest.key, **changes)) is not None) is served
@@ -62,21 +73,28 @@ def flip(path, position):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize('damage', [
-    lambda manifest, plan: flip(plan, 0), lambda manifest, plan: flip(plan, -1),
-    lambda manifest, plan: flip(plan, plan.stat().st_size // 2),
-    lambda manifest, plan: plan.write_bytes(plan.read_bytes()[:-1]),
-    lambda manifest, plan: plan.write_bytes(b''),
-    lambda manifest, plan: plan.unlink(),
-    lambda manifest, plan: manifest.write_bytes(b''),
-    lambda manifest, plan: manifest.write_bytes(manifest.read_bytes()[:-9]),
-    lambda manifest, plan: manifest.write_bytes(b'\xff\xfe'),
-    lambda manifest, plan: manifest.write_text('[]'),
-    lambda manifest, plan: manifest.write_text('{"format": 1}'),
-    lambda manifest, plan: manifest.write_text(
-        manifest.read_text().replace('"format": 1', '"format": 99')),
-    lambda manifest, plan: manifest.write_text(
-        manifest.read_text().replace('"fp16",', '"fp32",'))])
+@pytest.mark.parametrize(
+    'damage',
+    [
+        lambda manifest, plan: flip(plan, 0),
+        lambda manifest, plan: flip(plan, -1),
+        lambda manifest, plan: flip(plan, plan.stat().st_size // 2),
+        lambda manifest, plan: plan.write_bytes(plan.read_bytes()[:-1]),
+        lambda manifest, plan: plan.write_bytes(b''),
+        lambda manifest, plan: plan.unlink(),
+        lambda manifest, plan: manifest.write_bytes(b''),
+        lambda manifest, plan: manifest.write_bytes(manifest.read_bytes()[:-9]),
+        lambda manifest, plan: manifest.write_bytes(b'\xff\xfe'),
+        lambda manifest, plan: manifest.write_text('[]'),
+        lambda manifest, plan: manifest.write_text('{"format": 1}'),
+        lambda manifest, plan: manifest.write_text(
+            manifest.read_text().replace('"format": 1', '"format": 99')
+        ),
+        lambda manifest, plan: manifest.write_text(
+            manifest.read_text().replace('"fp16",', '"fp32",')
+        ),
+    ],
+)
 def test_damage_is_found_removed_and_mended(cache, entry, damage):
     damage(*stored(cache, entry))
     assert cache.find(entry.manifest.key) is None
@@ -145,6 +163,7 @@ def test_a_disk_that_is_full(cache, entry, monkeypatch):
 
     def full(descriptor):
         raise OSError(28, 'No space left on device')
+
     monkeypatch.setattr(os, 'fsync', full)
     with pytest.raises(CacheError, match='No space left on device'):
         cache.put(entry.manifest, entry.plan)
@@ -157,8 +176,9 @@ def aged(cache, entry, seconds):
 
 
 def test_the_least_recently_used_goes_first(cache, entry, other):
-    third = replace(entry, manifest=replace(
-        entry.manifest, key=replace(entry.manifest.key, gpu='third')))
+    third = replace(
+        entry, manifest=replace(entry.manifest, key=replace(entry.manifest.key, gpu='third'))
+    )
     cache.limit = len(entry.plan) * 2 + len(other.plan) // 2
     aged(cache, entry, 200)
     aged(cache, other, 100)
@@ -197,10 +217,17 @@ def test_clear(cache, entry, other):
 def test_one_lock_at_a_time_and_none_after_a_death(cache, entry):
     key = entry.manifest.key
     holder = subprocess.Popen(
-        [sys.executable, '-c', 'import fcntl, os, sys, time\n'
-         'fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)\n'
-         'fcntl.flock(fd, fcntl.LOCK_EX)\nprint("held", flush=True)\ntime.sleep(600)',
-         str(cache.folder / f'{key.digest}.lock')], stdout=subprocess.PIPE, text=True)
+        [
+            sys.executable,
+            '-c',
+            'import fcntl, os, sys, time\n'
+            'fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)\n'
+            'fcntl.flock(fd, fcntl.LOCK_EX)\nprint("held", flush=True)\ntime.sleep(600)',
+            str(cache.folder / f'{key.digest}.lock'),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert holder.stdout.readline() == 'held\n'
         with cache.lock(key, wait=False) as held:
@@ -219,11 +246,15 @@ def test_exported_and_installed_elsewhere(entry, tmp_path):
     assert there.find(entry.manifest.key) == entry
 
 
-@pytest.mark.parametrize('damage, says', [
-    (lambda p: flip(p, 5), 'e.plan is damaged: .*copy it again'),
-    (lambda p: p.unlink(), 'both needed'),
-    (lambda p: Path(f'{p}.json').unlink(), 'both needed'),
-    (lambda p: Path(f'{p}.json').write_text('{}'), r'e\.plan\.json is damaged')])
+@pytest.mark.parametrize(
+    'damage, says',
+    [
+        (lambda p: flip(p, 5), 'e.plan is damaged: .*copy it again'),
+        (lambda p: p.unlink(), 'both needed'),
+        (lambda p: Path(f'{p}.json').unlink(), 'both needed'),
+        (lambda p: Path(f'{p}.json').write_text('{}'), r'e\.plan\.json is damaged'),
+    ],
+)
 def test_installing_what_is_not_whole(entry, tmp_path, damage, says):
     export(entry, tmp_path / 'e.plan')
     damage(tmp_path / 'e.plan')

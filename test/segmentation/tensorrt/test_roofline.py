@@ -17,13 +17,19 @@ from support import gpu_stand
 def network():
     """Return 3x3 convolution 4 -> 8 in two groups on 16x32, then a product with 32x5, fp32."""
     graph = helper.make_graph(
-        [helper.make_node('Conv', ['x', 'w'], ['y'], 'conv', pads=[1] * 4, group=2),
-         helper.make_node('Relu', ['y'], ['r'], 'relu'),
-         helper.make_node('MatMul', ['r', 'm'], ['z'], 'product')],
-        'two', [helper.make_tensor_value_info('x', TensorProto.FLOAT, [1, 4, 16, 32])],
+        [
+            helper.make_node('Conv', ['x', 'w'], ['y'], 'conv', pads=[1] * 4, group=2),
+            helper.make_node('Relu', ['y'], ['r'], 'relu'),
+            helper.make_node('MatMul', ['r', 'm'], ['z'], 'product'),
+        ],
+        'two',
+        [helper.make_tensor_value_info('x', TensorProto.FLOAT, [1, 4, 16, 32])],
         [helper.make_tensor_value_info('z', TensorProto.FLOAT, [1, 8, 16, 5])],
-        [numpy_helper.from_array(np.zeros((8, 2, 3, 3), np.float32), 'w'),
-         numpy_helper.from_array(np.zeros((32, 5), np.float32), 'm')])
+        [
+            numpy_helper.from_array(np.zeros((8, 2, 3, 3), np.float32), 'w'),
+            numpy_helper.from_array(np.zeros((32, 5), np.float32), 'm'),
+        ],
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 18)])
     return onnx.shape_inference.infer_shapes(model).SerializeToString()
 
@@ -31,10 +37,12 @@ def network():
 @pytest.mark.parametrize('batch', [1, 3])
 def test_operations_and_bytes_by_hand(batch):
     conv, product = roofline.count(network(), batch)
-    assert conv == LayerWork('conv', batch * 2 * 8 * 16 * 32 * 2 * 9,
-                        4 * (batch * (4 + 8) * 16 * 32 + 8 * 2 * 9))
-    assert product == LayerWork('product', batch * 2 * 8 * 16 * 5 * 32,
-                           4 * (batch * 8 * 16 * (32 + 5) + 32 * 5))
+    assert conv == LayerWork(
+        'conv', batch * 2 * 8 * 16 * 32 * 2 * 9, 4 * (batch * (4 + 8) * 16 * 32 + 8 * 2 * 9)
+    )
+    assert product == LayerWork(
+        'product', batch * 2 * 8 * 16 * 5 * 32, 4 * (batch * 8 * 16 * (32 + 5) + 32 * 5)
+    )
 
 
 def test_the_slower_of_the_two_counts_layer_by_layer():
@@ -44,8 +52,18 @@ def test_the_slower_of_the_two_counts_layer_by_layer():
 
 def test_shipped_model(shipped):
     """Operations are those of the network whatever the precision; fp16 moves half the bytes."""
-    half, full = ([sum(values) for values in zip(*[(w.operations, w.bytes) for w in roofline.count(
-        typed(shipped, precision, (512, 1024), 1).content, 1)])] for precision in ('fp16', 'fp32'))
+    half, full = (
+        [
+            sum(values)
+            for values in zip(
+                *[
+                    (w.operations, w.bytes)
+                    for w in roofline.count(typed(shipped, precision, (512, 1024), 1).content, 1)
+                ]
+            )
+        ]
+        for precision in ('fp16', 'fp32')
+    )
     assert half[0] == full[0] == pytest.approx(2 * 6.03e9, rel=0.01)
     assert 0.5 < half[1] / full[1] < 0.6
 

@@ -13,21 +13,36 @@ def module(version, flags=(), builder_flags=(), **members):
     """Return what tells one version of TensorRT from another."""
     numbered = {name: number for number, name in enumerate(flags)}
     return SimpleNamespace(
-        __version__=version, NetworkDefinitionCreationFlag=SimpleNamespace(**numbered),
-        BuilderFlag=SimpleNamespace(**dict.fromkeys(builder_flags, 0)), **members)
+        __version__=version,
+        NetworkDefinitionCreationFlag=SimpleNamespace(**numbered),
+        BuilderFlag=SimpleNamespace(**dict.fromkeys(builder_flags, 0)),
+        **members,
+    )
 
 
-TACTICS = SimpleNamespace(__members__={
-    'CUBLAS': 0, 'CUBLAS_LT': 1, 'CUDNN': 2, 'EDGE_MASK_CONVOLUTIONS': 3, 'JIT_CONVOLUTIONS': 4})
+TACTICS = SimpleNamespace(
+    __members__={
+        'CUBLAS': 0,
+        'CUBLAS_LT': 1,
+        'CUDNN': 2,
+        'EDGE_MASK_CONVOLUTIONS': 3,
+        'JIT_CONVOLUTIONS': 4,
+    }
+)
 
 
-@pytest.mark.parametrize('version, flags, builder_flags, typed, opset, bits, tactics', [
-    ('8.6.0', ('EXPLICIT_BATCH',), ('FP16',), False, 17, 1, 0b11000),
-    ('10.3.0', ('EXPLICIT_BATCH', 'STRONGLY_TYPED'), ('FP16',), True, None, 2, None),
-    ('11.0.1', (), (), True, None, 0, None)])
+@pytest.mark.parametrize(
+    'version, flags, builder_flags, typed, opset, bits, tactics',
+    [
+        ('8.6.0', ('EXPLICIT_BATCH',), ('FP16',), False, 17, 1, 0b11000),
+        ('10.3.0', ('EXPLICIT_BATCH', 'STRONGLY_TYPED'), ('FP16',), True, None, 2, None),
+        ('11.0.1', (), (), True, None, 0, None),
+    ],
+)
 def test_versions_of_tensorrt(version, flags, builder_flags, typed, opset, bits, tactics):
-    runtime = TensorRtRuntime('tensorrt', module(version, flags, builder_flags, TacticSource=TACTICS),
-                       None)
+    runtime = TensorRtRuntime(
+        'tensorrt', module(version, flags, builder_flags, TacticSource=TACTICS), None
+    )
     assert (runtime.strongly_typed, runtime.opset) == (typed, opset)
     assert (runtime.network_flags, runtime.own_tactics) == (bits, tactics)
     assert runtime.cross_targets == ()
@@ -47,6 +62,7 @@ def test_too_old(monkeypatch):
 def test_library_that_does_not_load(monkeypatch):
     def fail(name):
         raise OSError('libnvinfer.so.8: cannot open shared object file')
+
     monkeypatch.setattr(runtimes.importlib, 'import_module', fail)
     with pytest.raises(EngineError, match=r'not installed .*libnvinfer.*docs/engines\.md'):
         runtimes.load('tensorrt')

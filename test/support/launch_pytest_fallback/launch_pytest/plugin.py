@@ -17,22 +17,30 @@ import pytest
 class Session:
     """A launch description being run: from its fixture's set-up to the end of its scope."""
 
-    def __init__(self, description: launch.LaunchDescription, shutdown_when_idle: bool,
-                 auto_shutdown: bool):
+    def __init__(
+        self, description: launch.LaunchDescription, shutdown_when_idle: bool, auto_shutdown: bool
+    ):
         """Start it and return once its entities have been visited; AssertionError if they fail."""
         self._auto_shutdown = auto_shutdown
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)
         self.service = launch.LaunchService()
         ready = asyncio.Event()
-        self.service.include_launch_description(launch.LaunchDescription([
-            *description.entities,
-            launch.actions.OpaqueFunction(function=lambda _: ready.set())]))
+        self.service.include_launch_description(
+            launch.LaunchDescription(
+                [
+                    *description.entities,
+                    launch.actions.OpaqueFunction(function=lambda _: ready.set()),
+                ]
+            )
+        )
         self._task = self._loop.create_task(
-            self.service.run_async(shutdown_when_idle=shutdown_when_idle))
+            self.service.run_async(shutdown_when_idle=shutdown_when_idle)
+        )
         waiting = self._loop.create_task(ready.wait())
-        self._loop.run_until_complete(asyncio.wait(
-            [self._task, waiting], return_when=asyncio.FIRST_COMPLETED))
+        self._loop.run_until_complete(
+            asyncio.wait([self._task, waiting], return_when=asyncio.FIRST_COMPLETED)
+        )
         waiting.cancel()
         if not ready.is_set():
             self.close()
@@ -76,7 +84,8 @@ def fixture_name(item: pytest.Item) -> str | None:
 def pytest_configure(config):
     """Declare the marker."""
     config.addinivalue_line(
-        'markers', 'launch(fixture, shutdown=False): run while, or after, a launch fixture runs')
+        'markers', 'launch(fixture, shutdown=False): run while, or after, a launch fixture runs'
+    )
 
 
 def pytest_itemcollected(item):
@@ -96,7 +105,8 @@ def pytest_fixture_setup(fixturedef, request):
         if not isinstance(description, launch.LaunchDescription):
             raise TypeError(
                 f'launch fixture {fixturedef.argname} must return a LaunchDescription, alone or '
-                f'as the first of a sequence, and returned {type(description).__name__}')
+                f'as the first of a sequence, and returned {type(description).__name__}'
+            )
         name = fixturedef.argname
         sessions[name] = Session(description, **options)
         fixturedef.addfinalizer(lambda: sessions.pop(name).close())
