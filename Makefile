@@ -51,6 +51,8 @@ test:
 
 lint:
 	@tools/ros ruff check .
+	@tools/ros ruff format --check --quiet .
+	@tools/ros env PYTHONSAFEPATH= PYTHONPATH='$(CURDIR)' lint-imports --no-logo
 
 build:
 	@tools/build

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from asap_simulation.road_field import RoadField
 from asap_simulation.road_layout import STRIPE, Junction, RoadLayout, Stripe
-
-if TYPE_CHECKING:
-    from asap_simulation.ground import RoadField
 
 CLEAR = 7.0
 """Metres before and after a crossing street's edges within which lanes have no lines."""

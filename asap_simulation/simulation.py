@@ -8,7 +8,7 @@ import numpy as np
 
 from asap_ros.road.geometry import RoadGeometry
 from asap_ros.road.projection import Pose, pose_from_mounting
-from asap_simulation import camera_effects, ground_truth, shadows
+from asap_simulation import camera_effects, ground_truth, road_field, shadows
 from asap_simulation import ground as ground_picture
 from asap_simulation.camera_view import CameraView, GroundView
 from asap_simulation.canvas import Canvas
@@ -150,7 +150,7 @@ class Simulation:
         canvas = Canvas(view, world.light, rgb, mask, base, lamps)
         things = self._things(view, time)
         s, _ = world.motion.along(time)
-        field = ground_picture.road_field(ground, world.layout, s)
+        field = road_field.road_field(ground, world.layout, s)
         shade = (
             shadows.shade(canvas, things, world.terrain, ground.top)
             if world.light.casts_shadows

@@ -7,7 +7,7 @@ import pytest
 
 from asap_ros.road.projection import pose_from_mounting
 from asap_simulation import ground as grounds
-from asap_simulation import markings
+from asap_simulation import markings, road_field
 from asap_simulation.camera_view import CameraView, GroundView
 from asap_simulation.light import Light
 from asap_simulation.road_layout import Junction, RoadLayout, Stripe, Verge
@@ -24,7 +24,7 @@ def look(layout, x=100.0, light=None):
         200.0, 200.0, 159.5, 99.5, 320, 200, HIGH.rotation, HIGH.translation + (x, 0.0, 0.0)
     )
     ground = GroundView(view, Terrain())
-    return ground, grounds.road_field(ground, layout, x)
+    return ground, road_field.road_field(ground, layout, x)
 
 
 def test_road_kerb_and_grass_are_bands_beside_the_line():
