@@ -37,7 +37,7 @@ def newest_only() -> QoSProfile:
 
 
 class Segmenter(LifecycleNode):
-    """Subscribes to a camera, runs the pipeline off the executor's thread, publishes answers."""
+    """Subscribes to a camera, runs the pipeline off the executor's thread, publishes results."""
 
     def __init__(self, **options):
         """Declare the parameters; everything else waits for *configure*."""
@@ -46,7 +46,7 @@ class Segmenter(LifecycleNode):
         self._pipeline: Pipeline | None = None
         self._road: RoadPublisher | None = None
         self._outputs: Publishers | None = None
-        self._answers: FrameProcessor | None = None
+        self._processor: FrameProcessor | None = None
         self._worker: LatestItemWorker | None = None
         self._inputs: list = []
         self._reset_statistics()
@@ -102,11 +102,11 @@ class Segmenter(LifecycleNode):
         """Publish the label set, start the worker, subscribe; FAILURE, logged, if it cannot."""
         result = super().on_activate(state)
         self._reset_statistics()
-        self._answers = FrameProcessor(
+        self._processor = FrameProcessor(
             self, self._pipeline, self._road, self._outputs, self._counts, self._latencies
         )
-        self._answers.announce_labels()
-        self._worker = LatestItemWorker(self._answers.answer, self._answers.report_crash)
+        self._processor.announce_labels()
+        self._worker = LatestItemWorker(self._processor.process, self._processor.report_crash)
         self._worker.start()
         try:
             self._subscribe()
@@ -167,7 +167,7 @@ class Segmenter(LifecycleNode):
         for held in (self._outputs, self._road, self._pipeline):
             if held is not None:
                 held.close()
-        self._pipeline = self._road = self._outputs = self._answers = self._worker = None
+        self._pipeline = self._road = self._outputs = self._processor = self._worker = None
 
     # ---- frames ----------------------------------------------------------------------------
 
@@ -192,7 +192,7 @@ class Segmenter(LifecycleNode):
         self._counts.dropped += self._worker.offer(message)
 
     def _calibrate(self, message: CameraInfo) -> None:
-        self._answers.camera_info = message
+        self._processor.camera_info = message
 
     # ---- helpers ---------------------------------------------------------------------------
 
@@ -237,11 +237,11 @@ class Segmenter(LifecycleNode):
             silence=silence,
             patience=patience,
         )
-        if self._answers is not None:
+        if self._processor is not None:
             frames = replace(
                 frames,
-                rate=self._answers.rate(),
-                last_fault=self._answers.fault,
+                rate=self._processor.rate(),
+                last_fault=self._processor.fault,
                 calibration_fault=self._calibration_fault(),
             )
         self._diagnostics.publish(
@@ -261,9 +261,9 @@ class Segmenter(LifecycleNode):
 
         A camera that may not be what it is said to be counts too, and is logged once.
         """
-        if self._answers.calibration_fault or not self._outputs.wanted(road_publisher.OUTPUTS):
-            return self._answers.calibration_fault
-        info, doubt = self._answers.camera_info, ''
+        if self._processor.calibration_fault or not self._outputs.wanted(road_publisher.OUTPUTS):
+            return self._processor.calibration_fault
+        info, doubt = self._processor.camera_info, ''
         if info is not None and self._inputs and self._value('rectified'):
             doubt = doubt_rectified(self._inputs[0].topic_name, info.d)
         if doubt:

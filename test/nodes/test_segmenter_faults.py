@@ -101,7 +101,7 @@ def test_camera_matrix_that_is_none(stand, capfd, field, value, says):
     info = camera_info()
     getattr(info, field)[0] = value
     bench.info.publish(info)  # a NaN differs from itself: what has arrived cannot be compared
-    bench.wait(lambda: bench.node._answers.camera_info, 'camera_info')
+    bench.wait(lambda: bench.node._processor.camera_info, 'camera_info')
     bench.send(bench.frame(), without=('mask/camera_info',))
     np.testing.assert_array_equal(pixels(bench.heard['mask'][-1]), MASK)
     assert not bench.heard['mask/camera_info']

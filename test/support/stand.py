@@ -182,7 +182,7 @@ class Stand:
     def calibrate(self, info: CameraInfo) -> None:
         """Send a camera_info and wait until it has arrived."""
         self.info.publish(info)
-        self.wait(lambda: self.node._answers.camera_info == info, 'camera_info')
+        self.wait(lambda: self.node._processor.camera_info == info, 'camera_info')
 
     def answered(self) -> int:
         """Return how many frames were answered or dropped since activation."""
