@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from asap_ros.bags.reader import Bag, BagError
 from asap_ros.bags.topics import DriveTopics
+from asap_ros.bags.warnings import Warnings
 from asap_ros.parameters.parameter_file import Settings
 from asap_ros.road.motion_log import MAX_SILENCE, MotionLog
 from asap_ros.road.projection import (
@@ -43,10 +44,10 @@ class CalibrationAndOdometry:
     def __init__(self, bag: Bag, drive: DriveTopics, settings: Settings):
         """Read a bag's light topics once.
 
-        ``faults`` then says what could not be read, and what the settings may have wrong.
+        ``warnings`` then says what could not be read, and what the settings may have wrong.
         """
         self._settings = settings
-        self.faults: list[str] = []
+        self.warnings = Warnings()
         self._parents: dict[str, tuple[str, np.ndarray]] = {}
         infos: list[tuple[int, Calibration]] = []
         moves: list[tuple[float, float, float]] = []
@@ -54,7 +55,7 @@ class CalibrationAndOdometry:
             try:
                 value = message.value
             except BagError as error:
-                self.faults.append(str(error))
+                self.warnings.add(str(error))
                 continue
             if message.topic == drive.camera_info:
                 infos.append((message.stamp_ns, calibration_of(value)))
@@ -70,7 +71,7 @@ class CalibrationAndOdometry:
             and settings.rectified
             and (doubt := doubt_rectified(drive.image.name, infos[-1][1].d))
         ):
-            self.faults.append(doubt)
+            self.warnings.add(doubt)
         moves = sorted(m for m in moves if np.isfinite(m).all())
         self._info_stamps = [stamp for stamp, _ in infos]
         self._infos = [info for _, info in infos]

@@ -9,6 +9,7 @@ from itertools import islice
 
 from asap_ros.bags.reader import Bag, BagError, Message
 from asap_ros.bags.topics import DriveTopics
+from asap_ros.bags.warnings import Warnings
 
 LOOK_AHEAD = 16
 """Frames that may wait for a reference recorded late, before they go on without one."""
@@ -30,11 +31,10 @@ class RecordedFrame:
     true_space: Message | None = None
 
 
-def frames(bag: Bag, drive: DriveTopics, unreadable: list[str]) -> Iterator[RecordedFrame]:
+def frames(bag: Bag, drive: DriveTopics, warnings: Warnings) -> Iterator[RecordedFrame]:
     """Yield the camera's frames in the bag's order.
 
-    A message whose header cannot be read is left out, its BagError's text put into
-    ``unreadable``.
+    A message whose header cannot be read is left out and named in ``warnings``.
     """
     waiting: deque[tuple[int, Message]] = deque()
     beside = {
@@ -59,7 +59,7 @@ def frames(bag: Bag, drive: DriveTopics, unreadable: list[str]) -> Iterator[Reco
         try:
             stamp = message.stamp_ns
         except BagError as error:
-            unreadable.append(str(error))
+            warnings.add(str(error))
             continue
         if message.topic in beside:
             beside[message.topic].put(stamp, message)
@@ -97,7 +97,7 @@ class _Companions:
         return found
 
 
-def play_order(bag: Bag, drive: DriveTopics, unreadable: list[str]) -> Iterator[Message]:
+def play_order(bag: Bag, drive: DriveTopics, warnings: Warnings) -> Iterator[Message]:
     """Yield images, calibrations and odometry, no image before the calibration of its stamp.
 
     A recorder may have written the two in either order; who listens needs the calibration
@@ -109,7 +109,7 @@ def play_order(bag: Bag, drive: DriveTopics, unreadable: list[str]) -> Iterator[
         try:
             stamp = message.stamp_ns
         except BagError as error:
-            unreadable.append(str(error))
+            warnings.add(str(error))
             continue
         if message.topic == drive.image:
             waiting.append(message)

@@ -6,6 +6,7 @@ import numpy as np
 
 from asap_ros.bags.frames import RecordedFrame
 from asap_ros.bags.reader import BagError, Message
+from asap_ros.bags.warnings import Warnings
 from asap_ros.imaging import message_codec
 from asap_ros.imaging.files import ImageError
 from asap_ros.imaging.pixel_formats import CameraPicture, PixelFormat, to_rgb_at
@@ -41,16 +42,15 @@ def mask(message: Message) -> np.ndarray:
     return np.ascontiguousarray(ids.pixels)
 
 
-def reference(frame: RecordedFrame, damaged: list[str]) -> np.ndarray | None:
+def reference(frame: RecordedFrame, warnings: Warnings) -> np.ndarray | None:
     """Return the frame's reference mask as ``mask`` does, None without one.
 
-    One that cannot be read is as if it had not been recorded; what is wrong with it is put
-    into ``damaged``.
+    One that cannot be read is as if it had not been recorded; ``warnings`` names it.
     """
     if not frame.reference:
         return None
     try:
         return mask(frame.reference)
     except (BagError, ImageError) as error:
-        damaged.append(str(error))
+        warnings.add(str(error))
         return None

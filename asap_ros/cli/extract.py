@@ -14,6 +14,7 @@ from asap_ros import labels
 from asap_ros.bags import frames, images, topics
 from asap_ros.bags.reader import Bag, BagError
 from asap_ros.bags.topics import TopicNames
+from asap_ros.bags.warnings import Warnings
 from asap_ros.cli.arguments import resolution
 from asap_ros.imaging import files
 from asap_ros.imaging.files import ImageError
@@ -38,7 +39,7 @@ def extract(
     size: tuple[int, int] | None,
     every: int,
     wanted: TopicNames,
-) -> tuple[int, list[str]]:
+) -> tuple[int, Warnings]:
     """Write every ``every``-th frame that has a mask below ``out``; files there already stay.
 
     Returns how many pairs of the bag there are now, and sentences about what was left out.
@@ -51,7 +52,7 @@ def extract(
             f'bag {bag.path} has no reference masks ({topics.EXACT} or '
             f'{topics.PREDICTED}); name their topic with --reference-topic'
         )
-    left_out: list[str] = []
+    left_out = Warnings()
     count = 0
     bar = tqdm(frames.frames(bag, drive, left_out), bag.name, drive.image.count, unit='frame')
     for number, frame in enumerate(bar):
@@ -60,11 +61,11 @@ def extract(
         try:
             mask = images.reference(frame, left_out)
             if mask is None:
-                left_out.append(f'{bag.name}: frame {frame.stamp_ns} has no reference mask')
+                left_out.add(f'{bag.name}: frame {frame.stamp_ns} has no reference mask')
                 continue
             rgb = images.rgb(images.picture(frame.image))
         except (BagError, ImageError) as error:
-            left_out.append(str(error))
+            left_out.add(str(error))
             continue
         foreign = set(np.unique(mask)) - {*range(len(labels_of)), labels.IGNORED}
         if foreign:
@@ -81,7 +82,7 @@ def extract(
         add(out / 'labels' / f'{stem}.png', resize_mask(mask, target))
         count += 1
     if bag.damage:
-        left_out.append(bag.damage)
+        left_out.add(bag.damage)
     return count, left_out
 
 

@@ -12,6 +12,7 @@ from asap_ros.bags.frames import RecordedFrame
 from asap_ros.bags.message_readers import TrueSpace
 from asap_ros.bags.reader import Bag, BagError, Topic
 from asap_ros.bags.topics import TRUTH, DriveTopics
+from asap_ros.bags.warnings import Warnings
 from asap_ros.evaluation.report import MaskReference, MetricReference
 from asap_ros.evaluation.session import EvaluationContext
 from asap_ros.labels import LabelSet
@@ -55,12 +56,12 @@ def setting_of(
 
 
 def metric_truth(
-    frame: RecordedFrame, columns: int, damaged: list[str]
+    frame: RecordedFrame, columns: int, warnings: Warnings
 ) -> tuple[RoadGeometry | None, TrueSpace | None]:
     """Return the frame's true road and true free space, None for what there is not.
 
     ``columns`` is the width of the image. What cannot be read is as if it had not been
-    recorded; what is wrong with it is put into ``damaged``.
+    recorded; ``warnings`` names it.
     """
     road = space = None
     try:
@@ -69,7 +70,7 @@ def metric_truth(
         if frame.true_space is not None:
             space = message_readers.true_space_of(frame.true_space.value, columns)
     except (BagError, ValueError) as error:
-        damaged.append(str(error))
+        warnings.add(str(error))
     return road, space
 
 

@@ -13,6 +13,7 @@ from asap_ros.bags.calibration_and_odometry import CalibrationAndOdometry
 from asap_ros.bags.frames import RecordedFrame
 from asap_ros.bags.reader import Bag, BagError
 from asap_ros.bags.topics import DriveTopics
+from asap_ros.bags.warnings import Warnings
 from asap_ros.evaluation import ground_truth
 from asap_ros.evaluation.live_results import LiveResults
 from asap_ros.evaluation.observation import Observation
@@ -51,27 +52,27 @@ def score(
     vehicle: CalibrationAndOdometry,
     setting: EvaluationContext,
     folder: Path,
-    warnings: list[str],
+    warnings: Warnings,
 ) -> SessionResults:
     """Hold what came back against references and truth, and write the results to ``folder``.
 
-    What could not be read goes into ``warnings``.
+    ``warnings`` are those of playing the drive; what cannot be read now is added to them.
     """
     lockstep = run.rate is None
     sent = len(run.ledger)
     progress = Progress('scoring', sent)
-    warnings += vehicle.faults
+    warnings.add(*vehicle.warnings)
     with EvaluationSession(folder, setting, sent, frames.rate(bag, drive)) as session:
         done = 0
         # Headers that cannot be read were named when the drive was played.
-        for frame in frames.frames(bag, drive, unreadable=[]):
+        for frame in frames.frames(bag, drive, warnings=Warnings()):
             if frame.stamp_ns not in run.ledger:
                 continue
             result = run.ledger[frame.stamp_ns]
             try:
                 picture = images.picture(frame.image, SHOWN)
             except (BagError, ImageError) as error:  # the segmenter could not see it either
-                warnings.append(f'frame at {frame.stamp_ns / 1e9:.3f} s: {error}')
+                warnings.add(f'frame at {frame.stamp_ns / 1e9:.3f} s: {error}')
                 continue
             session.add(
                 Observation(

@@ -16,6 +16,7 @@ from asap_ros.bags.calibration_and_odometry import CalibrationAndOdometry
 from asap_ros.bags.frames import RecordedFrame
 from asap_ros.bags.reader import Bag, BagError
 from asap_ros.bags.topics import DriveTopics
+from asap_ros.bags.warnings import Warnings
 from asap_ros.bags.writer import ResultBag
 from asap_ros.evaluation import ground_truth
 from asap_ros.evaluation.observation import Observation
@@ -85,16 +86,8 @@ class Chain:
         self._model = RoadModel(segmenter.labels, settings.options)
         self._last: float | None = None
         self._size: tuple[int, int] | None = None
-        self._changes: list[str] = []
-        self._faults: dict[str, int] = {}
-
-    @property
-    def faults(self) -> list[str]:
-        """Return what kept frames from having a road, and how the camera changed."""
-        return [
-            *self._changes,
-            *(f'{count} frames without a road: {why}' for why, count in self._faults.items()),
-        ]
+        self.warnings = Warnings()
+        """What kept frames from having a road, and how the camera changed."""
 
     def run(self, frame: RecordedFrame, picture: CameraPicture) -> tuple[Road, dict[str, float]]:
         """Return the road of a frame, its mask with it, and the stages in ms.
@@ -106,7 +99,7 @@ class Chain:
         now = frame.stamp_ns / 1e9
         size = picture.height, picture.width
         if self._size not in (None, size):
-            self._changes.append(
+            self.warnings.add(
                 f'images change from {self._size[1]}x{self._size[0]} to '
                 f'{size[1]}x{size[0]} at {now:.3f} s'
             )
@@ -118,7 +111,7 @@ class Chain:
             )
         except CameraError as error:
             unknown = Status.NO_TF if isinstance(error, PoseError) else Status.NO_CALIBRATION
-            self._faults[str(error)] = self._faults.get(str(error), 0) + 1
+            self.warnings.count('frames without a road', str(error))
         motion = None if self._last is None else self._vehicle.motion(self._last, now)
         self._last = now
         road = self._model.analyse(mask, confidence, camera, now, motion, unknown)
@@ -145,8 +138,8 @@ def judge(
     """
     processed = 0
     complete = True
-    unreadable: list[str] = []  # frames
-    faults = list(vehicle.faults)  # and those of what belongs to a frame
+    unreadable = Warnings()  # of frames, each of which has failed
+    companions = Warnings(*vehicle.warnings)  # and of what belongs to a frame
     chain = Chain(segmenter, vehicle, settings)
     output = ResultBag(folder)
     try:
@@ -169,7 +162,7 @@ def judge(
                         decoded = (time.perf_counter() - begin) * 1e3
                         road, timings = chain.run(frame, picture)
                     except (BagError, ImageError) as error:
-                        unreadable.append(str(error))
+                        unreadable.add(str(error))
                         continue
                     timings = {'decode': decoded, **timings, 'total': decoded + timings['total']}
                     session.add(
@@ -180,8 +173,8 @@ def judge(
                             timings,
                             road.geometry if vehicle.calibrated else None,
                             road.space,
-                            images.reference(frame, faults),
-                            *ground_truth.metric_truth(frame, picture.width, faults),
+                            images.reference(frame, companions),
+                            *ground_truth.metric_truth(frame, picture.width, companions),
                         )
                     )
                     _write(output, frame, road, settings.base_frame)
@@ -189,7 +182,7 @@ def judge(
             except KeyboardInterrupt:
                 complete = False
             bar.close()
-            warnings = [*unreadable, *faults, *chain.faults]
+            warnings = [*unreadable, *companions, *chain.warnings]
             for sentence in [*warnings, *([bag.damage] if bag.damage else [])]:
                 print(f'warning: {bag.name}: {sentence}', file=sys.stderr)
             sent = processed + len(unreadable)

@@ -21,6 +21,7 @@ from asap_ros import labels
 from asap_ros.bags import frames, message_readers, topics
 from asap_ros.bags.calibration_and_odometry import CalibrationAndOdometry
 from asap_ros.bags.reader import Bag, BagError, Message
+from asap_ros.bags.warnings import Warnings
 from asap_ros.bags.writer import ResultBag
 from asap_ros.evaluation import acceptance, ground_truth, report
 from asap_ros.evaluation.live_results import COUNTERS, LiveResults, engine_facts, label_set_of
@@ -82,7 +83,7 @@ class Replay(Node):
         self.ledger = LiveResults()
         self.labels: LabelSet | None = None
         self.engine: dict[str, str] | None = None
-        self.warnings: list[str] = []
+        self.warnings = Warnings()
         self.stopped = False
         self._state: int | None = None
         self._player: BagPlayer | None = None
@@ -118,7 +119,7 @@ class Replay(Node):
             # What cannot be judged should be known before the drive, not after it.
             labels.load(self.given('reference_labels'))
             if not drive.camera_info:
-                self.warnings.append(
+                self.warnings.add(
                     f'{bag.path} has no camera_info for {drive.image.name}: '
                     'masks only, nothing in metres'
                 )
@@ -255,7 +256,7 @@ class Replay(Node):
             if message.topic is drive.image:
                 self.ledger.send(message.stamp_ns, time.monotonic())
         except Exception as error:  # rclpy has no common class for what damaged bytes cause
-            self.warnings.append(f'{message.topic.name} at {message.time_ns / 1e9:.3f} s: {error}')
+            self.warnings.add(f'{message.topic.name} at {message.time_ns / 1e9:.3f} s: {error}')
             return False
         self._player.publish(message, ready)
         return True
@@ -265,10 +266,10 @@ class Replay(Node):
         deadline = time.monotonic() + self.given('result_timeout')
         while not self.ledger[stamp].resolved and not self.stopped:
             if not self._player.heard:
-                self.warnings.append(f'the segmenter went away after {len(self.ledger)} frames')
+                self.warnings.add(f'the segmenter went away after {len(self.ledger)} frames')
                 self.stopped = True
             elif time.monotonic() > deadline:
-                self.warnings.append(
+                self.warnings.add(
                     f'frame at {stamp / 1e9:.3f} s: no result within '
                     f'{self.given("result_timeout"):g} s'
                 )
@@ -292,7 +293,7 @@ class Replay(Node):
         try:
             self.ledger.take_mask(_stamp_ns(message), message_codec.decode(message).pixels, now)
         except ImageError as error:
-            self.warnings.append(f'mask at {_stamp_ns(message) / 1e9:.3f} s: {error}')
+            self.warnings.add(f'mask at {_stamp_ns(message) / 1e9:.3f} s: {error}')
 
     def _on_road(self, message: RoadGeometry) -> None:
         self.ledger.take_geometry(_stamp_ns(message), message_readers.geometry_of(message))

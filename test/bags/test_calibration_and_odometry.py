@@ -87,8 +87,9 @@ def test_images_that_may_not_be_rectified_are_told_of(tmp_path):
         return info
 
     bag = tiny_bags.write(tmp_path / 'drive', [tiny_bags.RAW, (*tiny_bags.INFO[:2], distorted)], 1)
-    assert 'as if /camera/image_raw were rectified' in vehicle(bag).faults[0]
-    assert not vehicle(bag, Settings(rectified=False)).faults
+    (warning,) = vehicle(bag).warnings
+    assert 'as if /camera/image_raw were rectified' in warning
+    assert not vehicle(bag, Settings(rectified=False)).warnings
 
 
 def test_motion_between_frames(tmp_path):

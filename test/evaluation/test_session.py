@@ -10,6 +10,7 @@ import pytest
 from asap_ros import labels
 from asap_ros.bags import frames, topics
 from asap_ros.bags.reader import Bag
+from asap_ros.bags.warnings import Warnings
 from asap_ros.evaluation import report
 from asap_ros.evaluation.observation import Observation
 from asap_ros.evaluation.report import EvaluatedDrive, FrameCounts, MaskReference
@@ -145,7 +146,7 @@ def test_label_sets_without_a_mapping_are_refused(tmp_path):
 
 def test_frames_come_beside_their_references(tmp_path):
     with Bag(tiny_bags.write(tmp_path / 'drive')) as bag:
-        found = list(frames.frames(bag, topics.find(bag), []))
+        found = list(frames.frames(bag, topics.find(bag), Warnings()))
         assert frames.rate(bag, topics.find(bag)) == pytest.approx(20)
     assert len(found) == 6
     assert all(f.reference.stamp_ns == f.stamp_ns == f.image.stamp_ns for f in found)
@@ -158,7 +159,7 @@ def test_references_may_be_fewer_than_frames(tmp_path):
         lambda k: tiny_bags.png_mask(2 * (k // 2)),
     )
     with Bag(tiny_bags.write(tmp_path / 'drive', [tiny_bags.RAW, sparse], 40)) as bag:
-        found = list(frames.frames(bag, topics.find(bag), []))
+        found = list(frames.frames(bag, topics.find(bag), Warnings()))
     assert [f.reference is not None for f in found] == [True, False] * 20
 
 
@@ -168,7 +169,8 @@ def test_a_frame_that_cannot_be_read_is_named_and_passed_over(tmp_path):
         whole = list(bag.messages(drive.image))
         whole[1] = type(whole[1])(drive.image, whole[1].time_ns, whole[1].cdr[:9])
         bag.messages = lambda *_: iter(whole)
-        unreadable = []
-        found = list(frames.frames(bag, drive, unreadable))
+        warnings = Warnings()
+        found = list(frames.frames(bag, drive, warnings))
     assert [f.stamp_ns for f in found] == [whole[0].stamp_ns, whole[2].stamp_ns]
-    assert len(unreadable) == 1 and '/camera/image_raw' in unreadable[0]
+    (warning,) = warnings
+    assert '/camera/image_raw' in warning
