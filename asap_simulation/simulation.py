@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from asap_ros.road.geometry import RoadGeometry
-from asap_ros.road.projection import Pose, pose_from_mounting
+from asap_ros.road.pose import Pose, pose_from_mounting
 from asap_simulation import camera_effects, ground_truth, road_field, shadows
 from asap_simulation import ground as ground_picture
 from asap_simulation.camera_view import CameraView, GroundView

@@ -12,6 +12,7 @@ import numpy as np
 from asap_ros.imaging import overlay
 from asap_ros.imaging.pixel_formats import CameraPicture, PixelFormat
 from asap_ros.road.drawing import draw_road
+from asap_ros.road.labelled_frame import LabelledFrame
 from asap_ros.road.projection import Camera
 from asap_ros.road.road_model import RoadModel
 from asap_ros.segmentation.pipeline import Pipeline
@@ -41,7 +42,7 @@ def main(model: str, scenario: str, number: int) -> None:
             )
         )
         sure = cv2.resize(seen.confidence, (lens.width, lens.height))
-        road = road_model.analyse(seen.mask.copy(), sure, camera, frame.time)
+        road = road_model.analyse(LabelledFrame(seen.mask.copy(), sure, camera), frame.time)
     tinted = overlay.blend(frame.rgb, seen.mask, pipeline.labels, OPACITY)
     picture = draw_road(tinted, road.geometry, pipeline.labels, camera, road.space)
     picture = np.vstack([picture, overlay.legend(pipeline.labels, picture.shape[1])])

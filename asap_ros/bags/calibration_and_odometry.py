@@ -12,18 +12,14 @@ from asap_ros.bags.reader import Bag, BagError
 from asap_ros.bags.topics import DriveTopics
 from asap_ros.bags.warnings import Warnings
 from asap_ros.parameters.parameter_file import Settings
+from asap_ros.road.calibration import Calibration, doubt_rectified
 from asap_ros.road.motion_log import MAX_SILENCE, MotionLog
-from asap_ros.road.projection import (
-    Calibration,
-    Camera,
-    CameraError,
-    Pose,
-    PoseError,
-    build_camera,
-    check_pose,
-    doubt_rectified,
-)
+from asap_ros.road.pose import Pose, PoseError, check_pose
+from asap_ros.road.projection import Camera
+from asap_ros.road.road_pipeline import CameraBuilder, SourceImage
 from asap_ros.road.tracker import EgoMotion
+
+NO_CAMERA_INFO = 'the bag has no camera_info for the camera: nothing in metres'
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +54,7 @@ class CalibrationAndOdometry:
                 self.warnings.add(str(error))
                 continue
             if message.topic == drive.camera_info:
-                infos.append((message.stamp_ns, calibration_of(value)))
+                infos.append((message.stamp_ns, Calibration.from_message(value)))
             elif message.topic == drive.tf_static:
                 for t in value.transforms:
                     self._parents[t.child_frame_id] = t.header.frame_id, _matrix(t.transform)
@@ -77,39 +73,28 @@ class CalibrationAndOdometry:
         self._infos = [info for _, info in infos]
         self.odometry = Odometry(*np.array(moves).reshape(-1, 3).T) if moves else None
         self._log, self._logged = MotionLog(), 0
-        self._kept: tuple[tuple, Camera] | None = None
+        self._poses: dict[str, Pose] = {}
+        self.cameras = CameraBuilder(self, settings.rectified, NO_CAMERA_INFO)
 
     @property
     def calibrated(self) -> bool:
         """Return whether the bag holds a calibration of the camera at all."""
         return bool(self._infos)
 
-    def camera(
-        self, frame_id: str, stamp_ns: int, grid: tuple[int, int], image: tuple[int, int]
-    ) -> Camera:
-        """Return the camera of a mask of ``grid`` (h, w) made of an ``image`` (H, W).
-
-        The same object while nothing about it changes. Raises PoseError where the static
-        transforms do not lead from ``frame_id`` to the base frame, CameraError where there is
-        no calibration or one of other images.
-        """
+    def calibration(self, stamp_ns: int) -> Calibration | None:
+        """Return the calibration that holds at a stamp, None where the bag has none."""
         if not self._infos:
-            raise CameraError('the bag has no camera_info for the camera: nothing in metres')
-        info = self._infos[max(bisect_right(self._info_stamps, stamp_ns) - 1, 0)]
-        width, height = info.image_size
-        if (height, width) != tuple(image):
-            raise CameraError(
-                f'camera_info is of {width}x{height} images, but the image is '
-                f'{image[1]}x{image[0]}: is it that of another camera or mode?'
-            )
-        key = info, frame_id, tuple(grid)
-        if self._kept is None or self._kept[0] != key:
-            pose = self._settings.pose or self._pose(frame_id)
-            camera = build_camera(info, pose, grid[1], grid[0], self._settings.rectified)
-            self._kept = key, camera
-        return self._kept[1]
+            return None
+        return self._infos[max(bisect_right(self._info_stamps, stamp_ns) - 1, 0)]
 
-    def motion(self, start: float, end: float) -> EgoMotion | None:
+    def camera(self, image: SourceImage, grid: tuple[int, int]) -> Camera:
+        """Return the camera of a mask of ``grid`` (h, w) that was made of ``image``.
+
+        Raises PoseError and CameraError as ``CameraBuilder.build``.
+        """
+        return self.cameras.build(image, self.calibration(image.stamp_ns), grid)
+
+    def between(self, start: float, end: float) -> EgoMotion | None:
         """Return the motion between two stamps in s, None where the bag does not tell it."""
         if self.odometry is None:
             return None
@@ -123,7 +108,16 @@ class CalibrationAndOdometry:
         self._logged = max(self._logged, due)
         return self._log.between(start, end)
 
-    def _pose(self, frame_id: str) -> Pose:
+    def at(self, frame_id: str, stamp_ns: int) -> Pose:
+        """Return the pose of a frame in the base frame, which static transforms give."""
+        if frame_id not in self._poses:
+            self._poses[frame_id] = self._settings.pose or self._static_pose(frame_id)
+        return self._poses[frame_id]
+
+    def forget(self) -> None:
+        """Do nothing: static transforms hold for ever."""
+
+    def _static_pose(self, frame_id: str) -> Pose:
         """Return the pose of a frame in the base frame by static transforms alone."""
         frame, matrix = frame_id.removeprefix('/'), np.eye(4)
         to_root = {}
@@ -147,25 +141,6 @@ class CalibrationAndOdometry:
         pose = np.linalg.inv(down) @ to_root[frame]
         check_pose(pose[:3, :3], pose[:3, 3])
         return Pose(pose[:3, :3], pose[:3, 3])
-
-
-def calibration_of(info) -> Calibration:
-    """Return the numbers of a camera_info as the bag reader gives it."""
-    roi = info.roi
-    return Calibration(
-        width=info.width,
-        height=info.height,
-        k=tuple(info.k.tolist()),
-        d=tuple(info.d.tolist()),
-        p=tuple(info.p.tolist()),
-        distortion_model=info.distortion_model,
-        binning_x=info.binning_x,
-        binning_y=info.binning_y,
-        roi_x_offset=roi.x_offset,
-        roi_y_offset=roi.y_offset,
-        roi_width=roi.width,
-        roi_height=roi.height,
-    )
 
 
 def _matrix(transform) -> np.ndarray:

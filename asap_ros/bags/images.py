@@ -10,6 +10,7 @@ from asap_ros.bags.warnings import Warnings
 from asap_ros.imaging import message_codec
 from asap_ros.imaging.files import ImageError
 from asap_ros.imaging.pixel_formats import CameraPicture, PixelFormat, to_rgb_at
+from asap_ros.road.road_pipeline import SourceImage
 
 
 def picture(message: Message, at_least: tuple[int, int] | None = None) -> CameraPicture:
@@ -21,6 +22,13 @@ def picture(message: Message, at_least: tuple[int, int] | None = None) -> Camera
     if message.topic.compressed:
         return message_codec.decode_compressed(message.value, at_least)
     return message_codec.decode(message.value)
+
+
+def source_image(frame: RecordedFrame, picture: CameraPicture) -> SourceImage:
+    """Return what the road pipeline asks of a frame's image."""
+    return SourceImage(
+        frame.image.value.header.frame_id, frame.stamp_ns, (picture.height, picture.width)
+    )
 
 
 def rgb(picture: CameraPicture) -> np.ndarray:

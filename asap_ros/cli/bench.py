@@ -29,7 +29,8 @@ from asap_ros.imaging import message_codec
 from asap_ros.msg import StageTimings
 from asap_ros.nodes.segmenter import Segmenter
 from asap_ros.road.benchmark import time_steps
-from asap_ros.road.projection import Camera, pose_from_mounting
+from asap_ros.road.pose import pose_from_mounting
+from asap_ros.road.projection import Camera
 from asap_ros.road.rendering import render_road
 from asap_ros.road.road_model import RoadModel
 from asap_ros.segmentation import model_file

@@ -17,19 +17,13 @@ from sensor_msgs.msg import CameraInfo
 
 from asap_ros import labels
 from asap_ros.cli.arguments import resolution
-from asap_ros.nodes import road_conversions
 from asap_ros.nodes.camera_pose import TfPose
+from asap_ros.nodes.message_conversions import nanoseconds
+from asap_ros.road.calibration import Calibration, build_camera
 from asap_ros.road.mounting_accuracy import MountingAccuracy, expect
 from asap_ros.road.options import RoadOptions, corners
-from asap_ros.road.projection import (
-    Calibration,
-    Camera,
-    CameraError,
-    Pose,
-    PoseError,
-    build_camera,
-    pose_from_mounting,
-)
+from asap_ros.road.pose import CameraError, Pose, PoseError, pose_from_mounting
+from asap_ros.road.projection import Camera
 
 PATIENCE = 10.0
 """Seconds that camera_info and its transform are waited for."""
@@ -83,8 +77,10 @@ def listen(topic: str, base_frame: str, pose: Pose | None) -> tuple[Calibration,
             if not heard:
                 continue
             try:
-                found = pose or poses.at(heard[-1].header.frame_id, heard[-1].header.stamp)
-                return road_conversions.calibration(heard[-1]), found
+                found = pose or poses.at(
+                    heard[-1].header.frame_id, nanoseconds(heard[-1].header.stamp)
+                )
+                return Calibration.from_message(heard[-1]), found
             except PoseError as error:
                 fault = str(error)
         raise MountingError(f'{fault}; waited {PATIENCE:.0f} s')

@@ -12,6 +12,7 @@ from asap_ros.evaluation.segmentation_metrics import ConfusionMatrix, accuracy
 from asap_ros.imaging import overlay
 from asap_ros.labels import IGNORED, LabelSet, Role
 from asap_ros.road.free_space import FreeSpace, find_free_space, hood_rows
+from asap_ros.road.labelled_frame import LabelledFrame
 from asap_ros.road.options import RoadOptions
 
 
@@ -111,7 +112,9 @@ class FrameScores:
             return {}
         mask = overlay.resize_mask(self.reference, (camera.height, camera.width))
         hood = hood_rows(camera.width, camera.height, self._options)
-        other = find_free_space(mask, None, camera, self._labels, self._options, hood)
+        other = find_free_space(
+            LabelledFrame(mask, None, camera), self._labels, self._options, hood
+        )
         self.reference_space = other
         return free_space_metrics.compare(
             space,

@@ -24,7 +24,8 @@ from asap_ros.imaging.files import ImageError
 from asap_ros.imaging.pixel_formats import CameraPicture
 from asap_ros.labels import LabelSet
 from asap_ros.road.free_space import FreeSpace, find_free_space, hood_rows
-from asap_ros.road.projection import CameraError
+from asap_ros.road.labelled_frame import LabelledFrame
+from asap_ros.road.pose import CameraError
 
 SHOWN = (240, 480)
 """(height, width) at which frames are at least decoded for the pictures."""
@@ -115,16 +116,13 @@ def _space(
     if mask is None:
         return None
     try:
-        camera = vehicle.camera(
-            frame.image.value.header.frame_id,
-            frame.stamp_ns,
-            mask.shape,
-            (picture.height, picture.width),
-        )
+        camera = vehicle.camera(images.source_image(frame, picture), mask.shape)
     except CameraError:  # the node's own answer, which is scored, says so for every frame
         return None
     hood = hood_rows(camera.width, camera.height, setting.options)
-    return find_free_space(mask, None, camera, setting.labels, setting.options, hood)
+    return find_free_space(
+        LabelledFrame(mask, None, camera), setting.labels, setting.options, hood
+    )
 
 
 def exit_code(document: dict) -> int:

@@ -28,9 +28,8 @@ from asap_ros.imaging.pixel_formats import CameraPicture
 from asap_ros.labels import LabelSet
 from asap_ros.parameters.parameter_file import Settings
 from asap_ros.road.free_space import boundary_points
-from asap_ros.road.geometry import Status
-from asap_ros.road.projection import CameraError, PoseError
-from asap_ros.road.road_model import Road, RoadModel
+from asap_ros.road.road_model import Road
+from asap_ros.road.road_pipeline import RoadPipeline
 from asap_ros.segmentation.pipeline import Pipeline, on_grid
 
 Seen = tuple[np.ndarray, 'np.ndarray | None', dict[str, float]]
@@ -83,8 +82,7 @@ class Chain:
     def __init__(self, segmenter: MaskSource, vehicle: CalibrationAndOdometry, settings: Settings):
         """Begin a drive."""
         self._segmenter, self._vehicle = segmenter, vehicle
-        self._model = RoadModel(segmenter.labels, settings.options)
-        self._last: float | None = None
+        self._road = RoadPipeline(segmenter.labels, settings.options, vehicle.cameras, vehicle)
         self._size: tuple[int, int] | None = None
         self.warnings = Warnings()
         """What kept frames from having a road, and how the camera changed."""
@@ -96,25 +94,18 @@ class Chain:
         """
         mask, confidence, timings = self._segmenter.run(frame, picture)
         start = time.perf_counter()
-        now = frame.stamp_ns / 1e9
-        size = picture.height, picture.width
-        if self._size not in (None, size):
+        image = images.source_image(frame, picture)
+        if self._size not in (None, image.size):
             self.warnings.add(
                 f'images change from {self._size[1]}x{self._size[0]} to '
-                f'{size[1]}x{size[0]} at {now:.3f} s'
+                f'{image.size[1]}x{image.size[0]} at {frame.stamp_ns / 1e9:.3f} s'
             )
-        self._size = size
-        camera, unknown = None, Status.NO_CALIBRATION
-        try:
-            camera = self._vehicle.camera(
-                frame.image.value.header.frame_id, frame.stamp_ns, mask.shape, size
-            )
-        except CameraError as error:
-            unknown = Status.NO_TF if isinstance(error, PoseError) else Status.NO_CALIBRATION
-            self.warnings.count('frames without a road', str(error))
-        motion = None if self._last is None else self._vehicle.motion(self._last, now)
-        self._last = now
-        road = self._model.analyse(mask, confidence, camera, now, motion, unknown)
+        self._size = image.size
+        road = self._road.process(
+            image, mask, confidence, self._vehicle.calibration(frame.stamp_ns)
+        )
+        if road.fault:
+            self.warnings.count('frames without a road', road.fault)
         took = (time.perf_counter() - start) * 1e3
         stages = {**timings, 'road': took}
         return road, {**stages, 'total': sum(stages.values())}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 
-from builtin_interfaces.msg import Time as Stamp
 from geometry_msgs.msg import TransformStamped
+from rclpy.clock import ClockType
 from rclpy.node import Node
 from rclpy.time import Time
 from tf2_ros import Buffer, ExtrapolationException, TransformException, TransformListener
 
-from asap_ros.road.projection import Pose, PoseError, pose_from_mounting, pose_from_quaternion
+from asap_ros.road.pose import Pose, PoseError, pose_from_mounting, pose_from_quaternion
 
 POLL = 0.002
 """Seconds between two looks for a transform that is still on its way."""
@@ -34,7 +34,7 @@ class FixedPose:
             }
         )
 
-    def at(self, frame_id: str, stamp: Stamp) -> Pose:
+    def at(self, frame_id: str, stamp_ns: int) -> Pose:
         """Return the pose, whatever the frame."""
         return self._pose
 
@@ -54,15 +54,19 @@ class TfPose:
         self._buffer = Buffer()
         self._listener = TransformListener(self._buffer, node)
 
-    def at(self, frame_id: str, stamp: Stamp) -> Pose:
-        """Return the pose of ``frame_id`` at ``stamp``; PoseError that says why there is none."""
+    def at(self, frame_id: str, stamp_ns: int) -> Pose:
+        """Return the pose of ``frame_id`` at a stamp; PoseError that says why there is none."""
         way = f'from {frame_id!r} (frame_id of the image) to {self._base_frame!r} (base_frame)'
         # Not by the node's clock: with /clock standing still it would wait for ever.
         end = time.monotonic() + self._patience
         while True:
             try:
                 return pose_of(
-                    self._buffer.lookup_transform(self._base_frame, frame_id, Time.from_msg(stamp))
+                    self._buffer.lookup_transform(
+                        self._base_frame,
+                        frame_id,
+                        Time(nanoseconds=stamp_ns, clock_type=ClockType.ROS_TIME),
+                    )
                 )
             except ExtrapolationException as error:
                 if time.monotonic() >= end:

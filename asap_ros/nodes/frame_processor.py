@@ -15,10 +15,10 @@ from asap_ros.imaging import message_codec, overlay
 from asap_ros.imaging.message_codec import ImageError
 from asap_ros.nodes import message_conversions, road_publisher
 from asap_ros.nodes.frame_result import FrameResult, Invalid, Labelled
-from asap_ros.nodes.message_conversions import CalibrationError
 from asap_ros.nodes.publishers import Publishers
 from asap_ros.nodes.road_publisher import RoadPublisher
 from asap_ros.road.drawing import draw_road
+from asap_ros.road.pose import CameraError
 from asap_ros.road.road_model import Road
 from asap_ros.segmentation.engine import EngineError
 from asap_ros.segmentation.frame_statistics import Counts, Latencies
@@ -164,13 +164,10 @@ class FrameProcessor:
             self._publish_camera_info(header, result, self.camera_info)
 
     def _publish_camera_info(self, header: Header, result: FrameResult, info: CameraInfo) -> None:
-        if isinstance(result, Labelled):
-            image = result.image
-        else:
-            image = message_conversions.image_size(info)
+        image = result.image if isinstance(result, Labelled) else None
         try:
             scaled = message_conversions.scaled_camera_info(info, image, result.mask.shape, header)
-        except CalibrationError as error:
+        except CameraError as error:
             self.calibration_fault = str(error)
             self._node.get_logger().error(str(error), throttle_duration_sec=5.0)
             return
@@ -191,7 +188,7 @@ class FrameProcessor:
             return self._road.without_labels(result.mask, result.reason)
         begin = time.perf_counter()
         try:
-            return self._road.analyse(
+            return self._road.process(
                 header, result.mask, result.confidence, self.camera_info, result.image
             )
         except Exception as error:  # whoever waits for this frame's road is told

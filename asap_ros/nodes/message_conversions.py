@@ -12,11 +12,9 @@ from vision_msgs.msg import LabelInfo, VisionClass
 
 from asap_ros.labels import IGNORED, LabelSet
 from asap_ros.msg import StageTimings
+from asap_ros.road.calibration import Calibration
+from asap_ros.road.pose import CameraError
 from asap_ros.segmentation.frame_statistics import STAGES, Counts
-
-
-class CalibrationError(ValueError):
-    """A camera_info that cannot be used; the message says what is wrong with it."""
 
 
 def nanoseconds(stamp: Time) -> int:
@@ -37,50 +35,42 @@ def stage_timings(timings: dict[str, float], counts: Counts, header: Header) -> 
     return StageTimings(header=header, **stages, **vars(counts))
 
 
-def image_size(info: CameraInfo) -> tuple[int, int]:
-    """Return (height, width) of the images that a camera_info describes: ROI and binning count."""
-    height, width = info.roi.height or info.height, info.roi.width or info.width
-    return height // max(1, info.binning_y), width // max(1, info.binning_x)
-
-
 def scaled_camera_info(
     info: CameraInfo,
-    image: tuple[int, int],
+    image: tuple[int, int] | None,
     grid: tuple[int, int],
     header: Header,
 ) -> CameraInfo:
     """Return the camera_info of a grid of (height, width) that covers the whole image.
 
-    ``image``: (height, width) of the image itself. ROI and binning are worked into K and P, so
+    ``image``: (height, width) of the image itself, None where it is not known. ROI and binning are worked into K and P, so
     that the result describes a full image of the grid's size. A pixel's centre is at a whole
-    number: f' = s f, c' = s (c + 0.5) - 0.5. Raises CalibrationError where K or P is not finite
+    number: f' = s f, c' = s (c + 0.5) - 0.5. Raises CameraError where K or P is not finite
     or not positive, or where camera_info speaks of another image size.
     """
     k, p = np.reshape(info.k, (3, 3)).copy(), np.reshape(info.p, (3, 4)).copy()
     for name, matrix in (('K', k), ('P', p)):
         if not np.isfinite(matrix).all() or matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
-            raise CalibrationError(
+            raise CameraError(
                 f'camera_info: {name} must be finite with positive focal lengths, it is '
                 f'{matrix.ravel().tolist()}: calibrate the camera or fix its driver'
             )
-    height, width = image_size(info)
+    calibration = Calibration.from_message(info)
+    width, height = calibration.image_size
     if height < 1 or width < 1:
-        raise CalibrationError(
+        raise CameraError(
             f'camera_info is of {width}x{height} images: calibrate the camera or fix its driver'
         )
-    if (height, width) != tuple(image):
-        raise CalibrationError(
-            f'camera_info is of {width}x{height} images, but the image is '
-            f'{image[1]}x{image[0]}: is it the camera_info of another camera or mode?'
-        )
+    if image is not None:
+        calibration.check_images(image)
     binning = max(1, info.binning_x), max(1, info.binning_y)
     for matrix in (k, p):
         for axis, offset in enumerate((info.roi.x_offset, info.roi.y_offset)):
-            scale = grid[1 - axis] / image[1 - axis] / binning[axis]
+            scale = grid[1 - axis] / (width, height)[axis] / binning[axis]
             matrix[axis, axis] *= scale
             matrix[axis, 2] = (matrix[axis, 2] - offset + 0.5) * scale - 0.5
-    p[0, 3] *= grid[1] / image[1] / binning[0]
-    p[1, 3] *= grid[0] / image[0] / binning[1]
+    p[0, 3] *= grid[1] / width / binning[0]
+    p[1, 3] *= grid[0] / height / binning[1]
     return CameraInfo(
         header=header,
         height=grid[0],

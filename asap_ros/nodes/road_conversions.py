@@ -7,7 +7,7 @@ from array import array
 import numpy as np
 from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion
 from nav_msgs.msg import MapMetaData, OccupancyGrid, Path
-from sensor_msgs.msg import CameraInfo, LaserScan, PointCloud2, PointField
+from sensor_msgs.msg import LaserScan, PointCloud2, PointField
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -16,7 +16,6 @@ from asap_ros.msg import RoadGeometry as RoadGeometryMessage
 from asap_ros.road.geometry import ARRAYS, NO_BLOCKER, NUMBERS, RoadGeometry
 from asap_ros.road.grids import Grid, Scan
 from asap_ros.road.outline import OutlineLine, outline
-from asap_ros.road.projection import Calibration
 
 GROUND_FIELDS = ('x', 'y', 'z')
 EDGE, BAND, CENTRE, BLOCKER = (
@@ -30,25 +29,6 @@ EDGE, BAND, CENTRE, BLOCKER = (
 )
 BLOCKER_TALL = 1.5
 """Metres that the marker of what blocks is tall."""
-
-
-def calibration(info: CameraInfo) -> Calibration:
-    """Return the numbers of a camera_info."""
-    roi = info.roi
-    return Calibration(
-        width=info.width,
-        height=info.height,
-        k=tuple(info.k.tolist()),
-        d=tuple(info.d),
-        p=tuple(info.p.tolist()),
-        distortion_model=info.distortion_model,
-        binning_x=info.binning_x,
-        binning_y=info.binning_y,
-        roi_x_offset=roi.x_offset,
-        roi_y_offset=roi.y_offset,
-        roi_width=roi.width,
-        roi_height=roi.height,
-    )
 
 
 def laser_scan(scan: Scan, header: Header) -> LaserScan:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from nav_msgs.msg import OccupancyGrid, Odometry, Path
@@ -18,20 +17,14 @@ from asap_ros.msg import RoadGeometry
 from asap_ros.nodes import road_conversions
 from asap_ros.nodes.camera_pose import FixedPose, TfPose
 from asap_ros.nodes.message_conversions import nanoseconds
+from asap_ros.road.calibration import Calibration
 from asap_ros.road.free_space import BOUNDARY_FIELDS, boundary_points
 from asap_ros.road.geometry import ReferenceCurve, Status, invalid
 from asap_ros.road.grids import unknown_grid, unknown_scan
 from asap_ros.road.motion_log import MotionLog
 from asap_ros.road.options import RoadOptions, corners
-from asap_ros.road.projection import (
-    Calibration,
-    Camera,
-    CameraError,
-    Pose,
-    PoseError,
-    build_camera,
-)
-from asap_ros.road.road_model import Road, RoadModel
+from asap_ros.road.road_model import Road
+from asap_ros.road.road_pipeline import CameraBuilder, RoadPipeline, SourceImage
 
 OUTPUTS = {
     'free_space/scan': LaserScan,
@@ -45,19 +38,7 @@ OUTPUTS = {
 """What is published of every frame's road, below ``~/``."""
 STALE, FAILED = Status.STALE, Status.LOW_CONFIDENCE | Status.SHORT_VIEW
 """Why a frame without labels has no road: it came too late, or nothing could be seen in it."""
-SAME_POSE = 1e-6
-"""Metres and radians below which a pose is the last one: TF's interpolation rounds."""
-BACK = 1.0
-"""Seconds by which stamps must go back before what TF said of the future is forgotten."""
-
-
-@dataclass(frozen=True, eq=False)
-class Kept:
-    """A camera and what it was made of."""
-
-    calibration: Calibration
-    pose: Pose
-    camera: Camera
+NO_CAMERA_INFO = 'no camera_info has come: is its topic remapped (camera_info_topic:=…)?'
 
 
 class RoadPublisher:
@@ -71,7 +52,15 @@ class RoadPublisher:
 
         Listens to TF and odometry until ``close``.
         """
-        self._model = RoadModel(
+        self._node, self._labels = node, labels
+        self._base_frame = values['base_frame']
+        self._poses = (
+            FixedPose(values)
+            if values['camera.pose_from'] == 'parameters'
+            else TfPose(node, self._base_frame, values['tf_timeout'])
+        )
+        self._motion = MotionLog()
+        self._pipeline = RoadPipeline(
             labels,
             RoadOptions(
                 hood_fraction=values['hood_fraction'],
@@ -79,23 +68,15 @@ class RoadPublisher:
                 vehicle_width=values['vehicle_width'],
                 reference=ReferenceCurve[values['reference'].upper()],
             ),
+            CameraBuilder(self._poses, values['rectified'], NO_CAMERA_INFO),
+            self._motion,
         )
-        self._node, self._labels = node, labels
-        self._base_frame, self._rectified = values['base_frame'], values['rectified']
-        self._poses = (
-            FixedPose(values)
-            if values['camera.pose_from'] == 'parameters'
-            else TfPose(node, self._base_frame, values['tf_timeout'])
-        )
-        self._motion = MotionLog()
         self._odometry = node.create_subscription(
             Odometry,
             'odometry',
-            self._move,
+            self._on_odometry,
             QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT),
         )
-        self._kept: Kept | None = None
-        self._last: float | None = None
         self.fault = ''
 
     def close(self) -> None:
@@ -103,11 +84,11 @@ class RoadPublisher:
         self._poses.close()
         self._node.destroy_subscription(self._odometry)
 
-    def _move(self, message: Odometry) -> None:
+    def _on_odometry(self, message: Odometry) -> None:
         twist = message.twist.twist
         self._motion.add(nanoseconds(message.header.stamp) / 1e9, twist.linear.x, twist.angular.z)
 
-    def analyse(
+    def process(
         self,
         header: Header,
         mask: np.ndarray,
@@ -120,62 +101,25 @@ class RoadPublisher:
         ``mask`` and ``confidence`` uint8 (H, W) of one grid; ``image`` (height, width) of the
         camera's image, which ``info`` must be of.
         """
-        unknown = Status.NO_CALIBRATION
-        now = nanoseconds(header.stamp) / 1e9
-        if self._last is not None and now < self._last - BACK:
-            self._poses.forget()
-        self.fault, camera = '', None
-        try:
-            camera = self._camera(header, mask.shape, info, image)
-        except PoseError as error:
-            unknown, self.fault = Status.NO_TF, f'road: {error}'
-        except CameraError as error:
-            self.fault = f'road: {error}'
+        road = self._pipeline.process(
+            SourceImage(header.frame_id, nanoseconds(header.stamp), image),
+            mask,
+            confidence,
+            Calibration.from_message(info) if info is not None else None,
+        )
+        self.fault = f'road: {road.fault}' if road.fault else ''
         if self.fault:
             self._node.get_logger().warning(self.fault, throttle_duration_sec=5.0)
-        motion = None if self._last is None else self._motion.between(self._last, now)
-        self._last = now
-        return self._model.analyse(mask, confidence, camera, now, motion, unknown)
+        return road
 
     def without_labels(self, mask: np.ndarray, why: Status) -> Road:
         """Return the road of a frame that was stale or failed: none."""
         return Road(invalid(why), mask)
 
-    def _camera(
-        self,
-        header: Header,
-        grid: tuple[int, int],
-        info: CameraInfo | None,
-        image: tuple[int, int],
-    ) -> Camera:
-        """Return the camera of a mask, the same object while nothing about it changes."""
-        if info is None:
-            raise CameraError(
-                'no camera_info has come: is its topic remapped (camera_info_topic:=…)?'
-            )
-        calibration = road_conversions.calibration(info)
-        width, height = calibration.image_size
-        if (height, width) != tuple(image):
-            raise CameraError(
-                f'camera_info is of {width}x{height} images, but the image is '
-                f'{image[1]}x{image[0]}: is it the camera_info of another camera or mode?'
-            )
-        pose = self._poses.at(header.frame_id, header.stamp)
-        kept = self._kept
-        if (
-            kept is None
-            or kept.calibration != calibration
-            or not _same(kept.pose, pose)
-            or (kept.camera.height, kept.camera.width) != grid
-        ):
-            camera = build_camera(calibration, pose, grid[1], grid[0], self._rectified)
-            self._kept = kept = Kept(calibration, pose, camera)
-        return kept.camera
-
     def publish(self, header: Header, road: Road, send: Callable[[str, Callable], None]) -> None:
         """Give ``send`` every output's name and what makes its message."""
         header = Header(stamp=header.stamp, frame_id=self._base_frame)
-        model, geometry = self._model, road.geometry
+        model, geometry = self._pipeline.model, road.geometry
         send('road_geometry', lambda: road_conversions.road_geometry(geometry, header))
         send('path', lambda: road_conversions.path(geometry, header))
         # A LaserScan's rays leave from its frame's origin.
@@ -204,7 +148,7 @@ class RoadPublisher:
         send('markers', lambda: road_conversions.markers(geometry, self._labels, header))
 
     def _ground_points(self, road: Road) -> np.ndarray:
-        points = self._model.ground_points(road)
+        points = self._pipeline.model.ground_points(road)
         return np.full((*road.mask.shape, 3), np.nan, np.float32) if points is None else points
 
 
@@ -212,10 +156,3 @@ def _boundary(road: Road) -> np.ndarray:
     if road.space is None:
         return np.empty((0, len(BOUNDARY_FIELDS)), np.float32)
     return boundary_points(road.space)
-
-
-def _same(a: Pose, b: Pose) -> bool:
-    return bool(
-        np.abs(a.rotation - b.rotation).max() < SAME_POSE
-        and np.abs(a.translation - b.translation).max() < SAME_POSE
-    )

@@ -21,7 +21,7 @@ from asap_ros.nodes.frame_processor import FrameProcessor, traced
 from asap_ros.nodes.latest_item_worker import LatestItemWorker
 from asap_ros.nodes.publishers import Publishers
 from asap_ros.nodes.road_publisher import RoadPublisher
-from asap_ros.road.projection import doubt_rectified
+from asap_ros.road.calibration import doubt_rectified
 from asap_ros.segmentation.engine import EngineError
 from asap_ros.segmentation.frame_statistics import Counts, Latencies
 from asap_ros.segmentation.model_file import ModelError

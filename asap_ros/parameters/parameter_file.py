@@ -10,7 +10,7 @@ import yaml
 from asap_ros import resources
 from asap_ros.road.geometry import ReferenceCurve
 from asap_ros.road.options import RoadOptions, corners
-from asap_ros.road.projection import Pose, pose_from_mounting
+from asap_ros.road.pose import Pose, pose_from_mounting
 
 PACKAGED = 'config/segmenter.param.yaml'
 MOUNTING = ('height', 'pitch', 'roll', 'yaw', 'x', 'y')

@@ -8,6 +8,7 @@ import numpy as np
 
 from asap_ros.road.edge_detection import find_edges
 from asap_ros.road.free_space import boundary_points, hood_rows, walk_columns
+from asap_ros.road.labelled_frame import LabelledFrame
 from asap_ros.road.projection import Camera
 from asap_ros.road.road_model import RoadModel
 
@@ -30,7 +31,7 @@ def time_steps(
     options, labels = model.options, model.labels
     height, width = masks[0].shape
     hood = hood_rows(width, height, options)
-    first = model.analyse(masks[0], confidence, camera, 0.0)
+    first = model.analyse(LabelledFrame(masks[0], confidence, camera), 0.0)
     steps = (
         ('scan', model.scan),
         ('grid', model.grid),
@@ -47,15 +48,16 @@ def time_steps(
 
     for i, mask in enumerate(masks * rounds):
         begin = time.perf_counter()
-        road = model.analyse(mask, confidence, camera, 0.05 * (i + 1))
+        frame = LabelledFrame(mask, confidence, camera)
+        road = model.analyse(frame, 0.05 * (i + 1))
         now = lap('analyse', begin)
         for name, make in steps:
             make(road)
             now = lap(name, now)
         lap('total', begin)
         begin = time.perf_counter()
-        columns = walk_columns(mask, confidence, camera, labels, options, hood)
+        columns = walk_columns(frame, labels, options, hood)
         now = lap('columns', begin)
-        find_edges(columns, camera, mask, labels, options)
+        find_edges(columns, frame, labels, options)
         lap('edges', now)
     return {name: np.array(values) for name, values in taken.items()}

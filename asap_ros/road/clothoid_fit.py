@@ -267,10 +267,10 @@ def doubt_pitch(fit: Fit, expected: float) -> Fit:
     others = np.column_stack([j[:, :PITCH], j[:, WIDTH] * s])
     unit = np.sqrt(np.square(others).sum(axis=0)) + 1e-300
     solution, *_ = np.linalg.lstsq(others / unit, -off * j[:, PITCH], rcond=1e-6)
-    return doubted(fit, np.append((solution / unit)[:PITCH], off)[None])
+    return inflate_covariance(fit, np.append((solution / unit)[:PITCH], off)[None])
 
 
-def doubted(fit: Fit, shifts: np.ndarray) -> Fit:
+def inflate_covariance(fit: Fit, shifts: np.ndarray) -> Fit:
     """Return a fit whose sigmas span that its parameters are off by each of ``shifts`` (k, 6)."""
     covariance, information = fit.covariance + shifts.T @ shifts, fit.information
     for shift in shifts:

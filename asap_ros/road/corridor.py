@@ -12,9 +12,11 @@ from asap_ros.road.clothoid import C0, K0, K1, PITCH, PSI, WIDTH
 from asap_ros.road.fit_quality import FitQuality
 from asap_ros.road.free_space import BLOCKED, Columns, FreeSpace
 from asap_ros.road.geometry import NO_BLOCKER, ReferenceCurve, RoadGeometry, Status, invalid
+from asap_ros.road.labelled_frame import LabelledFrame
 from asap_ros.road.options import RoadOptions
 from asap_ros.road.projection import Camera
-from asap_ros.road.systematic_error import Departures
+from asap_ros.road.systematic_error import SystematicErrors
+from asap_ros.road.tracker import Track
 
 STEP = 0.25
 """Metres of arc length between the places where the corridor is checked."""
@@ -39,48 +41,45 @@ LOW_CONFIDENCE = 0.5
 below which it is flagged."""
 
 
-def describe(
-    parameters: np.ndarray,
-    covariance: np.ndarray,
-    departures: Departures,
-    bearing: FitQuality,
+def corridor_geometry(
+    track: Track,
+    errors: SystematicErrors,
+    quality: FitQuality,
     columns: Columns,
-    camera: Camera,
-    mask: np.ndarray,
-    confidence: np.ndarray | None,
+    frame: LabelledFrame,
     labels: LabelSet,
     options: RoadOptions,
 ) -> RoadGeometry:
-    """Return the corridor of a road model over the free pixels of this frame's mask.
+    """Return the corridor of a tracked road over the free pixels of this frame's mask.
 
-    ``covariance`` (6, 6) is that of ``parameters`` (6,) if the road is the model, ``departures``
-    how it may not be. ``bearing.s`` says how far edges were seen; where it is empty (coasting)
-    only the free pixels and the sigmas limit the view.
+    The covariance of ``track`` holds if the road is the model; ``errors`` are the sigmas of how
+    it may not be. ``quality.s`` says how far edges were seen; where it is empty (coasting) only
+    the free pixels and the sigmas limit the view.
     """
-    status, reference = bearing.status, options.reference
+    parameters, covariance, camera = track.parameters, track.covariance, frame.camera
+    status, reference = quality.status, options.reference
     if status & Status.ONE_SIDED and covariance[WIDTH, WIDTH] > MAX_LATERAL_SIGMA**2:
         reference = ReferenceCurve.EGO_PARALLEL
-    seen_to = _seen_to(bearing.s) if len(bearing.s) else np.inf
+    seen_to = _seen_to(quality.s) if len(quality.s) else np.inf
     if reference == ReferenceCurve.EGO_PARALLEL:
-        departures = departures.scaled(parallel_scale(parameters))
+        errors = errors.scaled(parallel_scale(parameters))
         parameters, covariance, seen_to = through_vehicle(parameters, covariance, seen_to)
     # Never empty: of a parallel, edges may have been seen only before its start.
     s = np.arange(0.0, max(STEP, min(options.range_max + STEP / 2, seen_to + STEP)), STEP)
     curve = clothoid.evaluate(parameters, s)
-    fall = -0.5 * bearing.crest * s * s
+    fall = -0.5 * quality.crest * s * s
     view = _view(
         s,
         curve,
         fall,
         camera.pitched(parameters[PITCH]),
         columns,
-        mask,
-        confidence,
+        frame,
         labels,
         options,
     )
     unsure = (
-        (_lateral_sigma(curve, s, covariance, departures) > MAX_LATERAL_SIGMA)
+        (_lateral_sigma(curve, s, covariance, errors) > MAX_LATERAL_SIGMA)
         | (np.abs(curve.heading) > MAX_HEADING)
     ) & (s >= view.start)
     known_to = s[max(int(np.argmax(unsure)) - 1, 0)] if unsure.any() else np.inf
@@ -93,7 +92,7 @@ def describe(
         status |= Status.LOW_CONFIDENCE
     at = np.append(np.arange(view.start, end - 1e-9, SPACING), end)
     curve = clothoid.evaluate(parameters, at)
-    whole = covariance + departures.covariance
+    whole = covariance + errors.covariance
     sigma = np.sqrt(np.maximum(np.diag(whole), 0.0))
     blocker, distance, distance_sigma = NO_BLOCKER, float('nan'), float('nan')
     if end == view.end and view.blocker != NO_BLOCKER:
@@ -119,14 +118,14 @@ def describe(
         width_sigma=float(sigma[WIDTH]),
         pitch=camera.pitch + float(parameters[PITCH]),
         pitch_sigma=float(sigma[PITCH]),
-        crest=float(bearing.crest),
+        crest=float(quality.crest),
         covariance=whole,
         s=at,
         curvature_at_s=clothoid.curvature(parameters, at),
         curvature_at_s_sigma=np.sqrt(
-            clothoid.curvature_sigma(covariance, at) ** 2 + departures.curvature_variance(at)
+            clothoid.curvature_sigma(covariance, at) ** 2 + errors.curvature_variance(at)
         ),
-        lateral_at_s_sigma=_lateral_sigma(curve, at, covariance, departures),
+        lateral_at_s_sigma=_lateral_sigma(curve, at, covariance, errors),
         path=np.stack([curve.x, curve.y, curve.heading], axis=1),
         view_start=view.start,
         view_end=end,
@@ -179,12 +178,12 @@ def is_unsure_ahead(space: FreeSpace) -> bool:
 
 
 def _lateral_sigma(
-    curve: clothoid.Curve, s: np.ndarray, covariance: np.ndarray, departures: Departures
+    curve: clothoid.Curve, s: np.ndarray, covariance: np.ndarray, errors: SystematicErrors
 ) -> np.ndarray:
     """Return the sigma across the curve at each of its points, metres."""
     across = np.cos(curve.heading) * curve.d_y - np.sin(curve.heading) * curve.d_x
     variance = (across * (covariance[:PITCH, :PITCH] @ across)).sum(axis=0)
-    return np.sqrt(np.maximum(variance, 0.0) + departures.lateral_variance(across, s))
+    return np.sqrt(np.maximum(variance, 0.0) + errors.lateral_variance(across, s))
 
 
 def _seen_to(s: np.ndarray) -> float:
@@ -218,15 +217,16 @@ def _view(
     z: np.ndarray,
     camera: Camera,
     columns: Columns,
-    mask: np.ndarray,
-    confidence: np.ndarray | None,
+    frame: LabelledFrame,
     labels: LabelSet,
     options: RoadOptions,
 ) -> VisibleStretch:
     """Return how far a swath as wide as the vehicle is seen to be free along a curve.
 
-    ``z`` (n,) is the ground's height along it, metres.
+    ``z`` (n,) is the ground's height along it, metres; ``camera`` the frame's at the pitch that
+    was found.
     """
+    mask, confidence = frame.mask, frame.confidence
     sideways = 0.5 * options.vehicle_width * np.array([0.0, -0.5, 0.5, -1.0, 1.0])
     u, v = camera.project(
         curve.x[:, None] - sideways * np.sin(curve.heading)[:, None],

@@ -10,6 +10,7 @@ import numpy as np
 
 from asap_ros.labels import LabelSet, Role
 from asap_ros.road.free_space import Columns
+from asap_ros.road.labelled_frame import LabelledFrame
 from asap_ros.road.options import RoadOptions
 from asap_ros.road.projection import Camera
 
@@ -55,7 +56,7 @@ def edge_rows(camera: Camera, options: RoadOptions) -> np.ndarray:
 
 
 def find_edges(
-    columns: Columns, camera: Camera, mask: np.ndarray, labels: LabelSet, options: RoadOptions
+    columns: Columns, frame: LabelledFrame, labels: LabelSet, options: RoadOptions
 ) -> Edges:
     """Return the edges of the free pixels that the vehicle stands on.
 
@@ -63,7 +64,7 @@ def find_edges(
     the one below it. Runs parted by something that moves or lives are one (a car ahead hides
     the road behind it); of runs parted by something fixed, the one that overlaps most goes on.
     """
-    rows = edge_rows(camera, options)
+    mask, rows = frame.mask, edge_rows(frame.camera, options)
     runs = _runs(columns.free, rows)
     hides = labels.is_role(Role.MOVABLE, Role.VULNERABLE, Role.IGNORED)
     span = columns.ahead

@@ -9,7 +9,8 @@ import numpy as np
 from asap_ros.road import clothoid
 from asap_ros.road.clothoid import CREST, PITCH
 from asap_ros.road.edge_detection import FIXED, LEFT, RIGHT, Edges
-from asap_ros.road.projection import Camera, rotation_y
+from asap_ros.road.pose import rotation_y
+from asap_ros.road.projection import Camera
 
 MAX_HEADING = 1.2
 """Radians against the vehicle: beyond, a row of pixels no longer crosses the road once."""

@@ -45,7 +45,7 @@ class FitQuality:
     crest: float = 0.0
 
 
-def support(
+def assess_fit(
     fit: Fit | None,
     edges: Edges,
     columns: Columns,
@@ -54,7 +54,7 @@ def support(
     pitch: float = 0.0,
     bounce: float = 0.0,
 ) -> FitQuality:
-    """Return what the edges of a frame bear and the status bits that they raise.
+    """Return whether a fit may be used and the status bits that it raises.
 
     ``pitch`` is what is expected of the fit's pitch and ``bounce`` how much it usually departs
     from that, radians.

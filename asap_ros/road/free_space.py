@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from asap_ros.labels import IGNORED, LabelSet, Role
+from asap_ros.road.labelled_frame import LabelledFrame
 from asap_ros.road.options import RoadOptions
 from asap_ros.road.projection import Camera
 
@@ -121,33 +122,21 @@ def drivable(mask: np.ndarray, labels: LabelSet) -> np.ndarray:
 
 
 def find_free_space(
-    mask: np.ndarray,
-    confidence: np.ndarray | None,
-    camera: Camera,
-    labels: LabelSet,
-    options: RoadOptions,
-    hood: np.ndarray,
+    frame: LabelledFrame, labels: LabelSet, options: RoadOptions, hood: np.ndarray
 ) -> FreeSpace:
-    """Return the free space of a label mask uint8 (H, W) seen by ``camera``.
-
-    ``confidence`` uint8 (H, W) or None; ``hood`` as ``hood_rows`` returns it.
-    """
-    columns = walk_columns(mask, confidence, camera, labels, options, hood)
-    return place(columns, camera, options, options.pitch_sigma)
+    """Return the free space of a frame; ``hood`` as ``hood_rows`` returns it."""
+    columns = walk_columns(frame, labels, options, hood)
+    return project_to_ground(columns, frame.camera, options, options.pitch_sigma)
 
 
 def walk_columns(
-    mask: np.ndarray,
-    confidence: np.ndarray | None,
-    camera: Camera,
-    labels: LabelSet,
-    options: RoadOptions,
-    hood: np.ndarray,
+    frame: LabelledFrame, labels: LabelSet, options: RoadOptions, hood: np.ndarray
 ) -> Columns:
     """Return what the columns of a mask show; arguments as for ``find_free_space``.
 
-    Of ``camera`` it matters only where about the ground begins.
+    Of the camera it matters only where about the ground begins.
     """
+    mask, confidence, camera = frame.mask, frame.confidence, frame.camera
     height, width = mask.shape
     columns = np.arange(width)
     horizon = camera.horizon(columns).min() - PITCH_MARGIN * camera.fy
@@ -216,7 +205,7 @@ def _fill(road: np.ndarray, start: np.ndarray, ahead: tuple[int, int]) -> np.nda
     return (reached == 2).view(np.uint8)
 
 
-def place(
+def project_to_ground(
     columns: Columns, camera: Camera, options: RoadOptions, pitch_sigma: float, crest: float = 0.0
 ) -> FreeSpace:
     """Return columns placed on the ground; ``pitch_sigma`` is that of the camera's, radians.

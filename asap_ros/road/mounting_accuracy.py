@@ -8,6 +8,7 @@ import numpy as np
 
 from asap_ros.labels import LabelSet
 from asap_ros.road import clothoid
+from asap_ros.road.labelled_frame import LabelledFrame
 from asap_ros.road.options import RoadOptions
 from asap_ros.road.projection import Camera
 from asap_ros.road.rendering import render_road
@@ -71,7 +72,7 @@ def expect(
             ]
         )
         mask = render_road(camera, truth, labels, noise, rng)
-        road = RoadModel(labels, options).analyse(mask, None, camera, 0.0).geometry
+        road = RoadModel(labels, options).analyse(LabelledFrame(mask, None, camera), 0.0).geometry
         if not road.valid:
             continue
         for distance in DISTANCES:

@@ -14,19 +14,24 @@ from asap_ros.road.clothoid_fit import (
     Fit,
     Prior,
     default_prior,
-    doubted,
     fit_road,
+    inflate_covariance,
     is_bent,
 )
-from asap_ros.road.corridor import describe, is_unsure_ahead
+from asap_ros.road.corridor import corridor_geometry, is_unsure_ahead
 from asap_ros.road.edge_detection import Edges, find_edges
 from asap_ros.road.edge_projection import EdgePixels, edge_points
-from asap_ros.road.fit_quality import FitQuality, support
-from asap_ros.road.free_space import FreeSpace, hood_rows, place, walk_columns
+from asap_ros.road.fit_quality import FitQuality, assess_fit
+from asap_ros.road.free_space import FreeSpace, hood_rows, project_to_ground, walk_columns
 from asap_ros.road.geometry import RoadGeometry, Status, invalid
+from asap_ros.road.labelled_frame import LabelledFrame
 from asap_ros.road.options import RoadOptions
 from asap_ros.road.projection import Camera
-from asap_ros.road.systematic_error import Departures, departures, of_a_network
+from asap_ros.road.systematic_error import (
+    SystematicErrors,
+    network_error,
+    systematic_errors,
+)
 from asap_ros.road.tracker import EgoMotion, Track, Tracker
 
 TRACKED_WIDTH_SIGMA = 1.5
@@ -48,8 +53,8 @@ class Road:
     """All that is known of the road in one frame; ``mask`` and ``space`` share a pixel grid.
 
     ``camera`` is the calibrated one; that of ``space`` is turned by the pitch that was found.
-    ``camera``, ``space`` and ``edges`` are None where the camera is unknown; ``fit`` is the
-    frame's own fit before tracking, None where there was none.
+    ``camera``, ``space`` and ``edges`` are None where the camera is unknown, and ``fault`` then
+    says why; ``fit`` is the frame's own fit before tracking, None where there was none.
     """
 
     geometry: RoadGeometry
@@ -58,6 +63,7 @@ class Road:
     space: FreeSpace | None = None
     edges: Edges | None = None
     fit: Fit | None = None
+    fault: str = ''
 
 
 class RoadModel:
@@ -68,72 +74,47 @@ class RoadModel:
         self.labels = labels
         self.options = options if options is not None else RoadOptions()
         self.tracker = Tracker()
-        self._doubts: Departures | None = None
+        self._errors: SystematicErrors | None = None
         self._hood: tuple[tuple[int, int], np.ndarray] | None = None
         self._grid: grids.GridTable | None = None
 
-    def analyse(
-        self,
-        mask: np.ndarray,
-        confidence: np.ndarray | None,
-        camera: Camera | None,
-        time: float,
-        motion: EgoMotion | None = None,
-        unknown: Status = Status.NO_CALIBRATION,
-    ) -> Road:
-        """Return free space and corridor of a label mask, uint8 (H, W).
+    def analyse(self, frame: LabelledFrame, time: float, motion: EgoMotion | None = None) -> Road:
+        """Return free space and corridor of a frame.
 
-        ``confidence`` uint8 (H, W), or None for labels that no network predicted: they are taken
-        for exact. ``camera`` is that of the mask's grid; where it is None, ``unknown`` says why
-        (NO_CALIBRATION, NO_TF) and the answer is invalid. ``time`` is the frame's stamp in
-        seconds, ``motion`` the vehicle's since the last call. Raises ValueError where the arrays'
-        shapes or types do not fit.
+        ``time`` is the frame's stamp in seconds, ``motion`` the vehicle's since the last call,
+        None where it is not known.
         """
-        check_frame(mask, confidence, camera)
-        if camera is None:
-            return Road(invalid(unknown), mask)
-        options = self.options
-        columns = walk_columns(
-            mask, confidence, camera, self.labels, options, self._hood_of(mask.shape)
-        )
-        edges = find_edges(columns, camera, mask, self.labels, options)
+        options, camera = self.options, frame.camera
+        columns = walk_columns(frame, self.labels, options, self._hood_of(frame.mask.shape))
+        edges = find_edges(columns, frame, self.labels, options)
         points = edge_points(edges)
         prior = self._prior(points)
         fit = fit_road(camera, points, prior)
         if fit is not None and is_bent(fit):
             fit = fit_road(camera, points, prior, CREST_SIGMA, start=fit)
-        bearing = support(
+        quality = assess_fit(
             fit, edges, columns, camera, options, self.tracker.mount_pitch, self.tracker.bounce
         )
-        told = fit if bearing.reliable else None
-        if told is not None and confidence is not None:
-            told = doubted(told, of_a_network(told, prior))
-        track = self.tracker.step(time, motion, told, bool(bearing.status & Status.WIDTH_JUMP))
+        usable = fit if quality.reliable else None
+        if usable is not None and frame.confidence is not None:
+            usable = inflate_covariance(usable, network_error(usable, prior))
+        track = self.tracker.step(time, motion, usable, bool(quality.status & Status.WIDTH_JUMP))
         if track is None:
-            geometry = invalid(bearing.status)
+            geometry = invalid(quality.status)
         else:
             if track.coasting:
-                bearing = FitQuality(np.empty(0), bearing.status | Status.COASTING, True)
-                self._doubts = self._doubts.moved(motion.distance if motion else 0.0)
+                quality = FitQuality(np.empty(0), quality.status | Status.COASTING, True)
+                self._errors = self._errors.moved(motion.distance if motion else 0.0)
             else:
-                self._doubts = departures(track.parameters, camera, options, fit, prior)
-            geometry = describe(
-                track.parameters,
-                track.covariance,
-                self._doubts,
-                bearing,
-                columns,
-                camera,
-                mask,
-                confidence,
-                self.labels,
-                options,
+                self._errors = systematic_errors(track.parameters, camera, options, fit, prior)
+            geometry = corridor_geometry(
+                track, self._errors, quality, columns, frame, self.labels, options
             )
         pitch, sigma = self._pitch(track, camera)
-        space = place(columns, camera.pitched(pitch), options, sigma, bearing.crest)
+        space = project_to_ground(columns, camera.pitched(pitch), options, sigma, quality.crest)
         if not geometry.valid and is_unsure_ahead(space):
             geometry = invalid(geometry.status | Status.LOW_CONFIDENCE)
-        return Road(geometry, mask, camera, space, edges, fit)
+        return Road(geometry, frame.mask, camera, space, edges, fit)
 
     def _pitch(self, track: Track | None, camera: Camera) -> tuple[float, float]:
         """Return this frame's pitch on top of the calibrated one, and its sigma, radians.
@@ -189,19 +170,3 @@ class RoadModel:
         if self._hood is None or self._hood[0] != shape:
             self._hood = shape, hood_rows(shape[1], shape[0], self.options)
         return self._hood[1]
-
-
-def check_frame(mask: np.ndarray, confidence: np.ndarray | None, camera: Camera | None) -> None:
-    """Raise ValueError unless mask, confidence and camera are of one grid."""
-    if mask.dtype != np.uint8 or mask.ndim != 2 or mask.size == 0:
-        raise ValueError(f'a label mask is uint8 (H, W), not {mask.dtype} {mask.shape}')
-    if confidence is not None and (confidence.dtype != np.uint8 or confidence.shape != mask.shape):
-        raise ValueError(
-            f'confidence is {confidence.dtype} {confidence.shape}, the mask uint8 '
-            f'{mask.shape}; resize the confidence to the mask first'
-        )
-    if camera is not None and mask.shape != (camera.height, camera.width):
-        raise ValueError(
-            f'the mask is {mask.shape[1]}x{mask.shape[0]}, its camera '
-            f'{camera.width}x{camera.height}: build the camera for this size'
-        )

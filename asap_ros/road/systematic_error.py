@@ -1,4 +1,4 @@
-"""What a road's numbers owe to what is taken for granted.
+"""Systematic errors that the fit's covariance does not cover.
 
 A fit's covariance says what noisy pixels leave open if the road is the model. Roads are chains of
 straights, arcs and spirals, of which more than one may be in view; a vehicle heaves; and a network
@@ -39,8 +39,8 @@ it. On five rendered drives the left edge was 3 to 8 pixels inside at 12 m and u
 
 
 @dataclass(frozen=True, eq=False)
-class Departures:
-    """Departures of the road from the model by one sigma each, and what the model makes of them.
+class SystematicErrors:
+    """SystematicErrors of the road from the model by one sigma each, and what the model makes of them.
 
     In departure i the model's parameters are wrong by ``shift[i]`` (6,), while the road bends by
     ``slope[i]`` (s - ``start[i]``) more than they say from ``start[i]`` (metres) on; ``slope`` in
@@ -51,13 +51,13 @@ class Departures:
     start: np.ndarray
     slope: np.ndarray
 
-    def moved(self, distance: float) -> Departures:
+    def moved(self, distance: float) -> SystematicErrors:
         """Return the departures as they are after ``distance`` metres along the road."""
         return replace(
             self, shift=self.shift @ move_jacobian(distance).T, start=self.start - distance
         )
 
-    def scaled(self, scale: np.ndarray) -> Departures:
+    def scaled(self, scale: np.ndarray) -> SystematicErrors:
         """Return the departures of parameters that are ``scale`` (6,) times as large."""
         return replace(self, shift=scale * self.shift)
 
@@ -84,9 +84,9 @@ class Departures:
         return np.square(wrong).sum(axis=0)
 
 
-def departures(
+def systematic_errors(
     parameters: np.ndarray, camera: Camera, options: RoadOptions, fit: Fit, prior: Prior
-) -> Departures:
+) -> SystematicErrors:
     """Return the departures to be reckoned with of a road with these ``parameters`` (6,).
 
     The camera's height first, then a kink at each of KINKS, then where a crest may begin or end.
@@ -111,10 +111,10 @@ def departures(
     start, slope = np.zeros((len(shift), 1)), np.zeros((len(shift), 1))
     start[1 : 1 + len(kinks)] = kinks
     slope[1 : 1 + len(kinks)] = each
-    return Departures(shift, start, slope)
+    return SystematicErrors(shift, start, slope)
 
 
-def of_a_network(fit: Fit, prior: Prior) -> np.ndarray:
+def network_error(fit: Fit, prior: Prior) -> np.ndarray:
     """Return by what a fit to a network's labels may be off, one sigma each, (k, 6).
 
     For the tracker, to which a frame must not count for more than it knows: leaning edges, and
@@ -130,7 +130,7 @@ def of_a_network(fit: Fit, prior: Prior) -> np.ndarray:
 def _kinks(fit: Fit, parameters: np.ndarray) -> tuple[np.ndarray, float]:
     """Return what a kink at each of KINKS does to the pixels that are used, (n, 3), and its slope.
 
-    The slope is that of Departures, 1/m^2: as the road of ``parameters`` (6,) bends in view.
+    The slope is that of SystematicErrors, 1/m^2: as the road of ``parameters`` (6,) bends in view.
     """
     used = fit.weight > 0
     s = fit.s[used]

@@ -10,7 +10,8 @@ from asap_ros.bags.topics import TopicNames
 from asap_ros.parameters import parameter_file
 from asap_ros.parameters.parameter_file import Settings, SettingsError
 from asap_ros.road.geometry import ReferenceCurve, Status
-from asap_ros.road.projection import CameraError, PoseError
+from asap_ros.road.pose import CameraError, PoseError
+from asap_ros.road.road_pipeline import SourceImage
 from support import tiny_bags, truthful_bags
 from support.truthful_bags import MOUNT
 
@@ -25,13 +26,13 @@ def vehicle(path, values=None):
 
 def test_the_camera_is_that_of_calibration_and_static_transforms(tmp_path):
     found = vehicle(truthful_bags.write(tmp_path / 'drive', 2))
-    camera = found.camera('camera_optical', STAMP, GRID, GRID)
+    camera = found.camera(SourceImage('camera_optical', STAMP, GRID), GRID)
     expected = MOUNT.camera()
     assert np.allclose(camera.rotation, expected.rotation, atol=1e-9)
     assert np.allclose(camera.translation, expected.translation)
     assert (camera.fx, camera.cx) == (MOUNT.f, MOUNT.cx)
-    assert found.camera('camera_optical', STAMP + 10**8, GRID, GRID) is camera
-    half = found.camera('camera_optical', STAMP, (64, 128), GRID)
+    assert found.camera(SourceImage('camera_optical', STAMP + 10**8, GRID), GRID) is camera
+    half = found.camera(SourceImage('camera_optical', STAMP, GRID), (64, 128))
     assert half.fx == MOUNT.f / 2 and half.cx == pytest.approx((MOUNT.cx + 0.5) / 2 - 0.5)
 
 
@@ -63,20 +64,20 @@ def test_transforms_are_joined_over_any_number_of_frames(tmp_path):
         [tiny_bags.RAW, tiny_bags.INFO, ('/tf_static', tiny_bags.STATIC[1], chain)],
         1,
     )
-    camera = vehicle(bag).camera('camera_optical', STAMP, (32, 64), (32, 64))
+    camera = vehicle(bag).camera(SourceImage('camera_optical', STAMP, (32, 64)), (32, 64))
     assert np.allclose(camera.translation, [1.75, 0.0, 1.0])
     with pytest.raises(PoseError, match="no way from 'lidar'.*to 'base_link'"):
-        vehicle(bag).camera('lidar', STAMP, (32, 64), (32, 64))
+        vehicle(bag).camera(SourceImage('lidar', STAMP, (32, 64)), (32, 64))
 
 
 def test_without_a_calibration_or_with_one_of_another_camera(tmp_path):
     bare = vehicle(tiny_bags.write(tmp_path / 'bare', [tiny_bags.RAW], 1))
     assert not bare.calibrated
     with pytest.raises(CameraError, match='no camera_info'):
-        bare.camera('camera_optical', STAMP, (32, 64), (32, 64))
+        bare.camera(SourceImage('camera_optical', STAMP, (32, 64)), (32, 64))
     with pytest.raises(CameraError, match='camera_info is of 64x32 images.*64x16'):
         vehicle(tiny_bags.write(tmp_path / 'drive', frames=1)).camera(
-            'camera_optical', STAMP, (32, 64), (16, 64)
+            SourceImage('camera_optical', STAMP, (16, 64)), (32, 64)
         )
 
 
@@ -95,11 +96,11 @@ def test_images_that_may_not_be_rectified_are_told_of(tmp_path):
 def test_motion_between_frames(tmp_path):
     found = vehicle(truthful_bags.write(tmp_path / 'drive', 20))
     for k in range(18):
-        motion = found.motion(STAMP / 1e9 + 0.05 * k, STAMP / 1e9 + 0.05 * (k + 1))
+        motion = found.between(STAMP / 1e9 + 0.05 * k, STAMP / 1e9 + 0.05 * (k + 1))
         assert motion.distance == pytest.approx(0.5, rel=1e-5)
         assert motion.yaw == pytest.approx(0.005, rel=1e-5)
     bare = vehicle(truthful_bags.write(tmp_path / 'bare', 2, left_out=('/odometry',)))
-    assert bare.odometry is None and bare.motion(0.0, 1.0) is None
+    assert bare.odometry is None and bare.between(0.0, 1.0) is None
 
 
 def test_truth_is_found_by_type_and_name_or_named(tmp_path):

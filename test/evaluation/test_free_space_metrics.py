@@ -6,6 +6,7 @@ import pytest
 from asap_ros.bags.message_readers import TrueSpace
 from asap_ros.evaluation import free_space_metrics
 from asap_ros.road.free_space import find_free_space, hood_rows
+from asap_ros.road.labelled_frame import LabelledFrame
 from asap_ros.road.options import RoadOptions
 from support import synthetic_roads as roads
 from support.synthetic_roads import LABELS, Box, Mount, Truth
@@ -19,7 +20,7 @@ CAR = Box(15.0, 0.0, 1.8, 1.5)
 
 def space_of(mask, mount=MOUNT, options=OPTIONS):
     hood = hood_rows(mount.width, mount.height, options)
-    return find_free_space(mask, None, mount.camera(), LABELS, options, hood)
+    return find_free_space(LabelledFrame(mask, None, mount.camera()), LABELS, options, hood)
 
 
 def against(mask, reference, options=OPTIONS):

@@ -15,7 +15,8 @@ from std_msgs.msg import Header
 
 from asap_ros import labels
 from asap_ros.nodes import message_conversions
-from asap_ros.nodes.message_conversions import CalibrationError
+from asap_ros.road.calibration import Calibration
+from asap_ros.road.pose import CameraError
 from asap_ros.segmentation.frame_statistics import STAGES, Counts
 
 HEADER = Header(stamp=Time(sec=12, nanosec=34), frame_id='camera_optical')
@@ -127,7 +128,7 @@ def test_rest_of_the_camera_info():
     assert found.distortion_model == 'plumb_bob' and list(found.d) == list(info.d)
     assert list(found.r) == list(info.r)
     assert found.roi == RegionOfInterest() and (found.binning_x, found.binning_y) == (0, 0)
-    assert message_conversions.image_size(found) == (64, 128)
+    assert Calibration.from_message(found).image_size == (128, 64)
     assert info == camera(roi=(64, 32, 1024, 512), binning=(2, 2))  # untouched
 
 
@@ -147,12 +148,12 @@ def test_rest_of_the_camera_info():
 def test_matrix_that_is_none(field, index, value):
     info = camera()
     getattr(info, field)[index] = value
-    with pytest.raises(CalibrationError, match=f'camera_info: {field.upper()} must be finite'):
+    with pytest.raises(CameraError, match=f'camera_info: {field.upper()} must be finite'):
         message_conversions.scaled_camera_info(info, image_of(info), (64, 128), HEADER)
 
 
 def test_uncalibrated_camera():
-    with pytest.raises(CalibrationError, match='calibrate the camera'):
+    with pytest.raises(CameraError, match='calibrate the camera'):
         message_conversions.scaled_camera_info(
             CameraInfo(height=64, width=128), (64, 128), (64, 128), HEADER
         )
@@ -160,12 +161,12 @@ def test_uncalibrated_camera():
 
 @pytest.mark.parametrize('image', [(512, 1024), (2048, 1024), (1024, 2047)])
 def test_camera_info_of_another_size(image):
-    with pytest.raises(CalibrationError, match='is of 2048x1024 images, but the image is'):
+    with pytest.raises(CameraError, match='is of 2048x1024 images, but the image is'):
         message_conversions.scaled_camera_info(camera(), image, (64, 128), HEADER)
 
 
 def test_camera_info_without_a_size():
-    with pytest.raises(CalibrationError, match='of 0x0 images'):
+    with pytest.raises(CameraError, match='of 0x0 images'):
         message_conversions.scaled_camera_info(camera(0, 0), (0, 0), (64, 128), HEADER)
 
 

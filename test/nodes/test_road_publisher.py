@@ -238,8 +238,8 @@ def test_an_overlay_of_a_camera_without_calibration_is_classes_alone(vehicle, ca
 
 def test_nothing_of_the_road_is_made_for_nobody(vehicle, monkeypatch):
     car = vehicle('mask', **MOUNTED)
-    monkeypatch.setattr(car.bench.node._road._model, 'analyse', pytest.fail)
-    monkeypatch.setattr('asap_ros.nodes.road_conversions.calibration', pytest.fail)
+    monkeypatch.setattr('asap_ros.road.road_model.RoadModel.analyse', pytest.fail)
+    monkeypatch.setattr('asap_ros.road.road_pipeline.build_camera', pytest.fail)
     car.see(render(Truth()))
     assert np.isnan(car.last('timings').road)
 
@@ -251,21 +251,21 @@ def test_one_camera_object_while_nothing_changes(vehicle):
         car.move(Time(sec=second))
     for number in range(3):
         car.see(render(Truth()), number)
-        kept.append(car.bench.node._road._kept.camera)
+        kept.append(car.bench.node._road._pipeline._cameras._built.camera)
     assert kept[0] is kept[1] is kept[2]
     info = calibration()
     info.p[2] += 1.0
     car.bench.calibrate(info)
     car.see(render(Truth()), 3)
-    assert car.bench.node._road._kept.camera is not kept[0]
+    assert car.bench.node._road._pipeline._cameras._built.camera is not kept[0]
 
 
 def test_odometry_moves_the_tracked_road(vehicle, monkeypatch):
     car = vehicle('road_geometry', **MOUNTED)
     seen = []
-    model = car.bench.node._road._model
+    model = car.bench.node._road._pipeline.model
     analyse = model.analyse
-    monkeypatch.setattr(model, 'analyse', lambda *a: seen.append(a[4]) or analyse(*a))
+    monkeypatch.setattr(model, 'analyse', lambda *a: seen.append(a[2]) or analyse(*a))
     start = car.bench.header(0).stamp.sec
     car.see(render(Truth()))
     for step in range(6):

@@ -16,8 +16,8 @@ from visualization_msgs.msg import Marker
 
 from asap_ros.imaging import message_codec
 from asap_ros.nodes import segmenter
+from asap_ros.road.calibration import doubt_rectified
 from asap_ros.road.geometry import Status
-from asap_ros.road.projection import doubt_rectified
 from support.road_stand import (
     GRASS,
     MOUNTED,
@@ -189,7 +189,7 @@ def test_damaged_frame_after_a_road(vehicle):
 def test_road_model_that_fails_costs_no_mask(vehicle, monkeypatch, capfd):
     car = vehicle(*ROAD_OUTPUTS, 'mask', **MOUNTED)
     with monkeypatch.context() as patch:
-        patch.setattr(car.bench.node._road._model, 'analyse', None)
+        patch.setattr(car.bench.node._road._pipeline.model, 'analyse', None)
         frame = car.see(render(Truth()))
     assert_unknown(car, frame, Status.LOW_CONFIDENCE | Status.SHORT_VIEW)
     assert (pixels(car.last('mask')) == TO_CAMVID[render(Truth())]).all()

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from asap_ros.road.clothoid_fit import default_prior
-from asap_ros.road.corridor import describe, through_vehicle
+from asap_ros.road.corridor import corridor_geometry, through_vehicle
 from asap_ros.road.fit_quality import FitQuality
 from asap_ros.road.geometry import NO_BLOCKER, ReferenceCurve, Status
+from asap_ros.road.labelled_frame import LabelledFrame
 from asap_ros.road.options import RoadOptions
-from asap_ros.road.systematic_error import departures
+from asap_ros.road.systematic_error import systematic_errors
+from asap_ros.road.tracker import Track
 from support.road_steps import road_of
 from support.synthetic_roads import CAR, LABELS, MOUNT, PERSON, SIDEWALK, Box, Mount, Truth, render
 
@@ -251,18 +253,15 @@ def test_a_road_hidden_by_what_is_labelled_unsurely_says_so(sure, flagged):
 def test_edges_that_end_before_the_corridor_begins_bear_none(reference):
     mask, options = render(Truth()), RoadOptions(reference=reference)
     road = road_of(mask)
-    doubts = departures(
+    doubts = systematic_errors(
         road.fit.parameters, road.camera, options, road.fit, default_prior(7.0, 3.0, 0.0175)
     )
-    found = describe(
-        road.fit.parameters,
-        road.fit.covariance,
+    found = corridor_geometry(
+        Track(road.fit.parameters, road.fit.covariance, coasting=False),
         doubts,
         FitQuality(np.linspace(-5.0, -2.0, 9), Status.OK, True),
         road.space.columns,
-        road.camera,
-        mask,
-        None,
+        LabelledFrame(mask, None, road.camera),
         LABELS,
         options,
     )

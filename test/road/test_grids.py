@@ -7,7 +7,7 @@ import pytest
 
 from asap_ros.labels import IGNORED
 from asap_ros.road import grids
-from asap_ros.road.free_space import hood_rows, place
+from asap_ros.road.free_space import hood_rows, project_to_ground
 from asap_ros.road.options import RoadOptions
 from support.road_steps import free_space_of
 from support.synthetic_roads import CAR, LABELS, MOUNT, ROAD, SIDEWALK, Box, Mount, Truth, render
@@ -100,7 +100,7 @@ def test_the_grid_of_a_pitched_camera_is_that_of_its_own_table(mount, pitched):
     options, camera = RoadOptions(), mount.camera()
     mask = render(Truth(width=8.0, offset=1.0), replace(mount, roll=0.0), (BOX,))
     space = free_space_of(mask, mount=mount)
-    space = place(space.columns, camera.pitched(pitched), options, 0.005)
+    space = project_to_ground(space.columns, camera.pitched(pitched), options, 0.005)
     found = grids.occupancy_grid(space, grids.grid_table(camera, options)).cells
     exact = grids.occupancy_grid(space, grids.grid_table(space.camera, options)).cells
     free, boundary = exact == 0, exact == 100

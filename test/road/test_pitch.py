@@ -7,6 +7,7 @@ import pytest
 
 from asap_ros.road.free_space import boundary_points
 from asap_ros.road.geometry import Status
+from asap_ros.road.labelled_frame import LabelledFrame
 from asap_ros.road.options import RoadOptions
 from asap_ros.road.road_model import RoadModel
 from asap_ros.road.tracker import EgoMotion
@@ -22,7 +23,7 @@ def drive(mask, frames, believed=MOUNT.pitch):
     """Return the model and the last road of a scene seen again and again."""
     model, camera = RoadModel(LABELS), MOUNT.camera(believed)
     for i in range(frames):
-        road = model.analyse(mask, None, camera, 0.1 * i, EgoMotion(0.0, 0.0))
+        road = model.analyse(LabelledFrame(mask, None, camera), 0.1 * i, EgoMotion(0.0, 0.0))
     return model, road
 
 
@@ -59,7 +60,7 @@ def test_bumps_are_taken_out_of_the_frames_that_they_shake():
     for i in range(20):
         shake = 0.005 * (-1) ** i
         mask = render(TRUTH, replace(MOUNT, pitch=MOUNT.pitch + shake), (BOX,))
-        road = model.analyse(mask, None, camera, 0.1 * i, EgoMotion(0.0, 0.0))
+        road = model.analyse(LabelledFrame(mask, None, camera), 0.1 * i, EgoMotion(0.0, 0.0))
         if i < 10:
             continue
         at = road.space.blocker == CAR
@@ -89,7 +90,7 @@ def test_the_learnt_pitch_stays_where_the_road_is_lost():
     mask = render(TRUTH, boxes=(BOX,))
     model, _ = drive(mask, 15, MOUNT.pitch - 0.0087)
     wide = render(replace(TRUTH, width=200.0), boxes=(BOX,))
-    road = model.analyse(wide, None, MOUNT.camera(MOUNT.pitch - 0.0087), 5.0)
+    road = model.analyse(LabelledFrame(wide, None, MOUNT.camera(MOUNT.pitch - 0.0087)), 5.0)
     assert not road.geometry.valid and not road.geometry.status & Status.COASTING
     assert middle(road)[0] == pytest.approx(DISTANCE, abs=1.5), 'the calibrated one says 29 m'
 
@@ -99,7 +100,9 @@ def test_what_stands_beyond_a_crest_or_in_a_dip_is_placed_where_it_is(crest):
     """A plane would have it at 20 and at 33 m."""
     box = replace(BOX, z=-0.5 * crest * DISTANCE**2)
     model, camera = RoadModel(LABELS), MOUNT.camera()
-    road = model.analyse(render(TRUTH, boxes=(box,), crest=crest), None, camera, 0.0)
+    road = model.analyse(
+        LabelledFrame(render(TRUTH, boxes=(box,), crest=crest), None, camera), 0.0
+    )
     assert road.geometry.status & Status.NOT_FLAT
     column = round(float(MOUNT.pixels(box.x, box.y, box.z)[0]))
     x, sigma = road.space.x[column], road.space.sigma[column]
@@ -120,7 +123,7 @@ def test_what_stands_beyond_a_crest_or_in_a_dip_is_placed_where_it_is(crest):
 
 def test_ground_points_beyond_a_crest_end_where_free_space_does():
     model = RoadModel(LABELS, RoadOptions(range_max=40.0))
-    road = model.analyse(render(TRUTH, crest=1 / 1600), None, MOUNT.camera(), 0.0)
+    road = model.analyse(LabelledFrame(render(TRUTH, crest=1 / 1600), None, MOUNT.camera()), 0.0)
     points = model.ground_points(road)
     reach = np.hypot(*(points[..., i] - road.camera.translation[i] for i in (0, 1)))
     assert road.space.crest and 35.0 < np.nanmax(reach) <= 40.01

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from rosbags.highlevel import AnyReader
 
+from asap_ros.road.calibration import Calibration, build_camera
 from asap_ros.road.geometry import Status
+from asap_ros.road.labelled_frame import LabelledFrame
 from asap_ros.road.options import RoadOptions
-from asap_ros.road.projection import Calibration, build_camera, pose_from_quaternion
+from asap_ros.road.pose import pose_from_quaternion
 from asap_ros.road.road_model import RoadModel
 from support.synthetic_roads import CAR, LABELS
 
@@ -53,7 +55,7 @@ def drive(folder, every):
                 if count % every == 0:
                     mask = cv2.imdecode(message.data, cv2.IMREAD_UNCHANGED)
                     mask = cv2.resize(mask, (1024, 512), interpolation=cv2.INTER_NEAREST)
-                    yield model.analyse(mask, None, camera, 1e-9 * stamp).geometry
+                    yield model.analyse(LabelledFrame(mask, None, camera), 1e-9 * stamp).geometry
 
 
 def bend(geometry):

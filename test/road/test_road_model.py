@@ -8,17 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asap_ros.labels import IGNORED
-from asap_ros.road.geometry import NO_BLOCKER, ReferenceCurve, RoadGeometry, Status
+from asap_ros.road.calibration import Calibration, build_camera
+from asap_ros.road.geometry import NO_BLOCKER, ReferenceCurve, RoadGeometry, Status, invalid
+from asap_ros.road.labelled_frame import LabelledFrame
 from asap_ros.road.options import RoadOptions
-from asap_ros.road.projection import (
-    Calibration,
-    CameraError,
-    PoseError,
-    build_camera,
-    pose_from_mounting,
-    pose_from_quaternion,
-)
-from asap_ros.road.road_model import RoadModel
+from asap_ros.road.pose import CameraError, PoseError, pose_from_mounting, pose_from_quaternion
+from asap_ros.road.road_model import Road, RoadModel
 from asap_ros.road.tracker import EgoMotion
 from support.road_steps import road_of
 from support.synthetic_roads import (
@@ -94,7 +89,7 @@ def test_a_transform_of_nan_is_refused_and_the_frame_is_invalid():
         pose_from_quaternion(np.nan, np.nan, np.nan, np.nan, np.nan, np.nan, np.nan)
     model = RoadModel(LABELS)
     for unknown in (Status.NO_TF, Status.NO_CALIBRATION, Status.NO_TF | Status.NO_CALIBRATION):
-        road = model.analyse(render(TRUTH), None, None, 0.0, unknown=unknown)
+        road = Road(invalid(unknown), render(TRUTH))
         assert road.geometry.status == unknown and not road.geometry.valid
         assert_consistent(road.geometry)
         assert model.scan(road) is None and model.grid(road) is None
@@ -114,7 +109,7 @@ def test_a_transform_of_nan_is_refused_and_the_frame_is_invalid():
 )
 def test_arrays_that_do_not_fit_are_refused(mask, confidence, says):
     with pytest.raises(ValueError, match=says):
-        RoadModel(LABELS).analyse(mask, confidence, MOUNT.camera(), 0.0)
+        RoadModel(LABELS).analyse(LabelledFrame(mask, confidence, MOUNT.camera()), 0.0)
 
 
 def test_a_mirrored_image_gives_the_mirrored_road():
@@ -162,7 +157,7 @@ def seen_through(calibration, scale_of, truth=TRUTH):
     mount = window.resized(scale_of / binning)
     assert (mount.width, mount.height) == (width, height)
     camera = camera_of(calibration, width, height)
-    return RoadModel(LABELS).analyse(render(truth, mount), None, camera, 0.0)
+    return RoadModel(LABELS).analyse(LabelledFrame(render(truth, mount), None, camera), 0.0)
 
 
 def calibration(**changes):
@@ -212,11 +207,11 @@ def test_a_frame_without_road_after_good_ones_coasts_and_then_is_invalid():
     blind = np.full_like(mask, ROAD)
     still = EgoMotion(0.0, 0.0)
     for i in range(3):
-        assert model.analyse(mask, None, camera, 0.1 * i, still).geometry.valid
-    road = model.analyse(blind, None, camera, 0.3, still).geometry
+        assert model.analyse(LabelledFrame(mask, None, camera), 0.1 * i, still).geometry.valid
+    road = model.analyse(LabelledFrame(blind, None, camera), 0.3, still).geometry
     assert road.valid and road.status & Status.COASTING
     assert_consistent(road)
-    road = model.analyse(blind, None, camera, 1.0, still).geometry
+    road = model.analyse(LabelledFrame(blind, None, camera), 1.0, still).geometry
     assert not road.valid
     assert_consistent(road)
 
@@ -225,9 +220,9 @@ def test_what_the_model_takes_for_granted_is_doubted_while_coasting_too():
     """A road that is followed unseen is no surer a clothoid than when its edges were seen."""
     model, camera, rng = RoadModel(LABELS), MOUNT.camera(), np.random.default_rng(1)
     mask = render(Truth(offset=0, heading=0, curvature=0.015), sigma=3.0, rng=rng)
-    seen = model.analyse(mask, None, camera, 0.0, EgoMotion(0, 0)).geometry
+    seen = model.analyse(LabelledFrame(mask, None, camera), 0.0, EgoMotion(0, 0)).geometry
     road = model.analyse(
-        np.full_like(mask, ROAD), None, camera, 0.02, EgoMotion(0.2, 0.003)
+        LabelledFrame(np.full_like(mask, ROAD), None, camera), 0.02, EgoMotion(0.2, 0.003)
     ).geometry
     assert road.valid and road.status & Status.COASTING
     for at in (10.0, 20.0):
@@ -237,9 +232,11 @@ def test_what_the_model_takes_for_granted_is_doubted_while_coasting_too():
 
 def test_what_blocks_is_seen_while_coasting():
     model, camera = RoadModel(LABELS), MOUNT.camera()
-    model.analyse(render(Truth(offset=0, heading=0)), None, camera, 0.0, EgoMotion(0, 0))
+    model.analyse(
+        LabelledFrame(render(Truth(offset=0, heading=0)), None, camera), 0.0, EgoMotion(0, 0)
+    )
     wide = render(Truth(offset=0, heading=0, width=200), boxes=(Box(15.0, 0.0, 2, 1.5),))
-    road = model.analyse(wide, None, camera, 0.1, EgoMotion(0, 0)).geometry
+    road = model.analyse(LabelledFrame(wide, None, camera), 0.1, EgoMotion(0, 0)).geometry
     assert road.status & Status.COASTING and road.blocker_class == CAR
     assert road.blocker_distance == pytest.approx(15, abs=0.7)
 
@@ -340,7 +337,7 @@ def test_any_road_is_answered_in_order(scene, seed, sigma, dirt, reference):
     options = RoadOptions() if reference is None else RoadOptions(reference=reference)
     model, camera = RoadModel(LABELS, options), mount.camera()
     for i in range(2):
-        road = model.analyse(mask, None, camera, 0.1 * i)
+        road = model.analyse(LabelledFrame(mask, None, camera), 0.1 * i)
         assert_consistent(road.geometry)
     scan, grid = model.scan(road), model.grid(road)
     assert np.all((scan.classes != IGNORED) == np.isfinite(scan.ranges))
@@ -371,7 +368,7 @@ def test_any_mask_under_any_camera_is_answered_in_order(
     )
     confidence = rng.integers(0, 256, mask.shape).astype(np.uint8)
     model = RoadModel(LABELS, RoadOptions(hood_fraction=hood, min_confidence=30))
-    road = model.analyse(mask, confidence, mount.camera(), 0.0)
+    road = model.analyse(LabelledFrame(mask, confidence, mount.camera()), 0.0)
     assert_consistent(road.geometry)
     scan, points = model.scan(road), model.ground_points(road)
     assert not np.isneginf(scan.ranges).any() and scan.range_min > 0

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from asap_ros.road.clothoid import C0, K0, K1, WIDTH
-from asap_ros.road.clothoid_fit import default_prior, doubted, fit_road
+from asap_ros.road.clothoid_fit import default_prior, fit_road, inflate_covariance
 from asap_ros.road.geometry import ReferenceCurve, Status
 from asap_ros.road.options import RoadOptions
-from asap_ros.road.systematic_error import LEAN, departures, of_a_network
+from asap_ros.road.systematic_error import LEAN, network_error, systematic_errors
 from support.road_steps import road_of
 from support.synthetic_roads import MOUNT, Truth, edge_points, render
 
@@ -84,7 +84,7 @@ def test_bands_hold_on_roads_of_straights_arcs_and_spirals(sigma):
 def test_a_departure_is_what_the_fit_makes_of_such_a_road(kink):
     camera = MOUNT.camera()
     straight = fit_road(camera, edge_points(Truth(curvature=0.006)), PRIOR)
-    found = departures(straight.parameters, camera, RoadOptions(), straight, PRIOR)
+    found = systematic_errors(straight.parameters, camera, RoadOptions(), straight, PRIOR)
     shift, start, slope = found.shift[kink], found.start[kink, 0], found.slope[kink, 0]
     bend = Chain(
         curvature=0.006,
@@ -104,7 +104,7 @@ def test_a_camera_that_is_higher_than_believed_shrinks_the_road_as_stated():
     high = fit_road(
         camera, edge_points(truth, replace(MOUNT, up=MOUNT.up + 0.02)), PRIOR
     ).parameters
-    shift = departures(right, camera, RoadOptions(height_sigma=0.02), fit, PRIOR).shift[0]
+    shift = systematic_errors(right, camera, RoadOptions(height_sigma=0.02), fit, PRIOR).shift[0]
     for name in (C0, K0, WIDTH):
         assert right[name] - high[name] == pytest.approx(shift[name], rel=0.1)
     assert np.sign(right[K1] - high[K1]) == np.sign(shift[K1])
@@ -129,7 +129,7 @@ def test_bands_hold_edges_that_lean_where_a_network_drew_them():
         fit = fit_road(MOUNT.camera(), replace(points, u=u), PRIOR)
         wrong = abs(fit.parameters[C0] - truth.offset)
         pulls['exact'].append(wrong / np.sqrt(fit.covariance[C0, C0]))
-        told = doubted(fit, of_a_network(fit, PRIOR))
+        told = inflate_covariance(fit, network_error(fit, PRIOR))
         pulls['predicted'].append(wrong / np.sqrt(told.covariance[C0, C0]))
     held = {labels: np.mean(np.array(pull) < 1.96) for labels, pull in pulls.items()}
     assert held['predicted'] >= 0.9 > 0.7 > held['exact'], held
@@ -146,8 +146,8 @@ def test_labels_with_a_confidence_are_a_networks():
 def test_a_doubted_fit_says_by_that_much_less():
     rng = np.random.default_rng(1)
     fit = fit_road(MOUNT.camera(), edge_points(Truth(), sigma=1.0, rng=rng), PRIOR)
-    shifts = of_a_network(fit, PRIOR)
-    told = doubted(fit, shifts)
+    shifts = network_error(fit, PRIOR)
+    told = inflate_covariance(fit, shifts)
     np.testing.assert_allclose(told.covariance, fit.covariance + shifts.T @ shifts)
     unit = np.sqrt(np.diag(fit.covariance))
     alone, less = (

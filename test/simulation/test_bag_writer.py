@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from asap_ros.bags import images, topics
 from asap_ros.bags.reader import Bag
-from asap_ros.road.projection import pose_from_quaternion
+from asap_ros.road.pose import pose_from_quaternion
 from asap_simulation.bag_writer import START_NS, TOPICS, BagRecording, RecordingError
 from support import small_drives
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asap_ros.road.projection import pose_from_mounting
+from asap_ros.road.pose import pose_from_mounting
 from asap_simulation import camera_effects
 from asap_simulation.camera_view import CameraView
 from asap_simulation.light import Light

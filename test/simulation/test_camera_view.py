@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from asap_ros.road.projection import pose_from_mounting
+from asap_ros.road.pose import pose_from_mounting
 from asap_simulation.camera_view import FARTHEST, CameraView, GroundView
 from asap_simulation.terrain import Terrain
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asap_ros.road.projection import pose_from_mounting
+from asap_ros.road.pose import pose_from_mounting
 from asap_simulation import billboards, facades
 from asap_simulation.bodies import bus, car, truck
 from asap_simulation.camera_view import CameraView

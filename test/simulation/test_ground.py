@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from asap_ros.road.projection import pose_from_mounting
+from asap_ros.road.pose import pose_from_mounting
 from asap_simulation import ground as grounds
 from asap_simulation import markings, road_field
 from asap_simulation.camera_view import CameraView, GroundView

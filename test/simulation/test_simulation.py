@@ -5,6 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from asap_ros import labels
+from asap_ros.road.labelled_frame import LabelledFrame
 from asap_ros.road.projection import Camera
 from asap_ros.road.road_model import RoadModel
 from asap_simulation.scenario import SCENARIOS
@@ -204,7 +205,7 @@ def test_the_road_model_finds_an_empty_arc_where_the_truth_has_it():
         ahead = simulation.world.motion.along(frame.time)[0] + np.array([3.0, 45.0])
         if not np.allclose(np.abs(line.curvature(ahead)), 1 / 150):
             continue
-        road = RoadModel(CITYSCAPES).analyse(frame.mask, None, camera, 0.0).geometry
+        road = RoadModel(CITYSCAPES).analyse(LabelledFrame(frame.mask, None, camera), 0.0).geometry
         truth = frame.geometry
         assert road.curvature == pytest.approx(truth.curvature, abs=5e-4)
         assert road.lateral_offset == pytest.approx(truth.lateral_offset, abs=0.05)

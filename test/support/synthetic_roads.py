@@ -14,7 +14,8 @@ from scipy.special import fresnel
 
 from asap_ros import labels as label_sets
 from asap_ros.road.edge_projection import EdgePixels
-from asap_ros.road.projection import Camera, pose_from_mounting
+from asap_ros.road.pose import pose_from_mounting
+from asap_ros.road.projection import Camera
 
 LABELS = label_sets.load('cityscapes')
 ROAD, SIDEWALK, BUILDING, SKY, CAR, PERSON = (

@@ -1,0 +1,163 @@
+"""A sensor_msgs/CameraInfo as plain numbers, and the camera of a mask that is built from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from asap_ros.road.pose import CameraError, Pose
+from asap_ros.road.projection import Camera
+
+PINHOLE_MODELS = ('', 'plumb_bob', 'rational_polynomial', 'thin_prism_fisheye')
+"""Distortion models of CameraInfo that are a plain pinhole when all of D is zero."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The numbers of a sensor_msgs/CameraInfo, named as there.
+
+    ``width``, ``height`` and the ROI are in pixels of the full sensor; ``k`` has 9 numbers,
+    ``p`` 12 (or none), ``d`` any count. A ROI of width or height 0 is the whole image.
+    ``do_rectify`` of the ROI is not needed: image_proc keeps the raw window's pixel grid.
+    """
+
+    width: int
+    height: int
+    k: tuple[float, ...]
+    d: tuple[float, ...] = ()
+    p: tuple[float, ...] = ()
+    distortion_model: str = 'plumb_bob'
+    binning_x: int = 1
+    binning_y: int = 1
+    roi_x_offset: int = 0
+    roi_y_offset: int = 0
+    roi_width: int = 0
+    roi_height: int = 0
+
+    @classmethod
+    def from_message(cls, info) -> Calibration:
+        """Return the numbers of a sensor_msgs/CameraInfo, of rclpy or of a bag reader."""
+        roi = info.roi
+        return cls(
+            width=info.width,
+            height=info.height,
+            k=tuple(np.asarray(info.k, float).tolist()),
+            d=tuple(np.asarray(info.d, float).tolist()),
+            p=tuple(np.asarray(info.p, float).tolist()),
+            distortion_model=info.distortion_model,
+            binning_x=info.binning_x,
+            binning_y=info.binning_y,
+            roi_x_offset=roi.x_offset,
+            roi_y_offset=roi.y_offset,
+            roi_width=roi.width,
+            roi_height=roi.height,
+        )
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Width and height of the window on the sensor, in unbinned pixels."""
+        return self.roi_width or self.width, self.roi_height or self.height
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Width and height of the images that this calibration belongs to."""
+        width, height = self.window
+        return width // max(1, self.binning_x), height // max(1, self.binning_y)
+
+    def check_images(self, size: tuple[int, int]) -> None:
+        """Raise CameraError unless images of ``size`` (height, width) are those calibrated."""
+        width, height = self.image_size
+        if (height, width) != tuple(size):
+            raise CameraError(
+                f'camera_info is of {width}x{height} images, but the image is '
+                f'{size[1]}x{size[0]}: is it the camera_info of another camera or mode?'
+            )
+
+
+def projection_matrix(calibration: Calibration, rectified: bool) -> np.ndarray:
+    """Return the 3x4 projection of the full, unbinned sensor that fits the images.
+
+    CameraInfo describes raw and rectified images alike and carries D with both, so only the
+    caller can say which kind the images are: ``rectified`` is true for image_rect topics,
+    false for image_raw. Rectified images are projected by P. Raw images are projected by K,
+    and that is a pinhole only where D is zero. Raises CameraError otherwise, and for a K or P
+    that is zero, NaN or skewed.
+    """
+    k = np.array(calibration.k, float)
+    p = np.array(calibration.p if len(calibration.p) else np.zeros(12), float)
+    if k.shape != (9,) or p.shape != (12,):
+        raise CameraError(f'K has {k.size} numbers and P {p.size}; CameraInfo has 9 and 12')
+    distorted = bool(
+        np.any(np.array(calibration.d, float) != 0)
+        or calibration.distortion_model not in PINHOLE_MODELS
+    )
+    if rectified and p[0] != 0:
+        matrix = p.reshape(3, 4)
+    elif distorted:
+        raise CameraError(
+            'the images are distorted (CameraInfo has '
+            + (
+                f'distortion model {calibration.distortion_model}'
+                if not np.any(calibration.d)
+                else 'non-zero D'
+            )
+            + (' and no P' if rectified else '')
+            + "): run image_proc's rectify_node first (ros2 run image_proc rectify_node) and "
+            'use its image_rect with this CameraInfo, declared as rectified'
+        )
+    else:
+        matrix = np.hstack([k.reshape(3, 3), np.zeros((3, 1))])
+    if not np.isfinite(matrix).all() or matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
+        raise CameraError(
+            'CameraInfo is not calibrated: K or P is zero or NaN; run '
+            'camera_calibration and publish the result'
+        )
+    if abs(matrix[0, 1]) > 1e-3 * matrix[0, 0]:
+        raise CameraError('cameras with skewed pixels (K[1] or P[1] not 0) are not supported')
+    return matrix
+
+
+def doubt_rectified(topic: str, d: Sequence[float]) -> str:
+    """Return why images that are declared to be rectified may not be; '' if nothing says so.
+
+    ``topic``: where they come from; ``d``: the distortion in their CameraInfo, which stands there
+    beside rectified images too.
+    """
+    if 'image_raw' not in topic.split('/') or not np.any(np.array(d, float) != 0):
+        return ''
+    return (
+        f'the road is found as if {topic} were rectified (rectified is true), but its name '
+        'says otherwise and camera_info has non-zero D: use image_rect of image_proc'
+    )
+
+
+def build_camera(
+    calibration: Calibration, pose: Pose, mask_width: int, mask_height: int, rectified: bool
+) -> Camera:
+    """Return the camera of a mask that was resized from the calibration's images.
+
+    The window (ROI) is cut out first, then binned, then resized, by pixel centres:
+    c' = s (c + 0.5) - 0.5. A fourth column of P (the second camera of a stereo pair) moves
+    the optical centre as CameraInfo defines it. Raises CameraError (see ``projection_matrix``).
+    """
+    matrix = projection_matrix(calibration, rectified)
+    window_width, window_height = calibration.window
+    if min(window_width, window_height) < 1 or min(mask_width, mask_height) < 1:
+        raise CameraError(
+            f'CameraInfo says {window_width}x{window_height} pixels, the mask has '
+            f'{mask_width}x{mask_height}; neither may be empty'
+        )
+    sx, sy = mask_width / window_width, mask_height / window_height
+    stereo = np.array([-matrix[0, 3] / matrix[0, 0], -matrix[1, 3] / matrix[1, 1], 0.0])
+    return Camera(
+        fx=sx * matrix[0, 0],
+        fy=sy * matrix[1, 1],
+        cx=sx * (matrix[0, 2] - calibration.roi_x_offset + 0.5) - 0.5,
+        cy=sy * (matrix[1, 2] - calibration.roi_y_offset + 0.5) - 0.5,
+        width=int(mask_width),
+        height=int(mask_height),
+        rotation=pose.rotation,
+        translation=pose.translation + pose.rotation @ stereo,
+    )
