@@ -183,17 +183,20 @@ def test_the_ros_environment_holds_the_package_and_stays_on_this_machine():
             ROOT / 'tools/ros',
             'python3',
             '-c',
-            'import asap_ros, os; from asap_ros.msg import RoadGeometry, StageTimings; '
-            'print(os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"], asap_ros.__file__)',
+            'import asap_ros, asap_ros.cli.arguments as module, os; '
+            'from asap_ros.msg import RoadGeometry, StageTimings; '
+            'print(os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"], asap_ros.__file__, '
+            'os.path.realpath(module.__file__))',
         ],
         capture_output=True,
         text=True,
         cwd=ROOT,
     )
     assert shown.returncode == 0, shown.stderr
-    reach, where = shown.stdout.split()
+    reach, where, linked = shown.stdout.split()
     assert reach == 'LOCALHOST'
     assert where.startswith(str(ROOT / '.colcon'))
+    assert linked == str(ROOT / 'asap_ros' / 'cli' / 'arguments.py')  # an edit counts at once
 
 
 def test_make_alone_says_what_it_can_do(machine):
