@@ -22,7 +22,7 @@ help:
 	@echo 'make test [PYTEST="-k images -x"]'
 	@echo '    every test: those of the node in the ROS environment, those of the network and of'
 	@echo '    training in the training environment'
-	@echo 'make lint   style and likely mistakes'
+	@echo 'make lint   style, types and likely mistakes'
 	@echo 'make build  the package with colcon, into .colcon/'
 	@echo
 	@echo 'tools/ros COMMAND and tools/training COMMAND run anything else in either environment,'
@@ -53,6 +53,7 @@ lint:
 	@tools/ros ruff check .
 	@tools/ros ruff format --check --quiet .
 	@tools/ros env PYTHONSAFEPATH= PYTHONPATH='$(CURDIR)' lint-imports --no-logo
+	@tools/ros mypy
 
 build:
 	@tools/build

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -60,7 +61,7 @@ class LabelSet:
     maps_to: dict[str, dict[str, str]] = field(default_factory=dict, hash=False)
     ignored_raw_ids: tuple[int, ...] = (IGNORED,)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Raise LabelError where ids, names or raw ids are not unique or not in range."""
         if not 1 <= len(self.classes) < IGNORED:
             raise LabelError(f'label set {self.name}: 1 to {IGNORED - 1} classes are possible')
@@ -160,19 +161,10 @@ class LabelSet:
         return table
 
 
-def parse(document: object, origin: str) -> LabelSet:
+def parse(document: Any, origin: str) -> LabelSet:
     """Return the label set that a YAML or JSON document states; LabelError names ``origin``."""
     try:
-        classes = tuple(
-            LabelClass(
-                id=int(c['id']),
-                name=str(c['name']),
-                colour=tuple(int(v) for v in c['colour']),
-                role=Role(c['role']),
-                raw_ids=tuple(int(v) for v in c.get('raw_ids', [c['id']])),
-            )
-            for c in document['classes']
-        )
+        classes = tuple(_parse_class(c) for c in document['classes'])
         maps_to = {str(k): dict(v) for k, v in (document.get('maps_to') or {}).items()}
         ignored = tuple(int(v) for v in document.get('ignored_raw_ids', (IGNORED,)))
         return LabelSet(str(document['name']), classes, maps_to, ignored)
@@ -180,7 +172,18 @@ def parse(document: object, origin: str) -> LabelSet:
         raise LabelError(f'{origin} is not a label set: {error!r}') from error
 
 
-def dump(labels: LabelSet) -> dict:
+def _parse_class(entry: Any) -> LabelClass:
+    red, green, blue = (int(v) for v in entry['colour'])
+    return LabelClass(
+        id=int(entry['id']),
+        name=str(entry['name']),
+        colour=(red, green, blue),
+        role=Role(entry['role']),
+        raw_ids=tuple(int(v) for v in entry.get('raw_ids', [entry['id']])),
+    )
+
+
+def dump(labels: LabelSet) -> dict[str, Any]:
     """Return the document that ``parse`` reads back, made of plain lists, dicts and strings."""
     return {
         'name': labels.name,

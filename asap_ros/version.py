@@ -9,4 +9,8 @@ from asap_ros import resources
 
 def version() -> str:
     """Return the version, such as ``0.1.0``."""
-    return ElementTree.parse(resources.find('package.xml')).getroot().findtext('version')
+    manifest = resources.find('package.xml')
+    stated = ElementTree.parse(manifest).getroot().findtext('version')
+    if stated is None:
+        raise ValueError(f'{manifest} states no version')
+    return stated

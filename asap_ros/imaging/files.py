@@ -66,7 +66,7 @@ def write(path: Path, pixels: np.ndarray) -> None:
     """
     partial = path.with_name(f'{path.name}.partial')
     try:
-        partial.write_bytes(cv2.imencode(path.suffix, pixels)[1])
+        partial.write_bytes(cv2.imencode(path.suffix, pixels)[1].tobytes())
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise OSError(f'{path} could not be written: {error.strerror}') from error

@@ -43,7 +43,7 @@ def blend(rgb: np.ndarray, mask: np.ndarray, labels: LabelSet, opacity: float) -
         raise ValueError(f'overlay opacity must be 0 to 1, not {opacity}')
     mask = resize_mask(mask, rgb.shape[:2])
     tinted = cv2.addWeighted(colourise(mask, labels), opacity, rgb, 1.0 - opacity, 0.0)
-    ignored = cv2.compare(mask, IGNORED, cv2.CMP_EQ)
+    ignored = (mask == IGNORED).view(np.uint8)
     return cv2.copyTo(rgb, ignored, tinted)
 
 
@@ -62,7 +62,9 @@ def errors(rgb: np.ndarray, mask: np.ndarray, reference: np.ndarray) -> np.ndarr
     return picture
 
 
-def caption(text: str, width: int, height: int = 24, ink: tuple = INK) -> np.ndarray:
+def caption(
+    text: str, width: int, height: int = 24, ink: tuple[int, int, int] = INK
+) -> np.ndarray:
     """Return ``text`` on a dark strip, uint8 (height, width, 3); it shrinks until it fits."""
     strip = np.full((height, width, 3), PAPER, np.uint8)
     scale = height / 44.0
@@ -75,7 +77,10 @@ def caption(text: str, width: int, height: int = 24, ink: tuple = INK) -> np.nda
 
 
 def legend(
-    labels: LabelSet, width: int, extra: tuple[tuple[str, tuple], ...] = (), row_height: int = 24
+    labels: LabelSet,
+    width: int,
+    extra: tuple[tuple[str, tuple[int, int, int]], ...] = (),
+    row_height: int = 24,
 ) -> np.ndarray:
     """Return a legend of every class, uint8 (rows * row_height, width, 3) RGB.
 

@@ -95,16 +95,20 @@ def to_rgb_at(
         if not out.flags.c_contiguous:
             raise ValueError('out must be C-contiguous')
     if layout.is_bayer or layout.is_yuv422:
-        pixels, layout = cv2.cvtColor(pixels, layout.to_rgb), PixelFormat.RGB
+        pixels, layout = _reorder(pixels, layout), PixelFormat.RGB
     if pixels.shape[:2] != tuple(size):
         pixels = resize(pixels, size, out if layout is PixelFormat.RGB else None)
-    if layout is not PixelFormat.RGB:
-        pixels = cv2.cvtColor(pixels, layout.to_rgb, dst=out)
+    pixels = _reorder(pixels, layout, out)
     if out is None:
         return np.ascontiguousarray(pixels)
     if pixels is not out:
         np.copyto(out, pixels)
     return out
+
+
+def _reorder(pixels: np.ndarray, layout: PixelFormat, out: np.ndarray | None = None) -> np.ndarray:
+    """Return the pixels as RGB, into ``out`` where that is given; RGB itself is not copied."""
+    return pixels if layout.to_rgb is None else cv2.cvtColor(pixels, layout.to_rgb, dst=out)
 
 
 def _require(array: np.ndarray, shape: tuple[int, ...], what: str) -> None:
