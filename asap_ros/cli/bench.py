@@ -111,7 +111,6 @@ def measure(model: str, size: tuple[int, int], frames: int, threads: int) -> dic
             wait(executor, lambda sent=number: len(feeder.timings) > sent, 'answer to a frame')
         facts = node.engine_facts()
     finally:
-        node.on_shutdown(None)
         executor.shutdown()
         feeder.destroy_node()
         node.destroy_node()

@@ -61,15 +61,24 @@ def _twin(topic: str, message_type: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class FrameReport:
-    """What the frame status is made of; ``silence`` is seconds since the last frame or start."""
+    """What the frame status of an active node is made of.
 
-    active: bool
+    ``seconds_without_frame`` since the last frame or the start, ``no_frame_timeout`` from when
+    on that is an error; ``wanted``: somebody subscribes to an output; ``rate`` in frames/s; the
+    faults are sentences about the latest frame, empty where there is none.
+    """
+
     wanted: bool
-    silence: float
-    patience: float
+    seconds_without_frame: float
+    no_frame_timeout: float
     rate: float = 0.0
     last_fault: str = ''
     calibration_fault: str = ''
+
+    @property
+    def timed_out(self) -> bool:
+        """Return whether no frame has come for too long."""
+        return self.seconds_without_frame > self.no_frame_timeout
 
 
 def array(node: str, stamp: Time, statuses: dict[str, DiagnosticStatus]) -> DiagnosticArray:
@@ -79,13 +88,20 @@ def array(node: str, stamp: Time, statuses: dict[str, DiagnosticStatus]) -> Diag
     return DiagnosticArray(header=Header(stamp=stamp), status=list(statuses.values()))
 
 
-def frame_status(report: FrameReport, counts: Counts, why: str) -> DiagnosticStatusWrapper:
-    """Return the status ``frames``: level, one sentence, the counts. ``why`` explains silence."""
+def frame_status(
+    report: FrameReport | None, counts: Counts, why: str = ''
+) -> DiagnosticStatusWrapper:
+    """Return the status ``frames``: level, one sentence, the counts.
+
+    ``report`` is None while the node is not active; ``why`` says why no frame comes.
+    """
     status = DiagnosticStatusWrapper()
-    if not report.active:
+    if report is None:
         status.summary(DiagnosticStatus.STALE, 'not active')
-    elif report.silence > report.patience:
-        status.summary(DiagnosticStatus.ERROR, f'no frame for {report.silence:.1f} s: {why}')
+    elif report.timed_out:
+        status.summary(
+            DiagnosticStatus.ERROR, f'no frame for {report.seconds_without_frame:.1f} s: {why}'
+        )
     elif report.last_fault:
         status.summary(DiagnosticStatus.ERROR, report.last_fault)
     elif report.calibration_fault:
@@ -96,7 +112,7 @@ def frame_status(report: FrameReport, counts: Counts, why: str) -> DiagnosticSta
         status.summary(DiagnosticStatus.OK, f'{report.rate:.1f} frames/s')
     for name, value in vars(counts).items():
         status.add(name, str(value))
-    status.add('frames_per_second', f'{report.rate:.2f}')
+    status.add('frames_per_second', f'{report.rate if report else 0.0:.2f}')
     return status
 
 

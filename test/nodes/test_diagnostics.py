@@ -20,7 +20,7 @@ from asap_ros.nodes.diagnostics import COMPRESSED, RAW, FrameReport
 from asap_ros.segmentation.frame_statistics import Counts, Latencies
 
 OK, WARN, ERROR, STALE = b'\x00', b'\x01', b'\x02', b'\x03'
-PATIENCE = 30.0
+TIMEOUT = 30.0
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 RELIABLE = QoSProfile(depth=1)
 
@@ -42,7 +42,7 @@ def asked(ros):
     node = Node('asked')
 
     def ask(says, topic='/front/image', kind=RAW, qos=BEST_EFFORT):
-        end, why = time.monotonic() + PATIENCE, ''
+        end, why = time.monotonic() + TIMEOUT, ''
         while says not in why and time.monotonic() < end:
             why = diagnostics.why_no_frames(node, topic, kind, qos)
             time.sleep(0.02)
@@ -140,10 +140,10 @@ def test_live_node_with_qos_that_does_not_fit(stand):
     assert bench.node.trigger_configure() == bench.node.trigger_activate()
     assert bench.status('frames', 'does not fit').level == ERROR
     # What was asked for images holds for images alone, and for this node alone.
-    assert [s.qos_profile.reliability for s in bench.node._inputs] == [
-        ReliabilityPolicy.RELIABLE,
-        ReliabilityPolicy.BEST_EFFORT,
-    ]
+    assert [
+        bench.camera.get_subscriptions_info_by_topic(topic)[0].qos_profile.reliability
+        for topic in ('/image', '/camera_info')
+    ] == [ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT]
 
 
 def test_live_node_finds_its_voice_again(stand):
@@ -183,10 +183,9 @@ def test_a_bag_that_is_paused_is_no_fault_of_the_camera(stand, camera, capfd):
 
 def report(**changes):
     values = {
-        'active': True,
         'wanted': True,
-        'silence': 0.1,
-        'patience': 3.0,
+        'seconds_without_frame': 0.1,
+        'no_frame_timeout': 3.0,
         'rate': 12.34,
         'last_fault': '',
         'calibration_fault': '',
@@ -199,8 +198,11 @@ def report(**changes):
     [
         ({}, OK, '12.3 frames/s'),
         ({'wanted': False}, OK, 'idle: nobody subscribes to an output'),
-        ({'active': False, 'silence': 9.0}, STALE, 'not active'),
-        ({'silence': 9.0, 'last_fault': 'x'}, ERROR, 'no frame for 9.0 s: nobody knows'),
+        (
+            {'seconds_without_frame': 9.0, 'last_fault': 'x'},
+            ERROR,
+            'no frame for 9.0 s: nobody knows',
+        ),
         ({'last_fault': 'frame failed: x', 'calibration_fault': 'y'}, ERROR, 'frame failed: x'),
         ({'calibration_fault': 'y'}, WARN, 'y'),
     ],
@@ -216,6 +218,13 @@ def test_frames(changes, level, says):
         'failed': '1',
         'frames_per_second': '12.34',
     }
+
+
+def test_frames_of_a_node_that_is_not_active():
+    status = diagnostics.frame_status(None, Counts(5, 4, 3, 2, 1))
+    assert (status.level, status.message) == (STALE, 'not active')
+    values = {v.key: v.value for v in status.values}
+    assert values['received'] == '5' and values['frames_per_second'] == '0.00'
 
 
 def test_engine():

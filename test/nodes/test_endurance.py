@@ -33,7 +33,7 @@ def test_memory_stays_and_headers_are_the_inputs_own(stand):
             assert name != 'mask' or bytes(message.data) == masks[number % len(frames)]
         if number + 1 == SETTLED:
             settled = memory().rss
-    counts = bench.node._counts
+    counts = bench.counts
     assert (counts.received, counts.processed) == (FRAMES, FRAMES)
     growth = memory().rss / settled - 1
     print(f'resident memory grew by {growth:.2%} of {settled / 1e6:.0f} MB')

@@ -7,7 +7,7 @@ import pytest
 
 from asap_ros.nodes.latest_item_worker import LatestItemWorker
 
-PATIENCE = 20.0
+TIMEOUT = 20.0
 
 
 class Held:
@@ -20,7 +20,7 @@ class Held:
 
     def process(self, item):
         self.begun.put(item)
-        outcome = self.release.get(timeout=PATIENCE)
+        outcome = self.release.get(timeout=TIMEOUT)
         if outcome is not None:
             raise outcome
         self.done.put(item)
@@ -38,13 +38,13 @@ def held():
 
 def test_only_the_newest_waiting_item_is_taken(held):
     assert held.worker.offer(1) is False
-    assert held.begun.get(timeout=PATIENCE) == 1
+    assert held.begun.get(timeout=TIMEOUT) == 1
     assert held.worker.offer(2) is False  # 1 is in work, not waiting: nothing is displaced
     assert held.worker.offer(3) is True
     assert held.worker.offer(4) is True
     held.release.put(None)
-    assert held.begun.get(timeout=PATIENCE) == 4
-    assert held.done.get(timeout=PATIENCE) == 1
+    assert held.begun.get(timeout=TIMEOUT) == 4
+    assert held.done.get(timeout=TIMEOUT) == 1
 
 
 def test_work_is_done_in_a_thread_of_its_own():
@@ -52,35 +52,35 @@ def test_work_is_done_in_a_thread_of_its_own():
     worker = LatestItemWorker(lambda _: found.put(threading.current_thread()), pytest.fail)
     worker.start()
     worker.offer(1)
-    assert found.get(timeout=PATIENCE) is not threading.current_thread()
+    assert found.get(timeout=TIMEOUT) is not threading.current_thread()
     worker.stop()
 
 
 def test_an_error_is_reported_and_the_next_item_taken(held):
     error = ZeroDivisionError('one')
     held.worker.offer(1)
-    held.begun.get(timeout=PATIENCE)
+    held.begun.get(timeout=TIMEOUT)
     held.release.put(error)
     held.worker.offer(2)
-    assert held.begun.get(timeout=PATIENCE) == 2
+    assert held.begun.get(timeout=TIMEOUT) == 2
     assert held.errors == [error]
     held.release.put(None)
-    assert held.done.get(timeout=PATIENCE) == 2
+    assert held.done.get(timeout=TIMEOUT) == 2
 
 
 def test_stop_finishes_the_item_in_work_and_forgets_the_waiting_one(held):
     held.worker.offer(1)
-    held.begun.get(timeout=PATIENCE)
+    held.begun.get(timeout=TIMEOUT)
     held.worker.offer(2)
     stopping = threading.Thread(target=held.worker.stop)
     stopping.start()
     held.release.put(None)
-    stopping.join(PATIENCE)
+    stopping.join(TIMEOUT)
     assert not stopping.is_alive()
-    assert held.done.get(timeout=PATIENCE) == 1
+    assert held.done.get(timeout=TIMEOUT) == 1
     held.worker.start()
     held.worker.offer(3)
-    assert held.begun.get(timeout=PATIENCE) == 3
+    assert held.begun.get(timeout=TIMEOUT) == 3
 
 
 def test_what_is_offered_while_stopped_is_not_taken_up_later(held):
@@ -88,7 +88,7 @@ def test_what_is_offered_while_stopped_is_not_taken_up_later(held):
     assert held.worker.offer(1) is True
     held.worker.start()
     held.worker.offer(2)
-    assert held.begun.get(timeout=PATIENCE) == 2
+    assert held.begun.get(timeout=TIMEOUT) == 2
 
 
 def test_no_thread_is_left_behind():

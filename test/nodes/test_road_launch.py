@@ -20,7 +20,7 @@ from tf2_msgs.msg import TFMessage
 
 from asap_ros.msg import RoadGeometry
 from asap_ros.road.geometry import Status
-from support.launched import FRONT, PATIENCE, Visitor, launched
+from support.launched import FRONT, TIMEOUT, Visitor, launched
 from support.road_stand import GRASS, OPTICAL, calibration, picture, transform
 from support.stand import LATCHED
 from support.synthetic_roads import MOUNT, Truth, render
@@ -86,7 +86,7 @@ class Vehicle(Visitor):
         Each comes once its two ends have found each other, on a busy machine long after the
         first frame.
         """
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while self.see(GRASS)[0].status & (Status.NO_CALIBRATION | Status.NO_TF):
             assert time.monotonic() < end, 'calibration or transform have not arrived'
 

@@ -251,19 +251,19 @@ def test_one_camera_object_while_nothing_changes(vehicle):
         car.move(Time(sec=second))
     for number in range(3):
         car.see(render(Truth()), number)
-        kept.append(car.bench.node._road._pipeline._cameras._built.camera)
+        kept.append(car.bench.road._pipeline._cameras._built.camera)
     assert kept[0] is kept[1] is kept[2]
     info = calibration()
     info.p[2] += 1.0
     car.bench.calibrate(info)
     car.see(render(Truth()), 3)
-    assert car.bench.node._road._pipeline._cameras._built.camera is not kept[0]
+    assert car.bench.road._pipeline._cameras._built.camera is not kept[0]
 
 
 def test_odometry_moves_the_tracked_road(vehicle, monkeypatch):
     car = vehicle('road_geometry', **MOUNTED)
     seen = []
-    model = car.bench.node._road._pipeline.model
+    model = car.bench.road._pipeline.model
     analyse = model.analyse
     monkeypatch.setattr(model, 'analyse', lambda *a: seen.append(a[2]) or analyse(*a))
     start = car.bench.header(0).stamp.sec

@@ -60,7 +60,7 @@ def drive(stand, folder):
     bench.start('road_geometry', 'path', 'timings')
     latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
     static = bench.camera.create_publisher(TFMessage, '/tf_static', latched)
-    buffer, size = bench.node._road._poses._buffer, None
+    buffer, size = bench.road._poses._buffer, None
     for topic, message in messages(folder):
         if topic == '/tf_static':
             static.publish(message)

@@ -15,7 +15,7 @@ from sensor_msgs.msg import Image
 from visualization_msgs.msg import Marker
 
 from asap_ros.imaging import message_codec
-from asap_ros.nodes import segmenter
+from asap_ros.nodes import camera_subscriber
 from asap_ros.road.calibration import doubt_rectified
 from asap_ros.road.geometry import Status
 from support.road_stand import (
@@ -96,7 +96,7 @@ def test_transform_that_comes_a_little_late(vehicle):
     car.move(Time(sec=99))
     frame = message_codec.encode(picture(render(Truth())), 'rgb8', car.bench.header(0))
     car.bench.raw.publish(frame)
-    car.bench.wait(lambda: car.bench.node._counts.processed, 'the labels')
+    car.bench.wait(lambda: car.bench.counts.processed, 'the labels')
     car.move(Time(sec=101))
     car.bench.wait(lambda: car.bench.heard['road_geometry'], 'the road')
     assert car.last('road_geometry').valid
@@ -163,7 +163,7 @@ def test_distortion_of_rectified_images_is_gone(vehicle):
 
 def test_images_that_may_not_be_rectified_are_told_of(vehicle, monkeypatch, capfd):
     monkeypatch.setattr(
-        segmenter,
+        camera_subscriber,
         'doubt_rectified',
         lambda topic, d: doubt_rectified(topic.replace('image', 'image_raw'), d),
     )
@@ -189,7 +189,7 @@ def test_damaged_frame_after_a_road(vehicle):
 def test_road_model_that_fails_costs_no_mask(vehicle, monkeypatch, capfd):
     car = vehicle(*ROAD_OUTPUTS, 'mask', **MOUNTED)
     with monkeypatch.context() as patch:
-        patch.setattr(car.bench.node._road._pipeline.model, 'analyse', None)
+        patch.setattr(car.bench.road._pipeline.model, 'analyse', None)
         frame = car.see(render(Truth()))
     assert_unknown(car, frame, Status.LOW_CONFIDENCE | Status.SHORT_VIEW)
     assert (pixels(car.last('mask')) == TO_CAMVID[render(Truth())]).all()

@@ -25,7 +25,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from asap_ros.imaging import message_codec
-from support.launched import FRONT, PATIENCE, Visitor, launched
+from support.launched import FRONT, TIMEOUT, Visitor, launched
 from support.stand import LATCHED, SIZE, pixels
 
 LAUNCH_FILE = str(ROOT / 'launch' / 'segment.launch.py')
@@ -194,6 +194,6 @@ def test_ctrl_c_ends_everything(tmp_path, tiny_file, params_file, camera, whole_
 )
 def test_argument_that_is_no_boolean_is_refused(tmp_path, argument):
     with launched(tmp_path, argument) as (process, log):
-        assert process.wait(PATIENCE) == 1
+        assert process.wait(TIMEOUT) == 1
     name, value = argument.split(':=')
     assert f'{name}' in log.read_text() and f"'{value}'" in log.read_text()

@@ -152,11 +152,11 @@ def test_overlay_is_made_only_for_subscribers(stand, monkeypatch):
 @pytest.mark.parametrize('outputs', [(), ('timings',)])
 def test_nothing_is_computed_for_nobody(stand, monkeypatch, outputs):
     bench = stand().start(*outputs)
-    monkeypatch.setattr(bench.node._pipeline, 'run', pytest.fail)
+    monkeypatch.setattr(bench.pipeline, 'run', pytest.fail)
     monkeypatch.setattr('asap_ros.imaging.message_codec.decode', pytest.fail)
     for number in range(3):
         bench.offer(bench.frame(number))
-    assert bench.node._counts == Counts(received=3, dropped=3)
+    assert bench.counts == Counts(received=3, dropped=3)
 
 
 def test_nothing_is_computed_once_the_last_subscriber_has_left(stand):
@@ -164,7 +164,7 @@ def test_nothing_is_computed_once_the_last_subscriber_has_left(stand):
     bench.send(bench.frame())
     bench.ignore('mask')
     bench.offer(bench.frame(1))
-    assert bench.node._counts == Counts(received=2, processed=1, dropped=1)
+    assert bench.counts == Counts(received=2, processed=1, dropped=1)
 
 
 def test_grid_of_the_camera(stand):
@@ -211,15 +211,15 @@ def test_rate_limit(stand):
     bench.send(bench.frame())
     for number in (1, 2):
         bench.offer(bench.frame(number))
-    assert bench.node._counts == Counts(received=3, processed=1, dropped=2)
+    assert bench.counts == Counts(received=3, processed=1, dropped=2)
     bench.set('max_rate', 0.0)
     bench.send(bench.frame(3))
-    assert bench.node._counts == Counts(received=4, processed=2, dropped=2)
+    assert bench.counts == Counts(received=4, processed=2, dropped=2)
 
 
 def test_only_the_newest_frame_is_processed(stand, monkeypatch):
     bench = stand().start('mask', 'timings')
-    engine = bench.node._pipeline._engine
+    engine = bench.engine
     busy, go_on, infer = threading.Event(), threading.Event(), engine.infer
 
     def slow(frames):
@@ -232,11 +232,11 @@ def test_only_the_newest_frame_is_processed(stand, monkeypatch):
     bench.wait(busy.is_set, 'the first frame to be taken')
     for number in (1, 2, 3):  # all arrive while the first is in work: the executor is free
         bench.offer(bench.frame(number))
-    assert bench.node._counts == Counts(received=4, dropped=2)
+    assert bench.counts == Counts(received=4, dropped=2)
     go_on.set()
     bench.wait(lambda: len(bench.heard['timings']) == 2, 'the answers')
     assert [m.header for m in bench.heard['mask']] == [bench.header(0), bench.header(3)]
-    assert bench.node._counts == Counts(received=4, processed=2, dropped=2)
+    assert bench.counts == Counts(received=4, processed=2, dropped=2)
 
 
 def test_timings_and_counts(stand):

@@ -62,7 +62,7 @@ def test_frames_are_answered_before_while_and_after_the_engine_is_built(
     stand, tmp_path, gpu, reference, capfd
 ):
     bench = start(stand, tmp_path)
-    served, number = bench.node._pipeline._engine, 0
+    served, number = bench.engine, 0
     while served._preparing.is_alive():
         bench.send(bench.frame(number))
         right(bench, reference, number)
@@ -72,7 +72,7 @@ def test_frames_are_answered_before_while_and_after_the_engine_is_built(
         bench.send(bench.frame(number))
         right(bench, reference, number)
         number += 1
-    assert bench.node._counts == Counts(received=number, processed=number)
+    assert bench.counts == Counts(received=number, processed=number)
     building = bench.status('engine', 'on onnxruntime, CPUExecutionProvider, fp32; building')
     assert building.level == OK and values(building)['state'] == 'building'
     status = bench.status('engine', f'{MODEL} on tensorrt_rtx, Stand-in RTX 3090, fp16')
@@ -86,7 +86,7 @@ def test_frames_are_answered_before_while_and_after_the_engine_is_built(
 
 def test_cleanup_in_the_middle_of_a_build(stand, tmp_path, gpu):
     bench = start(stand, tmp_path)
-    process = bench.node._pipeline._engine._preparing
+    process = bench.engine._preparing
     assert bench.node.trigger_deactivate() == bench.node.trigger_cleanup()
     assert not process.is_alive() and not gpu.held
     assert not list(Path(tmp_path / 'engines').glob('*.partial'))
@@ -95,7 +95,7 @@ def test_cleanup_in_the_middle_of_a_build(stand, tmp_path, gpu):
 def built(stand, tmp_path, **parameters):
     """Return a stand whose engine serves, after its first frame."""
     bench = start(stand, tmp_path, **parameters)
-    bench.node._pipeline._engine._preparing.join()
+    bench.engine._preparing.join()
     bench.send(bench.frame())
     return bench
 
@@ -111,7 +111,7 @@ def test_cuda_error_in_flight(stand, tmp_path, gpu, reference):
     right(bench, reference, 2)
     status = bench.status('engine', 'on onnxruntime, CPUExecutionProvider, fp32; tensorrt_rtx fa')
     assert status.level == WARN and 'cudaErrorIllegalAddress' in status.message
-    assert bench.node._counts == Counts(received=3, processed=3)
+    assert bench.counts == Counts(received=3, processed=3)
 
 
 def test_no_engine_left(stand, tmp_path, gpu):
@@ -122,7 +122,7 @@ def test_no_engine_left(stand, tmp_path, gpu):
         bench.send(bench.frame(number))
     assert (pixels(bench.heard['mask'][-1]) == 255).all()
     assert bench.heard['mask'][-1].header == bench.header(3)
-    assert bench.node._counts == Counts(received=3, processed=1, failed=2)
+    assert bench.counts == Counts(received=3, processed=1, failed=2)
     status = bench.status('engine', 'nothing may take its place')
     assert status.level == ERROR and values(status)['state'] == 'stopped'
     assert bench.status('frames', 'nothing may take its place').level == ERROR

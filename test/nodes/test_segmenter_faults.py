@@ -64,12 +64,12 @@ def test_bad_image(stand, capfd, changes, says):
     invalid(bench, frame.header)
     assert not bench.heard['overlay']
     assert math.isnan(bench.heard['timings'][-1].infer)
-    assert bench.node._counts == Counts(received=1, failed=1)
+    assert bench.counts == Counts(received=1, failed=1)
     assert says in capfd.readouterr().err
     status = bench.status('frames', says)
     assert status.level == b'\x02'
     sound(bench)
-    assert bench.node._counts == Counts(received=2, processed=1, failed=1)
+    assert bench.counts == Counts(received=2, processed=1, failed=1)
     assert bench.status('frames', 'frames/s').level == b'\x00'
 
 
@@ -84,7 +84,7 @@ def test_jpeg_cut(stand, capfd, cut, says):
     assert bench.status('frames', 'frame failed: compressed image').level == b'\x02'
     bench.send(bench.jpeg_frame(2))
     assert (pixels(bench.heard['mask'][-1]) == 4).all()
-    assert bench.node._counts == Counts(received=2, processed=1, failed=1)
+    assert bench.counts == Counts(received=2, processed=1, failed=1)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_camera_matrix_that_is_none(stand, capfd, field, value, says):
     info = camera_info()
     getattr(info, field)[0] = value
     bench.info.publish(info)  # a NaN differs from itself: what has arrived cannot be compared
-    bench.wait(lambda: bench.node._processor.camera_info, 'camera_info')
+    bench.wait(lambda: bench.camera_info, 'camera_info')
     bench.send(bench.frame(), without=('mask/camera_info',))
     np.testing.assert_array_equal(pixels(bench.heard['mask'][-1]), MASK)
     assert not bench.heard['mask/camera_info']
@@ -131,7 +131,7 @@ def test_camera_info_without_size_beside_a_bad_image(stand):
     frame = bench.frame(1, encoding='rgb9')
     bench.send(frame, without=('mask/camera_info',))
     invalid(bench, frame.header)
-    assert bench.node._counts == Counts(received=1, failed=1)
+    assert bench.counts == Counts(received=1, failed=1)
 
 
 def test_invalid_answers_have_their_camera_info(stand):
@@ -159,7 +159,7 @@ def test_stamps_going_back(stand, capfd):
         bench.send(bench.frame(number))
     assert [m.header for m in bench.heard['mask']] == [bench.header(n) for n in (5, 2, 3)]
     assert capfd.readouterr().err.count('stamps go back by 3.000 s') == 1
-    assert bench.node._counts == Counts(received=3, processed=3)
+    assert bench.counts == Counts(received=3, processed=3)
 
 
 def test_frames_too_old_are_answered_as_invalid(stand):
@@ -167,7 +167,7 @@ def test_frames_too_old_are_answered_as_invalid(stand):
     bench.send(bench.frame(), without=NO_OVERLAY)  # stamped 1970
     invalid(bench, bench.header())
     assert not bench.heard['overlay']
-    assert bench.node._counts == Counts(received=1, stale=1)
+    assert bench.counts == Counts(received=1, stale=1)
     assert bench.status('frames', 'frames are stale').level == b'\x02'
     fresh = bench.frame(1)
     fresh.header.stamp = bench.camera.get_clock().now().to_msg()
@@ -175,7 +175,7 @@ def test_frames_too_old_are_answered_as_invalid(stand):
     assert (pixels(bench.heard['mask'][-1]) < 255).all()
     bench.set('max_age', 0.0)
     sound(bench)
-    assert bench.node._counts == Counts(received=3, processed=2, stale=1)
+    assert bench.counts == Counts(received=3, processed=2, stale=1)
 
 
 def test_any_stamp_is_taken(stand):
@@ -185,7 +185,7 @@ def test_any_stamp_is_taken(stand):
         frame.header.stamp = Time(sec=sec, nanosec=nanosec)
         bench.send(frame)
         invalid(bench, frame.header)
-    assert bench.node._counts == Counts(received=2, stale=2)
+    assert bench.counts == Counts(received=2, stale=2)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_any_stamp_is_taken(stand):
 )
 def test_engine_that_fails_on_a_frame(stand, capfd, monkeypatch, error, says):
     bench = stand().start('mask', 'confidence', 'timings')
-    engine = bench.node._pipeline._engine
+    engine = bench.engine
 
     def fail(_):
         raise error
@@ -208,7 +208,7 @@ def test_engine_that_fails_on_a_frame(stand, capfd, monkeypatch, error, says):
     invalid(bench, bench.header())
     assert str(error) in capfd.readouterr().err
     assert bench.status('frames', says).level == b'\x02'
-    assert bench.node._counts == Counts(received=1, failed=1)
+    assert bench.counts == Counts(received=1, failed=1)
     sound(bench)
 
 
@@ -228,5 +228,5 @@ def test_worker_survives_them_all(stand):
     worker = [t for t in threading.enumerate() if t.name == 'newest-worker']
     for number in range(20):
         bench.send(bench.frame(number, encoding='rgb9' if number % 2 else 'rgb8'))
-    assert bench.node._counts == Counts(received=20, processed=10, failed=10)
+    assert bench.counts == Counts(received=20, processed=10, failed=10)
     assert [t for t in threading.enumerate() if t.name == 'newest-worker'] == worker

@@ -22,8 +22,9 @@ from std_msgs.msg import Header
 
 from asap_ros.imaging import message_codec
 from asap_ros.nodes import segmenter as node_module
+from asap_ros.nodes.camera_subscriber import CameraSubscriber
 from asap_ros.segmentation.frame_statistics import Counts
-from support.stand import PATIENCE, SIZE, pixels
+from support.stand import SIZE, TIMEOUT, pixels
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 MASK = tiny_model.expected_mask(tiny_model.frame(*SIZE))
@@ -119,7 +120,7 @@ def test_failed_transition_lets_go_of_everything(stand, capfd, monkeypatch):
     bench = stand().start('mask', 'timings')
     before = threading.active_count() - 1
     with monkeypatch.context() as patch:
-        patch.setattr(type(bench.node), '_release_inputs', fail_once(patch))
+        patch.setattr(CameraSubscriber, 'close', fail_once(patch))
         assert bench.node.trigger_deactivate() == TransitionCallbackReturn.ERROR
     assert state(bench) == 'unconfigured'
     assert 'a transition failed' in capfd.readouterr().err
@@ -161,7 +162,7 @@ def test_counts_begin_anew_with_each_activation(stand):
     assert bench.status('frames', 'not active')
     bench.activate()
     bench.send(bench.frame(1))
-    assert bench.node._counts == Counts(received=1, processed=1)
+    assert bench.counts == Counts(received=1, processed=1)
 
 
 def test_cycles_leave_nothing_behind(stand):
@@ -170,8 +171,8 @@ def test_cycles_leave_nothing_behind(stand):
     pipelines, publishers = [], []
     for number in range(3):
         bench.start('mask', 'timings')
-        pipelines.append(weakref.ref(bench.node._pipeline))
-        publishers.append(weakref.ref(bench.node._outputs['mask']))
+        pipelines.append(weakref.ref(bench.pipeline))
+        publishers.append(weakref.ref(bench.publisher('mask')))
         for again in range(2):
             bench.send(bench.frame(number))
             np.testing.assert_array_equal(
@@ -183,18 +184,19 @@ def test_cycles_leave_nothing_behind(stand):
             if not again:
                 bench.activate()
         assert bench.node.trigger_cleanup() == SUCCESS
+    bench.spin(0.1)  # the executor holds the subscription that it served last
     gc.collect()
     assert [r() for r in pipelines + publishers] == [None] * 6
 
 
 def test_deactivation_finishes_the_frame_in_work(stand, monkeypatch):
     bench = stand().start('mask', 'timings')
-    engine = bench.node._pipeline._engine
+    engine = bench.engine
     busy, go_on, infer = threading.Event(), threading.Event(), engine.infer
 
     def slow(frames):
         busy.set()
-        assert go_on.wait(PATIENCE)
+        assert go_on.wait(TIMEOUT)
         return infer(frames)
 
     monkeypatch.setattr(engine, 'infer', slow)
@@ -202,7 +204,7 @@ def test_deactivation_finishes_the_frame_in_work(stand, monkeypatch):
     bench.wait(busy.is_set, 'the frame to be taken')
     threading.Timer(0.2, go_on.set).start()
     assert bench.node.trigger_deactivate() == SUCCESS
-    assert bench.node._counts == Counts(received=1, processed=1)
+    assert bench.counts == Counts(received=1, processed=1)
     bench.wait(lambda: bench.heard['mask'], 'its mask')
     np.testing.assert_array_equal(pixels(bench.heard['mask'][0]), MASK)
 
@@ -229,7 +231,7 @@ def test_ctrl_c_in_the_middle_of_a_frame_says_nothing(tiny_file, capfd, monkeypa
         ],
     )
     assert (node.trigger_configure(), node.trigger_activate()) == (SUCCESS, SUCCESS)
-    engine, ended = node._pipeline._engine, threading.Event()
+    engine, ended = node._configuration.pipeline._engine, threading.Event()
     infer = engine.infer
 
     def end_first(frames):
@@ -238,9 +240,8 @@ def test_ctrl_c_in_the_middle_of_a_frame_says_nothing(tiny_file, capfd, monkeypa
         return infer(frames)
 
     monkeypatch.setattr(engine, 'infer', end_first)
-    node._worker.offer(message_codec.encode(tiny_model.frame(*SIZE), 'rgb8', Header()))
-    assert ended.wait(PATIENCE)
-    node.on_shutdown(None)
+    node._camera._worker.offer(message_codec.encode(tiny_model.frame(*SIZE), 'rgb8', Header()))
+    assert ended.wait(TIMEOUT)
     node.destroy_node()
     assert node._counts.processed == 1
     assert 'Traceback' not in (err := capfd.readouterr().err) and 'Failed' not in err
@@ -260,7 +261,7 @@ def test_program_refuses_a_parameter_that_cannot_be_in_one_sentence(parameter, s
         [sys.executable, '-m', 'asap_ros.nodes.segmenter', '--ros-args', '-p', parameter],
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     assert ended.returncode == 1
     assert ended.stderr.startswith('segmenter: ') and says in ended.stderr

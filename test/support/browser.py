@@ -16,7 +16,7 @@ from pathlib import Path
 from tornado.websocket import websocket_connect
 
 NAMES = ('chromium', 'chromium-browser', 'google-chrome')
-PATIENCE = 120.0
+TIMEOUT = 120.0
 
 
 @dataclass
@@ -67,7 +67,7 @@ def visit(
     try:
         return asyncio.run(
             asyncio.wait_for(
-                _visit(profile, page, width, height, questions, picture, scheme), PATIENCE
+                _visit(profile, page, width, height, questions, picture, scheme), TIMEOUT
             )
         )
     finally:
@@ -77,7 +77,7 @@ def visit(
 
 def _address(profile: Path) -> str:
     """Return the websocket of the browser's first tab once it is there."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while time.monotonic() < end:
         told = profile / 'DevToolsActivePort'
         if told.exists() and (lines := told.read_text().split()):

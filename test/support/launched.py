@@ -13,7 +13,7 @@ from pathlib import Path
 import rclpy
 from rclpy.node import Node
 
-PATIENCE = 30.0
+TIMEOUT = 30.0
 FRONT = (
     'namespace:=front',
     'image_topic:=/front/image_raw',
@@ -54,8 +54,8 @@ class Visitor(Node):
         self.executor_.add_node(self)
 
     def wait(self, done: Callable[[], object], what: str) -> None:
-        """Spin until ``done``; AssertionError that names ``what`` after PATIENCE."""
-        end = time.monotonic() + PATIENCE
+        """Spin until ``done``; AssertionError that names ``what`` after TIMEOUT."""
+        end = time.monotonic() + TIMEOUT
         while not done():
             assert time.monotonic() < end, (
                 f'waited in vain for {what}; nodes {self.get_node_names()}'

@@ -80,14 +80,14 @@ class Vehicle:
         self.await_transform(RosTime.from_msg(stamp), 'base_link')
 
     def await_transform(self, at: RosTime, base: str) -> None:
-        buffer = self.bench.node._road._poses._buffer
+        buffer = self.bench.road._poses._buffer
         self.bench.wait(lambda: buffer.can_transform(base, OPTICAL, at), 'TF')
 
     def drive(self, stamp: Time, speed: float) -> None:
         """Publish odometry, and wait until the segmenter knows."""
         message = Odometry(header=Header(stamp=stamp))
         message.twist.twist.linear.x = speed
-        log = self.bench.node._road._motion
+        log = self.bench.road._motion
         before = len(log._entries)
         self.bench.wait(lambda: self._odometry.get_subscription_count(), 'odometry')
         self._odometry.publish(message)

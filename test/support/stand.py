@@ -11,6 +11,7 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.lifecycle.publisher import LifecyclePublisher
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -21,11 +22,15 @@ from vision_msgs.msg import LabelInfo
 from asap_ros.imaging import message_codec
 from asap_ros.msg import StageTimings
 from asap_ros.nodes import road_publisher
+from asap_ros.nodes.road_publisher import RoadPublisher
 from asap_ros.nodes.segmenter import Segmenter
+from asap_ros.segmentation.engine_manager import EngineManager
+from asap_ros.segmentation.frame_statistics import Counts
+from asap_ros.segmentation.pipeline import Pipeline
 from support import tiny_model
 
 SIZE = (64, 128)
-PATIENCE = 30.0
+TIMEOUT = 30.0
 KINDS = {
     'mask': Image,
     'confidence': Image,
@@ -86,26 +91,54 @@ class Stand:
         self.info = self.camera.create_publisher(CameraInfo, 'camera_info', 1)
         self.heard: dict[str, list] = {}
         self.statuses: dict[str, list[DiagnosticStatus]] = {}
-        self.camera.create_subscription(DiagnosticArray, '/diagnostics', self._diagnose, 10)
+        self.camera.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
         self._subscriptions = {}
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
         self._executor.add_node(self.camera)
 
-    def _diagnose(self, message: DiagnosticArray) -> None:
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             self.statuses.setdefault(status.name.partition(': ')[2], []).append(status)
 
     def close(self) -> None:
         """End both nodes."""
-        self.node.on_shutdown(None)
         self._executor.shutdown()
         self.camera.destroy_node()
         self.node.destroy_node()
 
+    @property
+    def counts(self) -> Counts:
+        """What became of the frames since activation."""
+        return self.node._counts
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The configured segmenter's pipeline."""
+        return self.node._configuration.pipeline
+
+    @property
+    def engine(self) -> EngineManager:
+        """What runs the network."""
+        return self.pipeline._engine
+
+    @property
+    def road(self) -> RoadPublisher:
+        """The road's part of the configured segmenter."""
+        return self.node._configuration.road
+
+    @property
+    def camera_info(self) -> CameraInfo | None:
+        """The camera_info that the segmenter has."""
+        return self.node._camera.processor.camera_info
+
+    def publisher(self, name: str) -> LifecyclePublisher:
+        """Return the segmenter's publisher of ``~/name``."""
+        return self.node._configuration.publishers[name]
+
     def wait(self, done: Callable[[], object], what: str = 'it') -> None:
-        """Spin until ``done``; AssertionError that names ``what`` after PATIENCE."""
-        end = time.monotonic() + PATIENCE
+        """Spin until ``done``; AssertionError that names ``what`` after TIMEOUT."""
+        end = time.monotonic() + TIMEOUT
         while not done():
             assert time.monotonic() < end, f'waited in vain for {what}; heard {self.summary()}'
             self._executor.spin_once(timeout_sec=0.02)
@@ -113,7 +146,7 @@ class Stand:
     def summary(self) -> str:
         """Return what has come so far, for a failing test."""
         counts = {name: len(found) for name, found in self.heard.items()}
-        return f'{counts}, {self.node._counts}'
+        return f'{counts}, {self.counts}'
 
     def spin(self, seconds: float) -> None:
         """Spin for a while: for tests of what must not come."""
@@ -150,7 +183,7 @@ class Stand:
         self.wait(
             lambda: (
                 self.camera.count_publishers(f'/segmenter/{name}')
-                and (name == 'label_info' or self.node._outputs[name].get_subscription_count())
+                and (name == 'label_info' or self.publisher(name).get_subscription_count())
             ),
             name,
         )
@@ -158,7 +191,7 @@ class Stand:
     def ignore(self, name: str) -> None:
         """Unsubscribe from an output and wait until the segmenter knows."""
         self.camera.destroy_subscription(self._subscriptions.pop(name))
-        self.wait(lambda: not self.node._outputs[name].get_subscription_count(), 'no subscriber')
+        self.wait(lambda: not self.publisher(name).get_subscription_count(), 'no subscriber')
 
     def header(self, number: int = 0, frame_id: str = 'camera_optical') -> Header:
         """Return a header of its own for every number."""
@@ -182,18 +215,18 @@ class Stand:
     def calibrate(self, info: CameraInfo) -> None:
         """Send a camera_info and wait until it has arrived."""
         self.info.publish(info)
-        self.wait(lambda: self.node._processor.camera_info == info, 'camera_info')
+        self.wait(lambda: self.camera_info == info, 'camera_info')
 
     def answered(self) -> int:
         """Return how many frames were answered or dropped since activation."""
-        counts = self.node._counts
+        counts = self.counts
         return counts.processed + counts.failed + counts.stale + counts.dropped
 
     def offer(self, message: Image | CompressedImage) -> None:
         """Send a frame and wait until it has arrived."""
-        count = self.node._counts.received + 1
+        count = self.counts.received + 1
         (self.raw if isinstance(message, Image) else self.jpeg).publish(message)
-        self.wait(lambda: self.node._counts.received >= count, 'the frame to arrive')
+        self.wait(lambda: self.counts.received >= count, 'the frame to arrive')
 
     def send(self, message: Image | CompressedImage, without: tuple[str, ...] = ()) -> None:
         """Send a frame and wait until it is answered on every output but those ``without``."""
