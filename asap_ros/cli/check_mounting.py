@@ -20,7 +20,7 @@ from asap_ros.cli.arguments import resolution
 from asap_ros.nodes.camera_pose import TfPose
 from asap_ros.nodes.message_conversions import nanoseconds
 from asap_ros.road.calibration import Calibration, build_camera
-from asap_ros.road.mounting_accuracy import MountingAccuracy, expect
+from asap_ros.road.mounting_accuracy import MountingAccuracy, expected_accuracy
 from asap_ros.road.options import RoadOptions, corners
 from asap_ros.road.pose import CameraError, Pose, PoseError, pose_from_mounting
 from asap_ros.road.projection import Camera
@@ -192,7 +192,9 @@ def main(arguments: list[str] | None = None) -> int:
             calibration, pose = listen(options.camera_info, options.base_frame, pose)
         height, width = options.size
         camera = build_camera(calibration, pose, width, height, rectified=not options.raw)
-        rows = expect(camera, labels.load('cityscapes'), road_options, noise=options.noise)
+        rows = expected_accuracy(
+            camera, labels.load('cityscapes'), road_options, noise=options.noise
+        )
     except (MountingError, CameraError, ValueError) as error:
         print(f'selftest: {error}', file=sys.stderr)
         return 1

@@ -18,7 +18,7 @@ class FrameTableError(ValueError):
 
 
 class FrameTable:
-    """Columns of numbers, one row a frame; float64 (n,), NaN where a frame has no such figure."""
+    """ColumnContacts of numbers, one row a frame; float64 (n,), NaN where a frame has no such figure."""
 
     def __init__(self, columns: Mapping[str, np.ndarray], rows: np.ndarray | None = None):
         """Take columns of one length; ``rows`` int (m,) selects some, in any order, repeated."""

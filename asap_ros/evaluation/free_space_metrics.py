@@ -19,7 +19,7 @@ WITHIN = 4.0
 """Rows by which a boundary may be off and still counts as found."""
 
 OBSTACLE = 4
-"""Columns in a row of one class that make an obstacle; narrower ones are noise of the labels."""
+"""ColumnContacts in a row of one class that make an obstacle; narrower ones are noise of the labels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,7 @@ def compare(
     """
     row = np.minimum(_rows(space), start + 0.5)
     true_row = np.minimum(truth.row, start + 0.5)
-    # Columns in which the truth lies below what is looked at tell nothing.
+    # ColumnContacts in which the truth lies below what is looked at tell nothing.
     known = truth.known & (start > space.camera.horizon(np.arange(len(start))))
     told = space.state != UNKNOWN
     within = known & told & (np.abs(row - true_row) <= WITHIN)

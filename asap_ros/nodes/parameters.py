@@ -105,7 +105,7 @@ TABLE = (
     Entry(
         'network_width',
         1024,
-        'Columns of the frame that the network sees.',
+        'ColumnContacts of the frame that the network sees.',
         range=(32, 4096),
         step=32,
     ),

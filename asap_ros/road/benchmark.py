@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from asap_ros.road.edge_detection import find_edges
-from asap_ros.road.free_space import boundary_points, hood_rows, walk_columns
+from asap_ros.road.free_space import boundary_points, find_contacts, hood_rows
 from asap_ros.road.labelled_frame import LabelledFrame
 from asap_ros.road.projection import Camera
 from asap_ros.road.road_model import RoadModel
@@ -56,7 +56,7 @@ def time_steps(
             now = lap(name, now)
         lap('total', begin)
         begin = time.perf_counter()
-        columns = walk_columns(frame, labels, options, hood)
+        columns = find_contacts(frame, labels, options, hood)
         now = lap('columns', begin)
         find_edges(columns, frame, labels, options)
         lap('edges', now)

@@ -93,12 +93,12 @@ def curvature_sigma(covariance: np.ndarray, s) -> np.ndarray:
     return np.sqrt(np.maximum(variance, 0.0))
 
 
-def parallel(curvature_of_centre: float, offset: float) -> float:
+def parallel_curvature(curvature_of_centre: float, offset: float) -> float:
     """Return the curvature of the curve that runs ``offset`` metres to the left of a centre."""
     return curvature_of_centre / (1 - curvature_of_centre * offset)
 
 
-def foot(parameters: np.ndarray) -> tuple[float, float]:
+def closest_point(parameters: np.ndarray) -> tuple[float, float]:
     """Return the arc length at which the centre passes the origin, and the origin's offset.
 
     The offset is the origin's distance to the left of the centre, metres.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from asap_ros.road.clothoid import C0, CREST, K0, PITCH, PSI, WIDTH
-from asap_ros.road.correlated_noise import MAX_RHO, information, shared_by
+from asap_ros.road.correlated_noise import MAX_RHO, fisher_information, rows_per_sample
 from asap_ros.road.edge_projection import EdgePixels, linearise
 from asap_ros.road.projection import Camera
 
@@ -70,7 +70,7 @@ class Fit:
     """The fitted road. ``parameters`` (6,) c0, psi, k0, k1, w, pitch; ``covariance`` (6, 6).
 
     ``crest`` in 1/m, by which the ground falls away as crest s^2 / 2, is 0 unless it was asked
-    for; the covariance counts that it was. ``information`` (6, 6) is what the pixels alone say,
+    for; the covariance counts that it was. ``fisher_information`` (6, 6) is what the pixels alone say,
     without the prior. By point, (n,): ``s`` arc length, ``residual`` pixels to the right of the
     model, ``weight`` 0 to 1 where 0 was rejected, ``jacobian`` (n, 7) pixels by parameter, the
     crest last; residual and jacobian are divided by how much less certain a slanted edge is
@@ -147,7 +147,7 @@ def fit_road(
 
     Gauss-Newton on residuals of u at constant row, ``prior`` included: with Huber's weights
     until settled, then with Tukey's at the scatter found and weighed against the prior by how
-    alike neighbouring rows err (``noise.shared_by``). The covariance counts that correlation
+    alike neighbouring rows err (``noise.rows_per_sample``). The covariance counts that correlation
     (``noise.information``). The ground is flat unless ``crest_sigma`` (1/m) says how much it may
     bend; ``start`` is an earlier fit of the same points to begin at.
     """
@@ -190,11 +190,11 @@ def fit_road(
             break
         if not settled and (moved < SETTLED or iteration + 1 >= SETTLE):
             settled = True
-            shared = shared_by(residual / factor, weight > 0, points.side, SIGMA_FLOOR)
+            shared = rows_per_sample(residual / factor, weight > 0, points.side, SIGMA_FLOOR)
     # A last step is small, or the fit is not to be used: what is left follows linearly.
     residual, jacobian = (residual - step @ free) / factor, (jacobian / factor).T
     weight = _weights(residual / sigma, usable, True)
-    data, sigma, rho = information(
+    data, sigma, rho = fisher_information(
         residual, jacobian[:, :count], weight > 0, points.side, points.v, SIGMA_FLOOR
     )
     converged = float(step @ (data + believed) @ step) < ADRIFT
@@ -222,7 +222,7 @@ def fit_road(
     )
 
 
-def is_bent(fit: Fit) -> bool:
+def shows_crest(fit: Fit) -> bool:
     """Return whether a fit on flat ground leaves residuals that a crest or a dip explains."""
     used = fit.weight > 0
     lefts = np.count_nonzero(fit.points.side > 0)
@@ -254,7 +254,7 @@ def _weights(pull: np.ndarray, usable: np.ndarray, settled: bool) -> np.ndarray:
     return np.where(usable, weight, 0.0)
 
 
-def doubt_pitch(fit: Fit, expected: float) -> Fit:
+def inflate_pitch(fit: Fit, expected: float) -> Fit:
     """Return a fit whose sigmas span that its pitch is right and that ``expected`` is.
 
     A road that widens looks like a parallel one under another pitch. Where the two cannot be

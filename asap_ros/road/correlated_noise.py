@@ -1,4 +1,4 @@
-"""How much pixels that err together really say."""
+"""Fisher information of a fit under AR(1)-correlated residuals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _SOLVER_STEPS = 2
 """After these the correlation is off by 0.002 at most."""
 
 
-def information(
+def fisher_information(
     residual: np.ndarray,
     jacobian: np.ndarray,
     used: np.ndarray,
@@ -87,13 +87,13 @@ def _moments(
     return power, lag, inner
 
 
-def shared_by(
+def rows_per_sample(
     residual: np.ndarray, used: np.ndarray, side: np.ndarray, sigma_floor: float
 ) -> float:
-    """Return how many pixels say together as little as one, since neighbouring rows err alike.
+    """Return how many correlated rows carry the information of one independent row.
 
     That is (1 + rho) / (1 - rho) for the correlation rho from row to row. Residuals as small as
-    those of whole pixels, ``sigma_floor``, show none. Arrays as for ``information``.
+    those of whole pixels, ``sigma_floor``, show none. Arrays as for ``fisher_information``.
     """
     r = residual * used
     pairs = float((r[1:] * r[:-1])[side[1:] == side[:-1]].sum())

@@ -10,7 +10,7 @@ from asap_ros.labels import IGNORED, LabelSet, Role
 from asap_ros.road import clothoid
 from asap_ros.road.clothoid import C0, K0, K1, PITCH, PSI, WIDTH
 from asap_ros.road.fit_quality import FitQuality
-from asap_ros.road.free_space import BLOCKED, Columns, FreeSpace
+from asap_ros.road.free_space import BLOCKED, ColumnContacts, FreeSpace
 from asap_ros.road.geometry import NO_BLOCKER, ReferenceCurve, RoadGeometry, Status, invalid
 from asap_ros.road.labelled_frame import LabelledFrame
 from asap_ros.road.options import RoadOptions
@@ -45,7 +45,7 @@ def corridor_geometry(
     track: Track,
     errors: SystematicErrors,
     quality: FitQuality,
-    columns: Columns,
+    columns: ColumnContacts,
     frame: LabelledFrame,
     labels: LabelSet,
     options: RoadOptions,
@@ -143,14 +143,14 @@ def through_vehicle(
     A parallel bends by k / (1 - k d); where it starts is known, so that its offset has no
     sigma.
     """
-    start, offset = clothoid.foot(parameters)
+    start, offset = clothoid.closest_point(parameters)
     bend = float(clothoid.curvature(parameters, start))
     shrink = 1 - bend * offset
     scale = np.diag(parallel_scale(parameters))
     heading = parameters[PSI] + start * (parameters[K0] + 0.5 * parameters[K1] * start)
     moved = parameters.copy()
     moved[[C0, PSI]] = 0.0, heading
-    moved[[K0, K1]] = clothoid.parallel(bend, offset), parameters[K1] / shrink**3
+    moved[[K0, K1]] = clothoid.parallel_curvature(bend, offset), parameters[K1] / shrink**3
     if np.isfinite(seen_to):
         turned = (
             parameters[PSI] + seen_to * (parameters[K0] + 0.5 * parameters[K1] * seen_to) - heading
@@ -161,7 +161,7 @@ def through_vehicle(
 
 def parallel_scale(parameters: np.ndarray) -> np.ndarray:
     """Return what becomes of small changes of a centre's parameters (6,) on the parallel."""
-    start, offset = clothoid.foot(parameters)
+    start, offset = clothoid.closest_point(parameters)
     shrink = 1 - float(clothoid.curvature(parameters, start)) * offset
     return np.array([0.0, 1.0, shrink**-2, shrink**-3, 1.0, 1.0])
 
@@ -216,7 +216,7 @@ def _view(
     curve: clothoid.Curve,
     z: np.ndarray,
     camera: Camera,
-    columns: Columns,
+    columns: ColumnContacts,
     frame: LabelledFrame,
     labels: LabelSet,
     options: RoadOptions,
@@ -256,7 +256,9 @@ def _view(
     return VisibleStretch(float(s[first]), float(s[last]), blocker, belief)
 
 
-def _class_at(mask: np.ndarray, columns: Columns, row: int, column: int, labels: LabelSet) -> int:
+def _class_at(
+    mask: np.ndarray, columns: ColumnContacts, row: int, column: int, labels: LabelSet
+) -> int:
     """Return what blocks at a pixel that is not free, 255 where it is unlabelled."""
     found = int(mask[row, column])
     if labels.role_of(found) in (Role.DRIVABLE, Role.IGNORED):

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from asap_ros.labels import LabelSet, Role
-from asap_ros.road.free_space import Columns
+from asap_ros.road.free_space import ColumnContacts
 from asap_ros.road.labelled_frame import LabelledFrame
 from asap_ros.road.options import RoadOptions
 from asap_ros.road.projection import Camera
@@ -56,7 +56,7 @@ def edge_rows(camera: Camera, options: RoadOptions) -> np.ndarray:
 
 
 def find_edges(
-    columns: Columns, frame: LabelledFrame, labels: LabelSet, options: RoadOptions
+    columns: ColumnContacts, frame: LabelledFrame, labels: LabelSet, options: RoadOptions
 ) -> Edges:
     """Return the edges of the free pixels that the vehicle stands on.
 

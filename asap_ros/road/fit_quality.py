@@ -1,4 +1,4 @@
-"""How well the edges of a frame bear the road that was fitted to them, and what is odd."""
+"""Quality checks and status bits of a fit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from asap_ros.road.clothoid import PITCH, WIDTH
 from asap_ros.road.clothoid_fit import Fit
 from asap_ros.road.edge_detection import ABSENT, FIXED, LEFT, OCCLUDED, RIGHT, Edges
 from asap_ros.road.edge_projection import project_edge
-from asap_ros.road.free_space import Columns
+from asap_ros.road.free_space import ColumnContacts
 from asap_ros.road.geometry import Status
 from asap_ros.road.options import RoadOptions
 from asap_ros.road.projection import Camera
@@ -33,7 +33,7 @@ HIDDEN_SHARE = 0.3
 
 @dataclass(frozen=True, eq=False)
 class FitQuality:
-    """What of a fit bears the result.
+    """Whether a fit may be used, and its status bits.
 
     ``s`` (n,) arc lengths of edge pixels that count; ``crest`` 1/m, by which the ground falls
     away as crest s^2 / 2, 0 unless reliable; ``reliable`` whether the fit may be used at all.
@@ -48,7 +48,7 @@ class FitQuality:
 def assess_fit(
     fit: Fit | None,
     edges: Edges,
-    columns: Columns,
+    columns: ColumnContacts,
     camera: Camera,
     options: RoadOptions,
     pitch: float = 0.0,
@@ -126,7 +126,7 @@ def _leaves(s: np.ndarray, weight: np.ndarray) -> bool:
     return bool((np.abs(s[last] - s[first]) >= 3.0).any())
 
 
-def _opens(fit: Fit, edges: Edges, columns: Columns, camera: Camera, side: int) -> bool:
+def _opens(fit: Fit, edges: Edges, columns: ColumnContacts, camera: Camera, side: int) -> bool:
     """Return whether an edge is not there for 3 m or more where the fit says it is in view."""
     kind = edges.left_kind if side == LEFT else edges.right_kind
     # Before the edge first comes into the picture it is not there for good reason.

@@ -31,7 +31,7 @@ BOUNDARY_FIELDS = ('x', 'y', 'z', 'class', 'range_sigma', 'confidence')
 
 
 @dataclass(frozen=True, eq=False)
-class Columns:
+class ColumnContacts:
     """What each column of a mask shows from the hood up; nothing of it is in metres.
 
     ``free`` uint8 (H, W): 1 where the road is drivable and joined to the ground before the
@@ -60,7 +60,7 @@ class FreeSpace:
     """
 
     camera: Camera
-    columns: Columns
+    columns: ColumnContacts
     state: np.ndarray
     blocker: np.ndarray
     x: np.ndarray
@@ -125,13 +125,13 @@ def find_free_space(
     frame: LabelledFrame, labels: LabelSet, options: RoadOptions, hood: np.ndarray
 ) -> FreeSpace:
     """Return the free space of a frame; ``hood`` as ``hood_rows`` returns it."""
-    columns = walk_columns(frame, labels, options, hood)
+    columns = find_contacts(frame, labels, options, hood)
     return project_to_ground(columns, frame.camera, options, options.pitch_sigma)
 
 
-def walk_columns(
+def find_contacts(
     frame: LabelledFrame, labels: LabelSet, options: RoadOptions, hood: np.ndarray
-) -> Columns:
+) -> ColumnContacts:
     """Return what the columns of a mask show; arguments as for ``find_free_space``.
 
     Of the camera it matters only where about the ground begins.
@@ -149,7 +149,7 @@ def walk_columns(
     road = drivable(np.ascontiguousarray(below), labels)
     if hood.min() < bottom - 1:
         road[np.arange(top, bottom)[:, None] > hood] = 0
-    # Columns as rows, lowest pixel first: what follows walks up columns in contiguous memory.
+    # ColumnContacts as rows, lowest pixel first: what follows walks up columns in contiguous memory.
     classes = cv2.rotate(below, cv2.ROTATE_90_CLOCKWISE)
     start = _first_from(classes != IGNORED, np.clip(bottom - 1 - hood, 0, bottom - top))
     lowest = np.where(start < bottom - top, bottom - 1 - start, -1)
@@ -169,7 +169,7 @@ def walk_columns(
     belief = np.ones(width, np.float32)
     if confidence is not None:
         belief = confidence[np.maximum(contact, 0), columns].astype(np.float32) / 255
-    return Columns(whole, lowest, contact, blocker, belief, ahead)
+    return ColumnContacts(whole, lowest, contact, blocker, belief, ahead)
 
 
 def _first_from(flags: np.ndarray, begin: np.ndarray) -> np.ndarray:
@@ -187,7 +187,7 @@ def _first_from(flags: np.ndarray, begin: np.ndarray) -> np.ndarray:
 def _columns_ahead(start: np.ndarray, camera: Camera, options: RoadOptions) -> tuple[int, int]:
     """Return the columns that the vehicle's width covers where the ground is first seen.
 
-    ``start`` (W,) as in ``Columns``.
+    ``start`` (W,) as in ``ColumnContacts``.
     """
     columns = np.arange(len(start))
     _, y = camera.ground(columns, start)
@@ -206,7 +206,11 @@ def _fill(road: np.ndarray, start: np.ndarray, ahead: tuple[int, int]) -> np.nda
 
 
 def project_to_ground(
-    columns: Columns, camera: Camera, options: RoadOptions, pitch_sigma: float, crest: float = 0.0
+    columns: ColumnContacts,
+    camera: Camera,
+    options: RoadOptions,
+    pitch_sigma: float,
+    crest: float = 0.0,
 ) -> FreeSpace:
     """Return columns placed on the ground; ``pitch_sigma`` is that of the camera's, radians.
 

@@ -46,7 +46,7 @@ class MountingAccuracy:
     lateral_error: float
 
 
-def expect(
+def expected_accuracy(
     camera: Camera,
     labels: LabelSet,
     options: RoadOptions,

@@ -16,13 +16,13 @@ from asap_ros.road.clothoid_fit import (
     default_prior,
     fit_road,
     inflate_covariance,
-    is_bent,
+    shows_crest,
 )
 from asap_ros.road.corridor import corridor_geometry, is_unsure_ahead
 from asap_ros.road.edge_detection import Edges, find_edges
 from asap_ros.road.edge_projection import EdgePixels, edge_points
 from asap_ros.road.fit_quality import FitQuality, assess_fit
-from asap_ros.road.free_space import FreeSpace, hood_rows, project_to_ground, walk_columns
+from asap_ros.road.free_space import FreeSpace, find_contacts, hood_rows, project_to_ground
 from asap_ros.road.geometry import RoadGeometry, Status, invalid
 from asap_ros.road.labelled_frame import LabelledFrame
 from asap_ros.road.options import RoadOptions
@@ -45,7 +45,7 @@ LONE_PITCH_SIGMA = 0.005
 nothing of it."""
 
 EVEN = 0.005
-"""Metres a metre by which the edges of an ordinary road may part, which looks like a pitch."""
+"""Width change per metre (m/m) on ordinary roads; it cannot be told from a pitch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,12 +85,12 @@ class RoadModel:
         None where it is not known.
         """
         options, camera = self.options, frame.camera
-        columns = walk_columns(frame, self.labels, options, self._hood_of(frame.mask.shape))
+        columns = find_contacts(frame, self.labels, options, self._hood_of(frame.mask.shape))
         edges = find_edges(columns, frame, self.labels, options)
         points = edge_points(edges)
         prior = self._prior(points)
         fit = fit_road(camera, points, prior)
-        if fit is not None and is_bent(fit):
+        if fit is not None and shows_crest(fit):
             fit = fit_road(camera, points, prior, CREST_SIGMA, start=fit)
         quality = assess_fit(
             fit, edges, columns, camera, options, self.tracker.mount_pitch, self.tracker.bounce

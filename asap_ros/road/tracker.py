@@ -8,7 +8,7 @@ import numpy as np
 
 from asap_ros.road import clothoid
 from asap_ros.road.clothoid import C0, K0, K1, PITCH, PSI, WIDTH
-from asap_ros.road.clothoid_fit import Fit, doubt_pitch
+from asap_ros.road.clothoid_fit import Fit, inflate_pitch
 
 GATE = 16.81
 """Chi-square of 6 degrees of freedom at 99 %: fits further off than that are not believed."""
@@ -126,8 +126,8 @@ class Tracker:
         self._time = time
         if self._parameters is not None:
             self._predict(elapsed, motion)
-        if fit is not None and self._believe(
-            doubt_pitch(fit, self.mount_pitch) if doubtful else fit
+        if fit is not None and self._update(
+            inflate_pitch(fit, self.mount_pitch) if doubtful else fit
         ):
             self._learn_pitch(fit, elapsed)
             self._seen = time
@@ -169,8 +169,8 @@ class Tracker:
         covariance[PITCH, PITCH] = max(MIN_BOUNCE, self.bounce) ** 2
         self._parameters, self._covariance = parameters, covariance
 
-    def _believe(self, fit: Fit) -> bool:
-        """Take in a fit and return true, or return false where it is too far off."""
+    def _update(self, fit: Fit) -> bool:
+        """Update with a fit and return true, or return false where the gate refuses it."""
         if self._parameters is None:
             self._parameters, self._covariance = fit.parameters.copy(), fit.covariance.copy()
             return True

@@ -55,14 +55,14 @@ def test_derivatives_by_arc_length():
 def test_a_left_bend_has_positive_curvature_and_its_inner_parallel_bends_more():
     curve = clothoid.evaluate(np.array([0, 0, 0.02, 0, 7.0]), np.array([20.0]))
     assert curve.y[0] > 0 and curve.heading[0] > 0
-    assert clothoid.parallel(0.02, 3.5) == pytest.approx(1 / (50 - 3.5))
+    assert clothoid.parallel_curvature(0.02, 3.5) == pytest.approx(1 / (50 - 3.5))
 
 
 def test_foot_is_where_the_centre_passes_the_origin():
     # A circle of radius 50 about (0, 49): the origin is 1 m to the right of its lowest point.
-    s, offset = clothoid.foot(np.array([-1.0, 0.0, 0.02, 0.0, 7.0]))
+    s, offset = clothoid.closest_point(np.array([-1.0, 0.0, 0.02, 0.0, 7.0]))
     assert s == pytest.approx(0, abs=1e-9) and offset == pytest.approx(1.0)
-    s, offset = clothoid.foot(np.array([2.0, 0.1, 0.0, 0.0, 7.0]))
+    s, offset = clothoid.closest_point(np.array([2.0, 0.1, 0.0, 0.0, 7.0]))
     assert s == pytest.approx(-2 * np.sin(0.1)) and offset == pytest.approx(-2 * np.cos(0.1))
 
 

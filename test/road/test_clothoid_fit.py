@@ -5,7 +5,7 @@ import pytest
 
 from asap_ros.road import clothoid
 from asap_ros.road.clothoid import C0, K0, K1, PITCH, PSI, WIDTH
-from asap_ros.road.clothoid_fit import default_prior, doubt_pitch, fit_road, is_bent
+from asap_ros.road.clothoid_fit import default_prior, fit_road, inflate_pitch, shows_crest
 from asap_ros.road.edge_projection import EdgePixels
 from support.synthetic_roads import MOUNT, Truth, edge_points
 
@@ -168,7 +168,7 @@ def test_a_bent_ground_is_seen_and_fitted(crest, curvature):
     truth = Truth(curvature=curvature)
     points = edge_points(truth, crest=crest)
     flat = fit_road(CAMERA, points, PRIOR)
-    assert is_bent(flat)
+    assert shows_crest(flat)
     bent = fit_road(CAMERA, points, PRIOR, crest_sigma=1e-3, start=flat)
     assert bent.converged and bent.crest == pytest.approx(crest, rel=0.1)
     assert abs(errors(truth, bent, at=20)) < 3e-4
@@ -194,14 +194,14 @@ def test_bands_hold_on_a_bent_ground():
 
 
 def test_noise_is_not_taken_for_a_bent_ground():
-    bent = [is_bent(f) for _, f in roads(300, [0, 0.005, -0.01], [3.5, 7.0], sigma=1.0)]
+    bent = [shows_crest(f) for _, f in roads(300, [0, 0.005, -0.01], [3.5, 7.0], sigma=1.0)]
     assert np.mean(bent) < 0.02
 
 
 def test_a_doubted_pitch_widens_the_bands_to_the_other_reading():
     truth = Truth(curvature=0.005, widening=0.02)
     fit_ = fit(truth)
-    doubted = doubt_pitch(fit_, 0.0)
+    doubted = inflate_pitch(fit_, 0.0)
     for at in (10, 20, 30):
         assert abs(errors(truth, fit_, at)) < 2 * clothoid.curvature_sigma(doubted.covariance, at)
     assert abs(errors(truth, fit_, 20)) > 3 * clothoid.curvature_sigma(fit_.covariance, 20)
@@ -235,5 +235,5 @@ def test_what_is_believed_of_roads_counts_where_pixels_err_alike(monkeypatch):
         return rmse(off)
 
     counted = wrong()
-    monkeypatch.setattr('asap_ros.road.clothoid_fit.shared_by', lambda *_: 1.0)
+    monkeypatch.setattr('asap_ros.road.clothoid_fit.rows_per_sample', lambda *_: 1.0)
     assert counted < 0.8 * wrong()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from asap_ros.road.correlated_noise import information, shared_by
+from asap_ros.road.correlated_noise import fisher_information, rows_per_sample
 from support.synthetic_roads import autoregressive
 
 
@@ -18,7 +18,7 @@ def line_fits(rho, draws, count=120):
     for _ in range(draws):
         noise = 1.5 * np.concatenate([autoregressive(count, rho, rng) for _ in range(2)])
         solution = solver @ noise
-        data, sigma, estimate = information(
+        data, sigma, estimate = fisher_information(
             noise - design @ solution, design, np.ones(len(t), bool), side, row, 0.1
         )
         found.append(solution)
@@ -49,14 +49,16 @@ def test_one_edge_says_nothing_of_what_it_does_not_see():
     design = np.zeros((60, 6))
     design[:, 0], design[:, 1], design[:, 4] = 1.0, t, 0.5
     noise = np.random.default_rng(0).normal(size=60)
-    data, _, _ = information(noise, design, np.ones(60, bool), np.ones(60), np.arange(60), 0.1)
+    data, _, _ = fisher_information(
+        noise, design, np.ones(60, bool), np.ones(60), np.arange(60), 0.1
+    )
     unseen = np.array([0.5, 0, 0, 0, -1.0, 0])
     assert unseen @ data @ unseen == pytest.approx(0, abs=1e-6 * data[0, 0])
     assert data[0, 0] > 1
 
 
 def test_too_few_points_fall_back_on_the_floor():
-    data, sigma, rho = information(
+    data, sigma, rho = fisher_information(
         np.zeros(4), np.ones((4, 6)), np.ones(4, bool), np.ones(4), np.arange(4), 0.5
     )
     assert sigma == 0.5 and rho == 0.0 and np.isfinite(data).all()
@@ -66,7 +68,7 @@ def test_too_few_points_fall_back_on_the_floor():
 def test_pixels_that_err_alike_say_less(rho, alike):
     rng, side = np.random.default_rng(2), np.repeat([1.0, -1.0], 150)
     found = [
-        shared_by(
+        rows_per_sample(
             np.concatenate([autoregressive(150, rho, rng) for _ in range(2)]),
             np.ones(300, bool),
             side,
@@ -80,5 +82,5 @@ def test_pixels_that_err_alike_say_less(rho, alike):
 def test_what_whole_pixels_leave_is_no_sign_of_errors_alike():
     smooth = 0.02 * np.cos(np.linspace(0, 3, 100))
     used, side = np.ones(100, bool), np.ones(100)
-    assert shared_by(smooth, used, side, 0.29) < 1.02
-    assert shared_by(smooth, used, side, 1e-6) > 30
+    assert rows_per_sample(smooth, used, side, 0.29) < 1.02
+    assert rows_per_sample(smooth, used, side, 1e-6) > 30

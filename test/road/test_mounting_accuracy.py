@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from asap_ros.road.mounting_accuracy import DISTANCES, expect
+from asap_ros.road.mounting_accuracy import DISTANCES, expected_accuracy
 from asap_ros.road.options import RoadOptions
 from asap_ros.road.rendering import render_road
 from support.synthetic_roads import LABELS, MOUNT, Truth, render
@@ -38,7 +38,7 @@ def test_noise_moves_the_edges_by_as_much():
 
 
 def by_distance(mount=MOUNT, **options):
-    rows = expect(mount.camera(), LABELS, RoadOptions(**options), ROADS)
+    rows = expected_accuracy(mount.camera(), LABELS, RoadOptions(**options), ROADS)
     assert tuple(row.distance for row in rows) == DISTANCES
     return rows
 
