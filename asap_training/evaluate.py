@@ -18,7 +18,7 @@ from asap_ros.imaging import overlay, pixel_formats
 from asap_ros.network.deployed import Deployed
 from asap_ros.segmentation import model_file
 from asap_ros.segmentation.engine import Engine
-from asap_ros.segmentation.engine_selection import open_engine
+from asap_ros.segmentation.engine_selection import open_onnxruntime
 from asap_training import arguments, checkpoint, plots, recipe
 from asap_training.arguments import add_data, fail, stopped
 from asap_training.datasets import DataSet
@@ -139,7 +139,7 @@ def main(given: list[str] | None = None) -> None:
         if options.figure:
             plots.confusion(matrix, labels.names, options.figure)
         if options.onnx:
-            engine, _ = open_engine(model_file.read(options.onnx), provider='cpu')
+            engine = open_onnxruntime(model_file.read(options.onnx), 'cpu').engine
             agreement, exported = compare(
                 model.cpu(), engine, data, len(labels), protocol.size or used.size
             )

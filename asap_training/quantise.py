@@ -26,7 +26,7 @@ from tqdm import tqdm
 from asap_ros.cli.arguments import resolution
 from asap_ros.imaging import files, pixel_formats
 from asap_ros.segmentation import model_file
-from asap_ros.segmentation.engine_selection import open_engine
+from asap_ros.segmentation.engine_selection import open_onnxruntime
 from asap_ros.segmentation.mask_agreement import compare
 from asap_training import export
 from asap_training.arguments import fail, folder, stopped
@@ -153,7 +153,7 @@ def main(given: list[str] | None = None) -> None:
         training = model.training | {'precision': 'int8', 'scores': []}
         export.write(proto, model.labels, model.golden.frame, training, options.out)
         float_engine, int8_engine = (
-            open_engine(file, provider='cpu')[0] for file in (model, model_file.read(options.out))
+            open_onnxruntime(file, 'cpu').engine for file in (model, model_file.read(options.out))
         )
         alike = compare(int8_engine, float_engine, frames)['mean']
     size = options.out.stat().st_size / 1e6

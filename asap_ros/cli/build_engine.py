@@ -16,7 +16,8 @@ from asap_ros.segmentation import engine_selection, model_file
 from asap_ros.segmentation.engine import EngineError
 from asap_ros.segmentation.engine_selection import TENSORRT, EngineOptions
 from asap_ros.segmentation.model_file import ModelError, ModelFile
-from asap_ros.segmentation.tensorrt import find_or_build, runtimes
+from asap_ros.segmentation.tensorrt import runtimes
+from asap_ros.segmentation.tensorrt.find_or_build import find_or_build
 from asap_ros.segmentation.tensorrt.plan import (
     PRECISIONS,
     CachedPlan,
@@ -25,9 +26,9 @@ from asap_ros.segmentation.tensorrt.plan import (
     describe_layers,
 )
 from asap_ros.segmentation.tensorrt.plan_cache import PlanCache, export, install
-from asap_ros.segmentation.tensorrt.target import Target, gpu_for
+from asap_ros.segmentation.tensorrt.target import Target, find_gpu
 
-PATIENCE = 10.0
+STOP_TIMEOUT = 10.0
 """Seconds that TensorRT may take to end a build after Ctrl-C."""
 
 
@@ -100,23 +101,13 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def find_runtime(name: str | None) -> runtimes.TensorRtRuntime:
-    """Return the runtime of that name, or the first that is installed."""
-    reasons = []
-    for candidate in [name] if name else TENSORRT:
-        try:
-            return runtimes.load(candidate)
-        except EngineError as error:
-            reasons.append(str(error))
-    raise EngineError('; '.join(reasons))
-
-
 def build(options: argparse.Namespace, cache: PlanCache) -> None:
-    """Build what was asked for, unless the cache has it, and tell what it is."""
-    runtime = find_runtime(options.runtime)
+    """Build what was asked for, unless the cache has it, and print what it is."""
+    wanted = (options.runtime,) if options.runtime else TENSORRT
+    runtime = runtimes.first_that_works(wanted, runtimes.load)
     model = model_file.read(model_file.locate(options.model))
-    recipe = PlanOptions(options.precision, options.size, options.batch, options.arch)
-    gpu = gpu_for(runtime, recipe.archs)
+    plan_options = PlanOptions(options.precision, options.size, options.batch, options.arch)
+    gpu = find_gpu(runtime, plan_options.archs)
     bar = tqdm(
         total=100,
         leave=False,
@@ -130,14 +121,14 @@ def build(options: argparse.Namespace, cache: PlanCache) -> None:
 
     with bar:
         entry = interruptible(
-            lambda stopped: find_or_build.prepare(
-                runtime, model, recipe, cache, gpu, options.timing_cache, report, stopped
+            lambda stopped: find_or_build(
+                runtime, model, plan_options, cache, gpu, options.timing_cache, report, stopped
             )
         )
     for fault in cache.faults:
         print(f'build_engine: {fault}', file=sys.stderr)
     print(
-        tell(entry.manifest),
+        summary(entry.manifest),
         f'in the cache: {cache.folder / entry.manifest.key.digest}.plan'
         + (', built before' if entry.manifest.built < began else ''),
         sep='\n',
@@ -146,18 +137,18 @@ def build(options: argparse.Namespace, cache: PlanCache) -> None:
         export(entry, options.output)
         print(f'written: {options.output} and {options.output}.json')
     if gpu is not None and gpu.arch in entry.manifest.key.archs:
-        prove(model, Target(runtime, gpu), entry)
+        verify_on_gpu(model, Target(runtime, gpu), entry)
     else:
         print('golden frame: not run, that takes the GPU; the node runs it when it configures')
 
 
-def prove(model: ModelFile, target: Target, entry: CachedPlan) -> None:
-    """Run the golden frame and tell how it went. Raises EngineError where it went wrong."""
-    proven = engine_selection.open_plan(model, target, entry, EngineOptions())
-    proven.engine.close()
+def verify_on_gpu(model: ModelFile, target: Target, entry: CachedPlan) -> None:
+    """Run the golden frame and print how it went. Raises EngineError where it went wrong."""
+    verified = engine_selection.open_plan(model, target, entry, EngineOptions())
+    verified.engine.close()
     print(
-        f'golden frame: {proven.facts.golden_deviation} pixels differ, '
-        f'{proven.facts.golden_agreement:.2%} agree'
+        f'golden frame: {verified.facts.golden_deviation} pixels differ, '
+        f'{verified.facts.golden_agreement:.2%} agree'
     )
 
 
@@ -179,7 +170,7 @@ def interruptible(work):
     except KeyboardInterrupt:
         stop.set()
         print('\nbuild_engine: stopping', file=sys.stderr)
-        thread.join(PATIENCE)
+        thread.join(STOP_TIMEOUT)
         if thread.is_alive():  # in a phase that asks nobody; nothing is half written
             os._exit(130)
         raise
@@ -188,8 +179,8 @@ def interruptible(work):
     return outcome[0]
 
 
-def tell(manifest: PlanManifest) -> str:
-    """Return what an engine is, as text."""
+def summary(manifest: PlanManifest) -> str:
+    """Return what an engine is, in three lines."""
     key = manifest.key
     return (
         f'{manifest.model}: {key.precision}, {key.size[0]}x{key.size[1]}, batch '
@@ -215,13 +206,13 @@ def main(arguments: list[str] | None = None) -> int:
             print(f'{cache.clear() / 1e6:.1f} MB removed from {cache.folder}')
         elif options.list:
             for manifest in cache.manifests():
-                print(tell(manifest), f'  {manifest.key.digest}.plan', sep='\n')
+                print(summary(manifest), f'  {manifest.key.digest}.plan', sep='\n')
             print(
                 f'{cache.size() / 1e6:.1f} MB in {cache.folder}, at most '
                 f'{cache.limit / 1e6:.0f} MB are kept'
             )
         elif options.install:
-            print(tell(install(cache, options.install)))
+            print(summary(install(cache, options.install)))
         else:
             build(options, cache)
     except (EngineError, ModelError) as error:

@@ -25,9 +25,10 @@ from asap_ros.segmentation.engine_selection import TENSORRT, EngineOptions
 from asap_ros.segmentation.frame_statistics import percentiles
 from asap_ros.segmentation.mask_agreement import compare
 from asap_ros.segmentation.model_file import ModelError, ModelFile
-from asap_ros.segmentation.tensorrt import cuda, find_or_build, roofline
+from asap_ros.segmentation.tensorrt import cuda, roofline
 from asap_ros.segmentation.tensorrt.engine import TensorRtEngine
-from asap_ros.segmentation.tensorrt.mixed_precision import typed
+from asap_ros.segmentation.tensorrt.find_or_build import find_or_build
+from asap_ros.segmentation.tensorrt.mixed_precision import make_typed_network
 from asap_ros.segmentation.tensorrt.plan import CachedPlan, PlanOptions
 from asap_ros.segmentation.tensorrt.plan_cache import PlanCache
 from asap_ros.segmentation.tensorrt.target import Target
@@ -99,8 +100,10 @@ def measure_batch(
             found['ms'][name]['captured'] = engine.details()['cuda_graph'] == 'yes'
         finally:
             engine.close()
-    works = roofline.count(typed(model, key.precision, key.size, 1).content, batch)
-    peak = roofline.peak(target.gpu, key.precision)
+    works = roofline.count_work(
+        make_typed_network(model, key.precision, key.size, 1).content, batch
+    )
+    peak = roofline.gpu_peak(target.gpu, key.precision)
     found['roofline'] = {
         'operations': sum(work.operations for work in works),
         'bytes': sum(work.bytes for work in works),
@@ -109,7 +112,7 @@ def measure_batch(
         'share': None,
     }
     if peak is not None:
-        least = roofline.least_ms(works, peak)
+        least = roofline.roofline_ms(works, peak)
         found['roofline'] |= {'ms': least, 'share': least / found['ms']['graph']['device']['p50']}
     return found
 
@@ -130,45 +133,45 @@ def read_pictures(folder: Path, size: tuple[int, int]) -> list[np.ndarray]:
 
 
 def run(options: argparse.Namespace) -> dict:
-    """Build, prove, compare and measure what was asked for."""
-    target, reason = engine_selection.find_target(EngineOptions(options.runtime or 'auto'))
-    if target is None:
-        raise EngineError(reason)
+    """Build, verify, compare and measure what was asked for."""
+    target = engine_selection.find_target(options.runtime or 'auto')
     cache = PlanCache(options.cache)
     results, agreements = [], []
     for name in options.model or model_file.shipped():
         model = model_file.read(model_file.locate(name))
-        reference, _ = engine_selection.open_engine(model, 'cpu')
+        reference = engine_selection.open_onnxruntime(model, 'cpu').engine
         for precision in options.precision or PRECISIONS:
             for batch in options.batch or BATCHES:
-                recipe = PlanOptions(precision, options.size, batch)
+                plan_options = PlanOptions(precision, options.size, batch)
                 with tqdm(
                     total=1.0,
                     desc=f'building {name} {precision} x{batch}',
                     leave=False,
                     bar_format='{desc} {percentage:3.0f} % {elapsed}',
                 ) as bar:
-                    entry = find_or_build.prepare(
+                    entry = find_or_build(
                         target.runtime,
                         model,
-                        recipe,
+                        plan_options,
                         cache,
                         target.gpu,
                         report=lambda phase, share, b=bar: b.update(max(0.0, share - b.n)),
                     )
-                proven = engine_selection.open_plan(model, target, entry, EngineOptions())
+                verified = engine_selection.open_plan(model, target, entry, EngineOptions())
                 golden = {
-                    'agreement': proven.facts.golden_agreement,
-                    'deviation_pixels': proven.facts.golden_deviation,
+                    'agreement': verified.facts.golden_agreement,
+                    'deviation_pixels': verified.facts.golden_deviation,
                 }
                 if options.pictures is not None and batch == (options.batch or BATCHES)[0]:
                     agreements.append(
                         {'model': name, 'precision': precision}
                         | compare(
-                            proven.engine, reference, read_pictures(options.pictures, options.size)
+                            verified.engine,
+                            reference,
+                            read_pictures(options.pictures, options.size),
                         )
                     )
-                proven.engine.close()
+                verified.engine.close()
                 results.append(measure_batch(target, entry, model, batch, options.frames, golden))
     return {
         'gpu': asdict(target.gpu),

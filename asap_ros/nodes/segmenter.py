@@ -18,7 +18,7 @@ from asap_ros.nodes.camera_subscriber import CameraSubscriber
 from asap_ros.nodes.frame_processor import FrameProcessor, traced
 from asap_ros.nodes.publishers import Publishers
 from asap_ros.nodes.road_publisher import RoadPublisher
-from asap_ros.segmentation.engine import EngineError
+from asap_ros.segmentation.engine import EngineError, Severity
 from asap_ros.segmentation.frame_statistics import Counts, Latencies
 from asap_ros.segmentation.model_file import ModelError
 from asap_ros.segmentation.pipeline import Pipeline
@@ -88,7 +88,7 @@ class Segmenter(LifecycleNode):
                 (values['network_height'], values['network_width']),
                 values['threads'],
                 values['precision'],
-                self._note_engine,
+                self._on_engine_event,
                 cache=values['engine_cache'],
                 allow_fallback=values['allow_fallback'],
                 build=True,
@@ -163,9 +163,15 @@ class Segmenter(LifecycleNode):
         """Return what runs the network, None while nothing is configured."""
         return self._configuration.pipeline.engine_facts() if self._configuration else None
 
-    def _note_engine(self, good: bool, text: str) -> None:
+    def _on_engine_event(self, severity: Severity, text: str) -> None:
         """Log what became of the engine; called from the threads that run and build it."""
-        (self.get_logger().info if good else self.get_logger().warning)(text)
+        # One call for each: rclpy keeps the severity of a place in the code.
+        if severity is Severity.ERROR:
+            self.get_logger().error(text)
+        elif severity is Severity.WARNING:
+            self.get_logger().warning(text)
+        else:
+            self.get_logger().info(text)
 
     def _value(self, name: str):
         return self.get_parameter(name).value

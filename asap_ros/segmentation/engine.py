@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
@@ -13,9 +15,32 @@ from asap_ros.segmentation.model_file import STRIDE, GoldenFrame
 GOLDEN_AGREEMENT = 0.995
 """Least share of the golden frame's pixels that an engine must label as expected."""
 
+ReportProgress = Callable[[str, float], None]
+"""Takes the phase of a build and the share of the whole that is done, 0 to 1."""
+
 
 class EngineError(RuntimeError):
     """An engine that cannot be had or cannot go on; the message says what to do."""
+
+
+class DeviceError(EngineError):
+    """An error of the device: the engine runs again once it is reopened, or never."""
+
+
+class Severity(Enum):
+    """How much an event matters to whoever runs the vehicle."""
+
+    INFO = 'info'
+    WARNING = 'warning'
+    ERROR = 'error'
+
+
+Notify = Callable[[Severity, str], None]
+"""Takes an event of an engine: how much it matters, and a sentence."""
+
+
+def ignore_events(severity: Severity, text: str) -> None:
+    """Take an event that nobody asks for."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +61,12 @@ class EngineFacts:
 
 
 class Engine(Protocol):
-    """A network ready to run."""
+    """A network ready to run, for one thread at a time.
 
+    ``name``: of the runtime; ``provider``: what it computes on; ``precision``: such as ``fp16``.
+    """
+
+    name: str
     provider: str
     precision: str
 
@@ -45,8 +74,27 @@ class Engine(Protocol):
         """Return labels, uint8 (B, H, W), and confidence, uint8 (B, H/s, W/s).
 
         ``frames``: uint8 RGB (B, H, W, 3), contiguous. Raises ValueError where that does not
-        hold, EngineError where the runtime fails.
+        hold, DeviceError where the engine must be reopened first, EngineError where the runtime
+        fails or the engine is closed.
         """
+
+    def details(self) -> dict[str, str]:
+        """Return what else diagnostics state of it, by key."""
+
+    def reopen(self) -> None:
+        """Load the network anew on a fresh device context. Raises EngineError."""
+
+    def close(self) -> None:
+        """Free everything; safe to call again."""
+
+
+@dataclass(frozen=True)
+class VerifiedEngine:
+    """An engine that has reproduced the golden frame; ``verify`` runs the frame again."""
+
+    engine: Engine
+    facts: EngineFacts
+    verify: Callable[[], EngineFacts]
 
 
 def check_frames(frames: np.ndarray) -> None:
@@ -71,20 +119,31 @@ def golden_deviation(engine: Engine, golden: GoldenFrame, batch: int = 1) -> int
     return int((labels != golden.mask).sum(axis=(1, 2)).max())
 
 
-def prove(
-    name: str, engine: Engine, path: Path, golden: GoldenFrame, batches: tuple[int, ...] = (1,)
-) -> EngineFacts:
+def verify(
+    engine: Engine, path: Path, golden: GoldenFrame, batches: tuple[int, ...] = (1,)
+) -> VerifiedEngine:
     """Run the golden frame; EngineError where too many pixels differ from the expected mask.
 
     ``path``: of the network file; ``batches``: how often the frame stands in each batch tried.
     """
-    deviation = max(golden_deviation(engine, golden, batch) for batch in dict.fromkeys(batches))
-    agreement = 1.0 - deviation / golden.mask.size
-    if agreement < GOLDEN_AGREEMENT:
-        raise EngineError(
-            f'{name} ({engine.provider}, {engine.precision}) labels only {agreement:.2%} of the '
-            f'golden frame of {path} as expected ({deviation} pixels differ), '
-            f'{GOLDEN_AGREEMENT:.1%} is the least: the file, the runtime or its driver is not '
-            'sound'
+
+    def run() -> EngineFacts:
+        deviation = max(golden_deviation(engine, golden, b) for b in dict.fromkeys(batches))
+        agreement = 1.0 - deviation / golden.mask.size
+        if agreement < GOLDEN_AGREEMENT:
+            raise EngineError(
+                f'{engine.name} ({engine.provider}, {engine.precision}) labels only '
+                f'{agreement:.2%} of the golden frame of {path} as expected ({deviation} pixels '
+                f'differ), {GOLDEN_AGREEMENT:.1%} is the least: the file, the runtime or its '
+                'driver is not sound'
+            )
+        return EngineFacts(
+            engine.name,
+            engine.provider,
+            engine.precision,
+            agreement,
+            deviation,
+            engine.details(),
         )
-    return EngineFacts(name, engine.provider, engine.precision, agreement, deviation)
+
+    return VerifiedEngine(engine, run(), run)

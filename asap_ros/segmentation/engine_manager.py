@@ -5,13 +5,24 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from enum import Enum
 
 import numpy as np
 
-from asap_ros.segmentation.engine import Engine, EngineError, EngineFacts
-from asap_ros.segmentation.tensorrt.cuda import CudaError
+from asap_ros.segmentation.engine import (
+    DeviceError,
+    EngineError,
+    EngineFacts,
+    Notify,
+    ReportProgress,
+    Severity,
+    VerifiedEngine,
+    ignore_events,
+)
+
+Build = Callable[[ReportProgress], VerifiedEngine]
+"""Makes a better engine; gets where to report its progress."""
 
 
 class EngineState(Enum):
@@ -23,42 +34,33 @@ class EngineState(Enum):
     STOPPED = 'stopped'
 
 
-@dataclass(frozen=True)
-class ProvenEngine:
-    """An engine that has reproduced the golden frame; ``prove`` does that anew."""
-
-    engine: Engine
-    facts: EngineFacts
-    prove: Callable[[], EngineFacts]
-
-
 class EngineManager:
-    """One engine to its user, whichever serves.
+    """One engine to its user, whichever runs.
 
     ``state`` and ``message`` say which and why. Frames go to ``infer`` from one thread; a better
-    engine is prepared in another one and takes over between two frames. After an error of CUDA
-    the engine's context is made anew once; then ``fall_back`` serves, where there is one, or no
+    engine is built in another one and takes over between two frames. After an error of the device
+    the engine is reopened once; then ``fall_back`` serves, where there is one, or no
     engine does: every frame is refused with the reason.
     """
 
     def __init__(
         self,
-        proven: ProvenEngine,
-        fall_back: Callable[[], ProvenEngine] | None = None,
+        engine: VerifiedEngine,
+        fall_back: Callable[[], VerifiedEngine] | None = None,
         state: EngineState = EngineState.CHOSEN,
         message: str = '',
-        notify: Callable[[bool, str], None] = lambda good, text: None,
+        notify: Notify = ignore_events,
     ):
-        """Serve on ``proven``. ``notify`` gets each change: whether it is good news, and what."""
-        self._current, self._fall_back, self._notify = proven, fall_back, notify
+        """Run frames on ``engine``. ``notify`` gets each change of what runs them."""
+        self._current, self._fall_back, self._notify = engine, fall_back, notify
         self.state, self.message = state, message
         self.phase, self.share = '', 0.0
-        self._next: ProvenEngine | None = None
+        self._next: VerifiedEngine | None = None
         self._reopened = False
         self._began = time.monotonic()
         self._lock = threading.Lock()
-        self._preparing: threading.Thread | None = None
-        self._stop_preparing: Callable[[], None] = lambda: None
+        self._building: threading.Thread | None = None
+        self._stop_building: Callable[[], None] = lambda: None
         self._closed = False
 
     @property
@@ -77,20 +79,16 @@ class EngineManager:
             }
         return found
 
-    def prepare(
-        self,
-        make: Callable[[Callable[[str, float], None]], ProvenEngine],
-        stop: Callable[[], None],
-    ) -> None:
-        """Let ``make`` build a better engine in a thread; it takes over once it is proven.
+    def build_in_background(self, build: Build, stop: Callable[[], None]) -> None:
+        """Let ``build`` make a better engine in a thread; it takes over once it is verified.
 
-        ``make`` gets where to report (phase, share done); ``stop`` makes it end early.
+        ``stop`` makes ``build`` end early.
         """
-        self.state, self._stop_preparing = EngineState.BUILDING, stop
-        self._preparing = threading.Thread(
-            target=self._prepare, args=(make,), name='engine-build', daemon=True
+        self.state, self._stop_building = EngineState.BUILDING, stop
+        self._building = threading.Thread(
+            target=self._build, args=(build,), name='engine-build', daemon=True
         )
-        self._preparing.start()
+        self._building.start()
 
     def infer(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return labels and confidence of a batch; see ``Engine.infer``.
@@ -103,73 +101,71 @@ class EngineManager:
         while True:
             try:
                 return self._current.engine.infer(frames)
-            except CudaError as error:
+            except DeviceError as error:
                 self._recover(error)
 
     def close(self) -> None:
-        """Stop preparing and let go of the engine."""
+        """Stop building and let go of the engine."""
         with self._lock:
             self._closed = True
-        self._stop_preparing()
-        if self._preparing is not None:
-            self._preparing.join()
+        self._stop_building()
+        if self._building is not None:
+            self._building.join()
         if self._next is not None:
-            _close(self._next.engine)
-        _close(self._current.engine)
+            self._next.engine.close()
+        self._current.engine.close()
 
-    def _prepare(self, make: Callable[[Callable[[str, float], None]], ProvenEngine]) -> None:
+    def _build(self, build: Build) -> None:
         try:
-            proven = make(self._report)
+            built = build(self._report)
         except Exception as error:  # in a thread of its own nobody else would hear of it
             reason = str(error) if isinstance(error, EngineError) else repr(error)
             with self._lock:
                 if self._closed:
                     return
                 self.state, self.message = EngineState.FALLBACK, reason
-            self._notify(False, f'the engine could not be built: {reason}')
+            self._notify(Severity.WARNING, f'the engine could not be built: {reason}')
             return
         with self._lock:
             if not self._closed:
-                self._next = proven
+                self._next = built
                 self.message, self.share = 'built; takes over with the next frame', 1.0
                 return
-        _close(proven.engine)
+        built.engine.close()
 
     def _report(self, phase: str, share: float) -> None:
         self.phase, self.share = phase, share
 
     def _take_over(self) -> None:
-        """Let the engine that is ready serve from this frame on."""
+        """Let the engine that is ready run frames from this one on."""
         with self._lock:
             ready, self._next = self._next, None
         if ready is None:
             return
         before, self._current = self._current, ready
-        _close(before.engine)
+        before.engine.close()
         self.state = EngineState.CHOSEN
         self.message = (
             f'switched from {before.facts.name} to {ready.facts.name} after '
             f'{time.monotonic() - self._began:.1f} s, between two frames'
         )
-        self._notify(True, self.message)
+        self._notify(Severity.INFO, self.message)
 
-    def _recover(self, error: CudaError) -> None:
-        """Make the next call possible after an error of CUDA; EngineError where it is not."""
+    def _recover(self, error: EngineError) -> None:
+        """Make the next call possible after an error of the device, or raise EngineError."""
         failed = self._current.facts.name
         if not self._reopened:
             self._reopened = True
             try:
                 self._current.engine.reopen()
-                self._current = ProvenEngine(
-                    self._current.engine, self._current.prove(), self._current.prove
-                )
+                self._current = replace(self._current, facts=self._current.verify())
             except EngineError as again:
                 error = again
             else:
                 self.message = f'{failed} was opened anew after an error: {error}'
-                self._notify(False, self.message)
+                self._notify(Severity.WARNING, self.message)
                 return
-        _close(self._current.engine)
+        self._current.engine.close()
         if self._fall_back is not None:
             try:
                 self._current = self._fall_back()
@@ -178,14 +174,11 @@ class EngineManager:
             else:
                 self.state = EngineState.FALLBACK
                 self.message = f'{failed} failed: {error}'
-                self._notify(False, f'{self.message}; {self._current.facts.name} serves')
+                self._notify(
+                    Severity.WARNING, f'{self.message}; {self._current.facts.name} serves'
+                )
                 return
         self.state = EngineState.STOPPED
         self.message = f'{failed} failed and nothing may take its place: {error}'
-        self._notify(False, self.message)
+        self._notify(Severity.ERROR, self.message)
         raise EngineError(self.message) from error
-
-
-def _close(engine: Engine) -> None:
-    if hasattr(engine, 'close'):
-        engine.close()

@@ -4,23 +4,38 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from asap_ros.segmentation.engine import Engine, EngineError, EngineFacts, prove
-from asap_ros.segmentation.engine_manager import EngineManager, EngineState, ProvenEngine
+from asap_ros.segmentation.engine import (
+    EngineError,
+    Notify,
+    ReportProgress,
+    Severity,
+    VerifiedEngine,
+    ignore_events,
+    verify,
+)
+from asap_ros.segmentation.engine_manager import EngineManager, EngineState
 from asap_ros.segmentation.model_file import GoldenFrame, ModelFile, locate, shipped
 from asap_ros.segmentation.onnxruntime_engine import OnnxRuntimeEngine
 from asap_ros.segmentation.tensorrt import cuda, runtimes
 from asap_ros.segmentation.tensorrt.build_process import BuildProcess, BuildRequest
 from asap_ros.segmentation.tensorrt.cuda import CudaError
-from asap_ros.segmentation.tensorrt.engine import PlanRefused, TensorRtEngine
+from asap_ros.segmentation.tensorrt.engine import TensorRtEngine
 from asap_ros.segmentation.tensorrt.plan import CachedPlan, PlanOptions
 from asap_ros.segmentation.tensorrt.plan_cache import PlanCache
-from asap_ros.segmentation.tensorrt.target import Target, aimed, find_built, gpu_for
+from asap_ros.segmentation.tensorrt.runtimes import first_that_works
+from asap_ros.segmentation.tensorrt.session import PlanRefused
+from asap_ros.segmentation.tensorrt.target import (
+    Target,
+    find_cached,
+    local_gpu,
+    resolve_targets,
+)
 
 TENSORRT = ('tensorrt', 'tensorrt_rtx')
 ENGINES = ('auto', *TENSORRT, 'onnxruntime')
@@ -31,95 +46,80 @@ PROVIDERS = ('auto', 'cpu', 'cuda')
 class EngineOptions:
     """What is wanted of an engine.
 
-    ``provider`` and ``threads`` are ONNX Runtime's, ``recipe`` and ``cache`` (a folder, empty for
-    the usual one) TensorRT's. ``allow_fallback``: ONNX Runtime may serve where TensorRT was
-    asked for and fails. ``build``: a missing engine is built while ONNX Runtime serves.
+    ``provider`` and ``threads`` are ONNX Runtime's, ``plan`` and ``cache`` (a folder, empty for
+    the usual one) TensorRT's. ``allow_fallback``: ONNX Runtime may take over where TensorRT was
+    asked for and fails. ``build``: a missing engine is built while ONNX Runtime runs.
     """
 
     name: str = 'auto'
     provider: str = 'auto'
     threads: int = 0
-    recipe: PlanOptions = field(default_factory=PlanOptions)
+    plan: PlanOptions = field(default_factory=PlanOptions)
     cache: str = ''
     allow_fallback: bool = False
     build: bool = False
 
 
-def open_engine(
-    model: ModelFile,
-    provider: str = 'auto',
-    threads: int = 0,
-) -> tuple[Engine, EngineFacts]:
-    """Return ONNX Runtime with the network, proven on its golden frame, and what it is.
+def open_onnxruntime(model: ModelFile, provider: str = 'auto', threads: int = 0) -> VerifiedEngine:
+    """Return ONNX Runtime with the network, verified on its golden frame.
 
     Raises EngineError where it cannot be had or does not reproduce the frame.
     """
-    engine = OnnxRuntimeEngine(model, provider, threads)
-    return engine, prove('onnxruntime', engine, model.path, model.golden)
+    return verify(OnnxRuntimeEngine(model, provider, threads), model.path, model.golden)
 
 
-def serve(
-    model: ModelFile,
-    options: EngineOptions,
-    notify: Callable[[bool, str], None] = lambda good, text: None,
+def select_engine(
+    model: ModelFile, options: EngineOptions, notify: Notify = ignore_events
 ) -> EngineManager:
-    """Return the engine that serves a network.
+    """Return the engine that runs a network.
 
     ``notify``: see ``EngineManager``. Raises EngineError where nothing that is allowed works.
     """
     if options.name not in ENGINES:
         raise EngineError(f'engine {options.name!r} is unknown: {", ".join(ENGINES)} are possible')
-    target, reason = (None, '') if options.name == 'onnxruntime' else find_target(options)
-    if target is None:
-        return _without(model, options, reason, options.name in TENSORRT, notify)
+    if options.name == 'onnxruntime':
+        return _use_onnxruntime(model, options, '', notify)
+    try:
+        target = find_target(options.name)
+    except EngineError as error:
+        if options.name == 'auto':
+            return _use_onnxruntime(model, options, str(error), notify)
+        return _fall_back_at_once(model, options, error, notify)
     try:
         cache = PlanCache(Path(options.cache) if options.cache else None)
-        proven = _cached(model, options, target, cache)
+        engine = _open_cached(model, options, target, cache)
     except EngineError as error:
-        return _without(model, options, str(error), True, notify)
+        return _fall_back_at_once(model, options, error, notify)
     for fault in cache.faults:
-        notify(False, fault)
-    if proven is not None:
-        return EngineManager(proven, _fall_back(model, options), notify=notify)
-    return _while_building(model, options, target, cache, notify)
+        notify(Severity.WARNING, fault)
+    if engine is not None:
+        return EngineManager(engine, _fall_back(model, options), notify=notify)
+    return _build_missing(model, options, target, cache, notify)
 
 
-def find_target(options: EngineOptions) -> tuple[Target | None, str]:
-    """Return the runtime and GPU that were asked for, or the first there are, or None and why."""
-    if options.name == 'auto':
-        try:
-            cuda.gpu()
-        except CudaError as error:  # before hundreds of megabytes are loaded for nothing
-            return None, f'TensorRT is for GPUs: {error}'
-    reasons = []
-    for name in TENSORRT if options.name == 'auto' else (options.name,):
-        try:
-            runtime = runtimes.load(name)
-            return Target(runtime, gpu_for(runtime)), ''
-        except EngineError as error:
-            reasons.append(str(error))
-    return None, '; '.join(reasons)
+def find_target(name: str = 'auto') -> Target:
+    """Return a TensorRT runtime by name, or the first that works, and the GPU in this machine.
+
+    Raises EngineError that says why there is none.
+    """
+    if name != 'auto':
+        return _open_target(name)
+    try:
+        cuda.gpu()
+    except CudaError as error:  # before hundreds of megabytes are loaded for nothing
+        raise EngineError(f'TensorRT is for GPUs: {error}') from error
+    return first_that_works(TENSORRT, _open_target)
 
 
 def open_plan(
     model: ModelFile, target: Target, entry: CachedPlan, options: EngineOptions
-) -> ProvenEngine:
-    """Return a plan as an engine, proven at its own resolution. Raises EngineError."""
+) -> VerifiedEngine:
+    """Return a plan as an engine, verified at its own resolution. Raises EngineError."""
+    key = entry.manifest.key
     engine = TensorRtEngine(target.runtime, entry, target.gpu.name)
     try:
-        golden = golden_at(model, entry.manifest.key.size, options.threads)
-
-        def again() -> EngineFacts:
-            facts = prove(
-                target.runtime.name,
-                engine,
-                model.path,
-                golden,
-                batches=(1, entry.manifest.key.batch),
-            )
-            return replace(facts, details=engine.details())
-
-        return ProvenEngine(engine, again(), again)
+        golden = golden_at(model, key.size, options.threads)
+        return verify(engine, model.path, golden, batches=(1, key.batch))
     except EngineError:
         engine.close()
         raise
@@ -133,16 +133,21 @@ def golden_at(model: ModelFile, size: tuple[int, int], threads: int = 0) -> Gold
     """
     if model.golden.mask.shape == tuple(size):
         return model.golden
-    reference, _ = open_engine(model, 'cpu', threads)
+    reference = open_onnxruntime(model, 'cpu', threads).engine
     frame = cv2.resize(model.golden.frame, size[::-1], interpolation=cv2.INTER_LINEAR)
     return GoldenFrame(frame, reference.infer(frame[np.newaxis])[0][0])
 
 
-def _cached(
+def _open_target(name: str) -> Target:
+    runtime = runtimes.load(name)
+    return Target(runtime, local_gpu(runtime))
+
+
+def _open_cached(
     model: ModelFile, options: EngineOptions, target: Target, cache: PlanCache
-) -> ProvenEngine | None:
-    """Return the engine that the cache has, proven; None where it must be built."""
-    entry = find_built(target.runtime, model, options.recipe, cache, target.gpu)
+) -> VerifiedEngine | None:
+    """Return the engine that the cache has, verified; None where it must be built."""
+    entry = find_cached(target.runtime, model, options.plan, cache, target.gpu)
     if entry is None:
         return None
     try:
@@ -152,90 +157,89 @@ def _cached(
         return None
 
 
-def _onnxruntime(model: ModelFile, provider: str, threads: int) -> ProvenEngine:
-    engine, facts = open_engine(model, provider, threads)
-    return ProvenEngine(engine, facts, lambda: facts)
-
-
-def _fall_back(model: ModelFile, options: EngineOptions) -> Callable[[], ProvenEngine] | None:
-    """Return what makes the engine that serves once TensorRT has failed, None for none."""
+def _fall_back(model: ModelFile, options: EngineOptions) -> Callable[[], VerifiedEngine] | None:
+    """Return what makes the engine that runs once TensorRT has failed, None for none."""
     if not options.allow_fallback:
         return None
-    return lambda: _onnxruntime(model, 'cpu', options.threads)  # the GPU may be what failed
+    return lambda: open_onnxruntime(model, 'cpu', options.threads)  # the GPU may have failed
 
 
-def _without(
-    model: ModelFile, options: EngineOptions, reason: str, failed: bool, notify
+def _use_onnxruntime(
+    model: ModelFile,
+    options: EngineOptions,
+    message: str,
+    notify: Notify,
+    state: EngineState = EngineState.CHOSEN,
 ) -> EngineManager:
-    """Return ONNX Runtime: asked for, or the best there is, or because TensorRT has ``failed``."""
-    if failed and not options.allow_fallback:
-        raise EngineError(reason)
-    if failed:
-        notify(False, f'onnxruntime serves in place of TensorRT: {reason}')
-    return EngineManager(
-        _onnxruntime(model, options.provider, options.threads),
-        state=EngineState.FALLBACK if failed else EngineState.CHOSEN,
-        message=reason,
-        notify=notify,
-    )
+    """Return ONNX Runtime alone; ``message``: why, where it was not asked for."""
+    engine = open_onnxruntime(model, options.provider, options.threads)
+    return EngineManager(engine, state=state, message=message, notify=notify)
+
+
+def _fall_back_at_once(
+    model: ModelFile, options: EngineOptions, error: EngineError, notify: Notify
+) -> EngineManager:
+    """Return ONNX Runtime in place of a TensorRT that failed, or raise where it may not."""
+    if not options.allow_fallback:
+        raise error
+    notify(Severity.WARNING, f'onnxruntime serves in place of TensorRT: {error}')
+    return _use_onnxruntime(model, options, str(error), notify, EngineState.FALLBACK)
 
 
 def _build_command(model: ModelFile, options: EngineOptions, target: Target) -> str:
     """Return the command that builds what is missing, of its options those that are needed."""
-    recipe, usual = options.recipe, PlanOptions()
+    plan, usual = options.plan, PlanOptions()
     name = model.path.stem
     if name not in shipped() or not locate(name).samefile(model.path):
         name = str(model.path.resolve())
     words = ['ros2 run asap_ros build_engine', shlex.quote(name), '--runtime', target.runtime.name]
-    if recipe.precision != usual.precision:
-        words += ['--precision', recipe.precision]
-    if recipe.size != usual.size:
-        words += ['--size', f'{recipe.size[0]}x{recipe.size[1]}']
-    if recipe.batch != usual.batch:
-        words += ['--batch', str(recipe.batch)]
+    if plan.precision != usual.precision:
+        words += ['--precision', plan.precision]
+    if plan.size != usual.size:
+        words += ['--size', f'{plan.size[0]}x{plan.size[1]}']
+    if plan.batch != usual.batch:
+        words += ['--batch', str(plan.batch)]
     if options.cache:
         words += ['--cache', shlex.quote(options.cache)]
     return ' '.join(words)
 
 
-def _while_building(
-    model: ModelFile, options: EngineOptions, target: Target, cache: PlanCache, notify
+def _build_missing(
+    model: ModelFile, options: EngineOptions, target: Target, cache: PlanCache, notify: Notify
 ) -> EngineManager:
     """Return ONNX Runtime, and what was asked for once it is built."""
     missing = (
         f'no engine of {model.path.stem} is built for {target.runtime.name} '
-        f'{target.runtime.version}, {target.gpu.name}, {options.recipe.precision}, '
-        f'{options.recipe.size[0]}x{options.recipe.size[1]}: '
-        f'{_build_command(model, options, target)} builds it'
+        f'{target.runtime.version}, {target.gpu.name}, {options.plan.precision}, '
+        f'{options.plan.size[0]}x{options.plan.size[1]}'
     )
+    advice = f'{missing}: {_build_command(model, options, target)} builds it'
     if not options.build and options.name == 'auto':
-        return _without(model, options, missing, False, notify)
+        return _use_onnxruntime(model, options, advice, notify)
     if not (options.build and options.allow_fallback):
-        raise EngineError(missing)
-    served = EngineManager(
-        _onnxruntime(model, options.provider, options.threads),
+        raise EngineError(advice)
+    manager = EngineManager(
+        open_onnxruntime(model, options.provider, options.threads),
         _fall_back(model, options),
-        message=missing,
+        message=advice,
         notify=notify,
     )
     process = BuildProcess(
         BuildRequest(
             str(model.path.resolve()),
             target.runtime.name,
-            aimed(target.runtime, options.recipe, target.gpu),
+            resolve_targets(target.runtime, options.plan, target.gpu),
             str(cache.folder),
         )
     )
 
-    def make(report: Callable[[str, float], None]) -> ProvenEngine:
+    def build(report: ReportProgress) -> VerifiedEngine:
         process.wait(report)
-        entry = find_built(target.runtime, model, options.recipe, cache, target.gpu)
+        entry = find_cached(target.runtime, model, options.plan, cache, target.gpu)
         if entry is None:
             raise EngineError('; '.join(cache.faults) or 'the engine vanished from the cache')
         return open_plan(model, target, entry, options)
 
-    served.prepare(make, process.stop)
-    notify(
-        True, f'{missing[: missing.index(": ros2")]}; building it, onnxruntime serves meanwhile'
-    )
-    return served
+    manager.build_in_background(build, process.stop)
+    notify(Severity.INFO, f'{missing}; building it, onnxruntime serves meanwhile')
+    return manager

@@ -34,7 +34,7 @@ class Latencies:
     window: int = 300
     _frames: deque[dict[str, float]] = field(init=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Start with no frame."""
         self._frames = deque(maxlen=self.window)
 

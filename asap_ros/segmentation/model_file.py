@@ -12,6 +12,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -51,7 +52,7 @@ class ModelFile:
     sha256: str
     labels: LabelSet
     golden: GoldenFrame
-    training: dict
+    training: dict[str, Any]
     software: str
 
 
@@ -81,7 +82,7 @@ def shipped() -> list[str]:
 
 
 def metadata(
-    labels: LabelSet, golden: GoldenFrame, training: dict, software: str
+    labels: LabelSet, golden: GoldenFrame, training: dict[str, Any], software: str
 ) -> dict[str, str]:
     """Return the metadata entries of a network file, as ``read`` takes them."""
     document = {
@@ -166,7 +167,7 @@ def _check_tensors(path: Path, session: onnxruntime.InferenceSession) -> None:
 
 
 def _encode(pixels: np.ndarray) -> str:
-    return base64.b64encode(cv2.imencode('.png', pixels)[1]).decode('ascii')
+    return base64.b64encode(cv2.imencode('.png', pixels)[1].tobytes()).decode('ascii')
 
 
 def _decode(text: str, dimensions: int) -> np.ndarray:

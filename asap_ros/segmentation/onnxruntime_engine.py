@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnxruntime
 
 from asap_ros.segmentation.engine import EngineError, check_frames
 from asap_ros.segmentation.model_file import ModelFile
 
+NAME = 'onnxruntime'
 PROVIDERS = {'cuda': 'CUDAExecutionProvider', 'cpu': 'CPUExecutionProvider'}
 
 
@@ -24,6 +27,7 @@ class OnnxRuntimeEngine:
         ``threads``: of the CPU provider, 0 for one a physical core. Raises EngineError where the
         provider asked for cannot be had; ``provider`` then says which it became.
         """
+        self.name = NAME
         self.precision = 'int8' if model.training.get('precision') == 'int8' else 'fp32'
         available = onnxruntime.get_available_providers()
         if provider == 'auto':
@@ -39,15 +43,10 @@ class OnnxRuntimeEngine:
             )
         else:
             wanted = [PROVIDERS[provider]]
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(model.path), options, providers=wanted
-            )
-        except Exception as error:  # the runtime's exceptions share no public base class
-            raise EngineError(f'ONNX Runtime cannot load {model.path}: {error}') from error
-        self.provider = self._session.get_providers()[0]
+        self._path, self._wanted, self._threads = model.path, wanted, threads
+        session = load(model.path, wanted, threads)
+        self._session: onnxruntime.InferenceSession | None = session
+        self.provider: str = session.get_providers()[0]
         # The runtime falls back to the CPU by itself, with no more than a line in its log.
         if provider != 'auto' and self.provider != PROVIDERS[provider]:
             raise EngineError(
@@ -58,8 +57,32 @@ class OnnxRuntimeEngine:
     def infer(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return labels and confidence of a batch; see ``Engine.infer``."""
         check_frames(frames)
+        if self._session is None:
+            raise EngineError('the engine is closed')
         try:
             labels, confidence = self._session.run(['labels', 'confidence'], {'image': frames})
         except Exception as error:  # the runtime's exceptions share no public base class
             raise EngineError(f'ONNX Runtime failed on a batch: {error}') from error
         return labels, confidence
+
+    def details(self) -> dict[str, str]:
+        """Return nothing: name, provider and precision say it all."""
+        return {}
+
+    def reopen(self) -> None:
+        """Load the network anew. Raises EngineError where that fails."""
+        self._session = load(self._path, self._wanted, self._threads)
+
+    def close(self) -> None:
+        """Let go of the network; safe to call again."""
+        self._session = None
+
+
+def load(path: Path, providers: list[str], threads: int) -> onnxruntime.InferenceSession:
+    """Return a session of ONNX Runtime. Raises EngineError where it cannot load the network."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:  # the runtime's exceptions share no public base class
+        raise EngineError(f'ONNX Runtime cannot load {path}: {error}') from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -13,6 +12,7 @@ from asap_ros.imaging.overlay import resize_mask
 from asap_ros.imaging.pixel_formats import CameraPicture, to_rgb_at
 from asap_ros.labels import IGNORED, LabelSet
 from asap_ros.segmentation import engine_selection, model_file
+from asap_ros.segmentation.engine import Notify, ignore_events
 from asap_ros.segmentation.engine_manager import EngineManager
 from asap_ros.segmentation.engine_selection import EngineOptions
 from asap_ros.segmentation.model_file import ModelFile
@@ -49,10 +49,10 @@ def on_grid(
 
 
 class Pipeline:
-    """A proven engine and the resolution at which frames go through it."""
+    """A verified engine and the resolution at which frames go through it."""
 
     def __init__(self, model: ModelFile, engine: EngineManager, size: tuple[int, int]):
-        """Take an engine as ``choice.serve`` returns it; ``size`` is (height, width)."""
+        """Take an engine as ``select_engine`` returns it; ``size`` is (height, width)."""
         self.model, self.size = model, size
         self._engine = engine
         self._input = np.empty((1, *size, 3), np.uint8)
@@ -66,19 +66,21 @@ class Pipeline:
         size: tuple[int, int] = (512, 1024),
         threads: int = 0,
         precision: str = 'fp16',
-        notify: Callable[[bool, str], None] = lambda good, text: None,
-        **options,
+        notify: Notify = ignore_events,
+        cache: str = '',
+        allow_fallback: bool = False,
+        build: bool = False,
     ) -> Pipeline:
-        """Open a model by name or path on an engine, and prove it on its golden frame.
+        """Open a model by name or path on an engine, and verify it on its golden frame.
 
-        ``notify`` gets each change of the engine: whether it is good news, and what it is.
-        ``options``: the rest of ``EngineOptions``. Raises ModelError (the file, the size) and
+        ``notify`` gets each change of the engine; the rest is as in ``EngineOptions``. Raises ModelError (the file, the size) and
         EngineError (the engine, the golden frame).
         """
         model_file.check_size(size)
         file = model_file.read(model_file.locate(model))
-        wanted = EngineOptions(engine, provider, threads, PlanOptions(precision, size), **options)
-        return cls(file, engine_selection.serve(file, wanted, notify), size)
+        plan = PlanOptions(precision, size)
+        wanted = EngineOptions(engine, provider, threads, plan, cache, allow_fallback, build)
+        return cls(file, engine_selection.select_engine(file, wanted, notify), size)
 
     def close(self) -> None:
         """Let go of the engine, and of the building of a better one."""

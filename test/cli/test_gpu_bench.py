@@ -32,7 +32,9 @@ def bench(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(gpu_bench, 'WARM_UP', 1)
     model = model_file.read(model_file.locate(NAME))
     cache = PlanCache(tmp_path / 'engines')
-    find_or_build.prepare(rtx, model, PlanOptions('fp16', (64, 128), 2, ('sm86',)), cache, None)
+    find_or_build.find_or_build(
+        rtx, model, PlanOptions('fp16', (64, 128), 2, ('sm86',)), cache, None
+    )
     gpu = gpu_stand.put_into(monkeypatch, rtx, OnnxRuntimeEngine(model, 'cpu', 1).infer)
 
     def run(*arguments):

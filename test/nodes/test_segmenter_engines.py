@@ -63,7 +63,7 @@ def test_frames_are_answered_before_while_and_after_the_engine_is_built(
 ):
     bench = start(stand, tmp_path)
     served, number = bench.engine, 0
-    while served._preparing.is_alive():
+    while served._building.is_alive():
         bench.send(bench.frame(number))
         right(bench, reference, number)
         number += 1
@@ -86,7 +86,7 @@ def test_frames_are_answered_before_while_and_after_the_engine_is_built(
 
 def test_cleanup_in_the_middle_of_a_build(stand, tmp_path, gpu):
     bench = start(stand, tmp_path)
-    process = bench.engine._preparing
+    process = bench.engine._building
     assert bench.node.trigger_deactivate() == bench.node.trigger_cleanup()
     assert not process.is_alive() and not gpu.held
     assert not list(Path(tmp_path / 'engines').glob('*.partial'))
@@ -95,7 +95,7 @@ def test_cleanup_in_the_middle_of_a_build(stand, tmp_path, gpu):
 def built(stand, tmp_path, **parameters):
     """Return a stand whose engine serves, after its first frame."""
     bench = start(stand, tmp_path, **parameters)
-    bench.engine._preparing.join()
+    bench.engine._building.join()
     bench.send(bench.frame())
     return bench
 

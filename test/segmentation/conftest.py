@@ -10,10 +10,10 @@ from asap_ros.segmentation import model_file
 from asap_ros.segmentation.engine import EngineError
 from asap_ros.segmentation.tensorrt import runtimes
 from asap_ros.segmentation.tensorrt.builder import build
-from asap_ros.segmentation.tensorrt.plan import CachedPlan, PlanOptions, describe, make_key
+from asap_ros.segmentation.tensorrt.plan import CachedPlan, PlanOptions, make_key, make_manifest
 from asap_ros.segmentation.tensorrt.plan_cache import PlanCache
 
-RECIPE = PlanOptions('fp16', (64, 128), 2, ('sm86', 'sm89'))
+OPTIONS = PlanOptions('fp16', (64, 128), 2, ('sm86', 'sm89'))
 NAME = 'asap_mobilenet_v2_camvid'
 
 
@@ -35,13 +35,13 @@ def shipped():
 @pytest.fixture(scope='session')
 def entry(rtx, shipped):
     """A real plan of the default model for SM86 and SM89, fp16, batches of 1 and 2."""
-    return make_entry(rtx, shipped, RECIPE)
+    return make_entry(rtx, shipped, OPTIONS)
 
 
 @pytest.fixture(scope='session')
 def other(rtx, shipped):
     """A real plan of the same network in fp32."""
-    return make_entry(rtx, shipped, replace(RECIPE, precision='fp32'))
+    return make_entry(rtx, shipped, replace(OPTIONS, precision='fp32'))
 
 
 @pytest.fixture
@@ -50,7 +50,9 @@ def cache(tmp_path):
     return PlanCache(tmp_path / 'engines')
 
 
-def make_entry(runtime, model, recipe) -> CachedPlan:
+def make_entry(runtime, model, options) -> CachedPlan:
     """Build a plan and return it as a cache does."""
-    built = build(runtime, model, recipe)
-    return CachedPlan(describe(built, make_key(model, runtime, recipe, ''), model), built.plan)
+    built = build(runtime, model, options)
+    return CachedPlan(
+        make_manifest(built, make_key(model, runtime, options, ''), model), built.plan
+    )

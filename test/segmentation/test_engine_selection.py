@@ -12,9 +12,9 @@ import pytest
 pytest.importorskip('cuda.bindings', reason='needs the ROS environment')
 
 from asap_ros.segmentation import engine_selection
-from asap_ros.segmentation.engine import EngineError
+from asap_ros.segmentation.engine import EngineError, Severity
 from asap_ros.segmentation.engine_manager import EngineState
-from asap_ros.segmentation.engine_selection import EngineOptions, golden_at, serve
+from asap_ros.segmentation.engine_selection import EngineOptions, golden_at, select_engine
 from asap_ros.segmentation.onnxruntime_engine import OnnxRuntimeEngine
 from asap_ros.segmentation.tensorrt import cuda, runtimes
 from asap_ros.segmentation.tensorrt.cuda import CudaError
@@ -52,10 +52,10 @@ def served(shipped, options):
     def make(model=shipped, **changes):
         make.news = []
         made.append(
-            serve(
+            select_engine(
                 model,
                 replace(options, **changes),
-                lambda good, text: make.news.append((good, text)),
+                lambda severity, text: make.news.append((severity, text)),
             )
         )
         return made[-1]
@@ -106,7 +106,7 @@ def test_tensorrt_that_is_not_there(served, monkeypatch, name):
     engine = served(name=name)
     assert engine.facts.name == 'onnxruntime' and engine.state is EngineState.FALLBACK
     assert served.news == [
-        (False, f'onnxruntime serves in place of TensorRT: {name} is not installed')
+        (Severity.WARNING, f'onnxruntime serves in place of TensorRT: {name} is not installed')
     ]
 
 
@@ -133,8 +133,8 @@ def test_an_engine_that_is_built_serves_at_once(served, gpu, cache, entry, refer
 
 
 def wait_until_built(engine):
-    engine._preparing.join(PATIENCE)
-    assert not engine._preparing.is_alive()
+    engine._building.join(PATIENCE)
+    assert not engine._building.is_alive()
 
 
 def test_onnxruntime_serves_while_the_engine_is_built_in_another_process(
@@ -176,7 +176,7 @@ def test_who_does_not_build_takes_what_there_is(served, gpu, cache):
 
 
 def test_a_build_that_fails_is_told(served, gpu):
-    engine = served(recipe=PlanOptions('int8', SIZE))
+    engine = served(plan=PlanOptions('int8', SIZE))
     wait_until_built(engine)
     assert engine.state is EngineState.FALLBACK and 'holds no quantisation' in engine.message
     assert engine.infer(frame())[0].shape == (1, *SIZE)
@@ -192,7 +192,9 @@ def test_closing_ends_the_build(served, gpu, cache):
 def test_a_damaged_engine_is_built_again(served, gpu, cache, entry):
     cache.put(entry.manifest, entry.plan[:-1])
     engine = served()
-    assert any('is damaged' in text and not good for good, text in served.news)
+    assert any(
+        'is damaged' in text and severity is Severity.WARNING for severity, text in served.news
+    )
     wait_until_built(engine)
     engine.infer(frame())
     assert engine.facts.name == 'tensorrt_rtx'

@@ -5,7 +5,7 @@ import onnxruntime
 import pytest
 
 from asap_ros.segmentation import engine_selection, model_file
-from asap_ros.segmentation.engine import GOLDEN_AGREEMENT, EngineError, EngineFacts, prove
+from asap_ros.segmentation.engine import GOLDEN_AGREEMENT, EngineError, EngineFacts, verify
 from asap_ros.segmentation.onnxruntime_engine import OnnxRuntimeEngine
 from support import tiny_model
 
@@ -67,25 +67,25 @@ def test_failure_of_the_runtime_is_an_engine_error(engine, monkeypatch):
 
 
 def test_facts(model):
-    _, facts = engine_selection.open_engine(model, 'cpu', 1)
+    facts = engine_selection.open_onnxruntime(model, 'cpu', 1).facts
     assert facts == EngineFacts('onnxruntime', 'CPUExecutionProvider', 'fp32', 1.0)
 
 
 def test_auto_takes_what_is_there(model):
-    _, facts = engine_selection.open_engine(model)
+    facts = engine_selection.open_onnxruntime(model).facts
     assert facts.name == 'onnxruntime'
     assert facts.provider in onnxruntime.get_available_providers()
 
 
 def test_unknown_provider(model):
     with pytest.raises(EngineError, match="provider 'npu' is unknown: auto, cuda, cpu"):
-        engine_selection.open_engine(model, provider='npu')
+        engine_selection.open_onnxruntime(model, provider='npu')
 
 
 def test_cuda_without_its_provider(model, monkeypatch):
     monkeypatch.setattr(onnxruntime, 'get_available_providers', lambda: ['CPUExecutionProvider'])
     with pytest.raises(EngineError, match="'cuda' is not in this ONNX Runtime, which has CPU"):
-        engine_selection.open_engine(model, provider='cuda')
+        engine_selection.open_onnxruntime(model, provider='cuda')
 
 
 def test_runtime_that_falls_back_by_itself_is_found_out(model, monkeypatch):
@@ -104,8 +104,8 @@ def test_runtime_that_falls_back_by_itself_is_found_out(model, monkeypatch):
         ),
     )
     with pytest.raises(EngineError, match='asked for CUDA.* and took CPU'):
-        engine_selection.open_engine(model, provider='cuda')
-    _, facts = engine_selection.open_engine(model, provider='auto')
+        engine_selection.open_onnxruntime(model, provider='cuda')
+    facts = engine_selection.open_onnxruntime(model, provider='auto').facts
     assert facts.provider == 'CPUExecutionProvider'
 
 
@@ -119,21 +119,21 @@ def test_file_that_vanished_since_it_was_read(tmp_path):
 def test_wrong_golden_mask_is_refused(tmp_path):
     model = wrong_by(tmp_path, pixels=64)  # of 8192: 99.22 % agree
     with pytest.raises(EngineError, match=r'only 99\.22% of the golden frame .*m\.onnx'):
-        engine_selection.open_engine(model)
+        engine_selection.open_onnxruntime(model)
 
 
 def test_a_few_pixels_may_round_differently(tmp_path):
-    _, facts = engine_selection.open_engine(wrong_by(tmp_path, pixels=40))
+    facts = engine_selection.open_onnxruntime(wrong_by(tmp_path, pixels=40)).facts
     assert GOLDEN_AGREEMENT <= facts.golden_agreement < 1.0
     assert facts.golden_deviation == 40
 
 
 def test_masks_of_another_size_prove_nothing(model):
     class Halving:
-        provider = precision = 'any'
+        name = provider = precision = 'any'
 
         def infer(self, frames):
             return tiny_model.expected_mask(frames)[:, ::2, ::2], None
 
     with pytest.raises(EngineError, match=r'only 0\.00%'):
-        prove('halving', Halving(), model.path, model.golden)
+        verify(Halving(), model.path, model.golden)

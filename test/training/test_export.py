@@ -11,7 +11,7 @@ from asap_ros.network.asap import Asap
 from asap_ros.network.config import SLIM_4
 from asap_ros.network.deployed import Deployed
 from asap_ros.segmentation import model_file
-from asap_ros.segmentation.engine_selection import open_engine
+from asap_ros.segmentation.engine_selection import open_onnxruntime
 from asap_training import checkpoint, evaluate, export, golden_frame, recipe
 
 
@@ -22,7 +22,8 @@ def test_export_keeps_what_torch_sees(trained, tiny_camvid, tmp_path, tiny_golde
     assert str(Path(export.__file__).parents[1]).encode() not in path.read_bytes()
     model = model_file.read(path)
     assert model.labels.name == 'camvid' and model.training['recipe'] == 'tiny'
-    engine, facts = open_engine(model, threads=1)
+    opened = open_onnxruntime(model, threads=1)
+    engine, facts = opened.engine, opened.facts
     assert facts.golden_agreement == 1.0
     network = checkpoint.network(checkpoint.load(trained / 'best.safetensors'))
     for shape in ((1, 64, 96, 3), (2, 32, 160, 3)):

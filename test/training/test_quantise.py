@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from asap_ros.segmentation import model_file
-from asap_ros.segmentation.engine_selection import open_engine
+from asap_ros.segmentation.engine_selection import open_onnxruntime
 from asap_training import checkpoint, evaluate, export, quantise
 
 
@@ -43,7 +43,8 @@ def test_int8_sees_what_float_sees(exported, trained, tiny_camvid, tmp_path, cap
     assert np.array_equal(model.golden.frame, before.golden.frame)
     kinds = [node.op_type for node in onnx.load(path).graph.node]
     assert kinds.count('QuantizeLinear') > 30 and kinds.count('DequantizeLinear') > 60
-    engine, facts = open_engine(model, threads=1)
+    opened = open_onnxruntime(model, threads=1)
+    engine, facts = opened.engine, opened.facts
     assert facts.golden_agreement == 1.0 and facts.precision == 'int8'
     evaluate.main([str(best), '--data', f'camvid={tiny_camvid}', '--onnx', str(path)])
     scores = json.loads(capsys.readouterr().out)

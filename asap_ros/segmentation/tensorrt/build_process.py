@@ -12,12 +12,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from asap_ros.segmentation.tensorrt.plan import BuildError, PlanOptions
+from asap_ros.segmentation.engine import ReportProgress
+from asap_ros.segmentation.tensorrt.plan import BuildError, PlanOptions, with_tuples
 
-PATIENCE = 5.0
+STOP_TIMEOUT = 5.0
 """Seconds that a child which was told to end may take."""
 WORKER = 'asap_ros.segmentation.tensorrt.build_worker'
 """The child's module. Apart, because a node that builds nothing needs no ONNX package."""
@@ -25,11 +25,14 @@ WORKER = 'asap_ros.segmentation.tensorrt.build_worker'
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """What is to be built; ``cache``: the folder."""
+    """What is to be built.
+
+    ``model``: path of the network file; ``runtime``: by name; ``cache``: the folder.
+    """
 
     model: str
     runtime: str
-    recipe: PlanOptions
+    options: PlanOptions
     cache: str
 
     def dump(self) -> str:
@@ -40,9 +43,8 @@ class BuildRequest:
 def parse_request(text: str) -> BuildRequest:
     """Return a request from JSON."""
     document = json.loads(text)
-    recipe = document.pop('recipe')
-    recipe |= {'size': tuple(recipe['size']), 'archs': tuple(recipe['archs'])}
-    return BuildRequest(recipe=PlanOptions(**recipe), **document)
+    options = PlanOptions(**with_tuples(document.pop('options')))
+    return BuildRequest(options=options, **document)
 
 
 class BuildProcess:
@@ -50,14 +52,14 @@ class BuildProcess:
 
     def __init__(self, request: BuildRequest):
         """Start the process, in a session of its own: Ctrl-C is for the node to pass on."""
-        self._said = tempfile.TemporaryFile()
+        self._output = tempfile.TemporaryFile()
         reading, writing = os.pipe()
         try:
             self._process = subprocess.Popen(
                 [sys.executable, '-m', WORKER, str(writing), request.dump()],
                 stdin=subprocess.DEVNULL,
-                stdout=self._said,
-                stderr=self._said,
+                stdout=self._output,
+                stderr=self._output,
                 pass_fds=(writing,),
                 start_new_session=True,
             )
@@ -68,7 +70,7 @@ class BuildProcess:
             os.close(writing)
         self._reports = os.fdopen(reading)
 
-    def wait(self, report: Callable[[str, float], None]) -> None:
+    def wait(self, report: ReportProgress) -> None:
         """Pass on the progress until the engine stands in the cache.
 
         Raises BuildError where the build failed, the process died or was stopped.
@@ -81,11 +83,11 @@ class BuildProcess:
                 if 'phase' in document:
                     report(document['phase'], document['share'])
         code = self._process.wait()
-        with self._said:
+        with self._output:
             if done:
                 return
-            self._said.seek(0)
-            words = self._said.read().decode(errors='replace').strip().splitlines()
+            self._output.seek(0)
+            words = self._output.read().decode(errors='replace').strip().splitlines()
         if fault:
             raise BuildError(fault)
         how = f'signal {signal.Signals(-code).name}' if code < 0 else f'status {code}'
@@ -97,6 +99,6 @@ class BuildProcess:
         """End the build; ``wait`` then raises. Safe to call at any time."""
         self._process.terminate()
         try:
-            self._process.wait(PATIENCE)
+            self._process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._process.kill()

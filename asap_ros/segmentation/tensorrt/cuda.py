@@ -6,10 +6,11 @@ import contextlib
 import ctypes
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from asap_ros.segmentation.engine import EngineError
+from asap_ros.segmentation.engine import DeviceError, EngineError
 
 try:
     from cuda.bindings import runtime as cudart
@@ -17,7 +18,7 @@ except ImportError:  # the vehicle may have no GPU
     cudart = None
 
 
-class CudaError(EngineError):
+class CudaError(DeviceError):
     """A call of CUDA that failed; ``code`` is CUDA's own name for why."""
 
     def __init__(self, code: str, message: str):
@@ -35,7 +36,7 @@ class Gpu:
     free: int
 
 
-def call(function: str, *arguments):
+def call(function: str, *arguments: Any) -> Any:
     """Return what a function of the CUDA runtime gives; CudaError where it fails."""
     if cudart is None:
         raise CudaError(
@@ -71,47 +72,40 @@ def gpu() -> Gpu:
 
 
 class PinnedBuffer:
-    """Pinned host memory and as much device memory; ``host`` is uint8 of ``shape``."""
+    """Pinned host memory and as much device memory.
+
+    ``host``: uint8 of ``shape``; ``pinned`` and ``device``: the addresses of either.
+    """
 
     def __init__(self, shape: tuple[int, ...]):
         """Allocate both; CudaError where there is too little."""
         self.shape, self.nbytes = shape, int(np.prod(shape))
-        self._pinned = self.device = None
+        self.pinned = int(call('cudaHostAlloc', self.nbytes, cudart.cudaHostAllocDefault))
         try:
-            self._pinned = call('cudaHostAlloc', self.nbytes, cudart.cudaHostAllocDefault)
             self.device = call('cudaMalloc', self.nbytes)
         except CudaError:
-            self.close()
+            _try_call('cudaFreeHost', self.pinned)
             raise
-        memory = (ctypes.c_uint8 * self.nbytes).from_address(int(self._pinned))
-        self.host = np.frombuffer(memory, np.uint8).reshape(shape)
-
-    @property
-    def pinned(self) -> int:
-        """Return the address of the host memory."""
-        return int(self._pinned)
+        memory = (ctypes.c_uint8 * self.nbytes).from_address(self.pinned)
+        self.host = np.ctypeslib.as_array(memory).reshape(shape)
 
     def bytes_of(self, items: int) -> int:
         """Return the bytes of so many items of the first axis."""
         return self.nbytes // self.shape[0] * items
 
     def close(self) -> None:
-        """Free both; safe to call again. ``host`` must not be used afterwards."""
-        self.host = None
-        if self._pinned is not None:
-            _forgiving('cudaFreeHost', self._pinned)
-        if self.device is not None:
-            _forgiving('cudaFree', self.device)
-        self._pinned = self.device = None
+        """Free both, once; ``host`` must not be used afterwards."""
+        _try_call('cudaFreeHost', self.pinned)
+        _try_call('cudaFree', self.device)
 
 
 class Stream:
     """A stream that waits for no other one, and graphs captured from it."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         """Create it; CudaError where CUDA cannot."""
         self.handle = call('cudaStreamCreateWithFlags', cudart.cudaStreamNonBlocking)
-        self._graphs = []
+        self._graphs: list[Any] = []
 
     def to_device(self, buffer: PinnedBuffer, items: int) -> None:
         """Queue the copy of a buffer's first items (of its first axis) to the device."""
@@ -135,7 +129,7 @@ class Stream:
             self.handle,
         )
 
-    def capture(self, enqueue) -> object:
+    def capture(self, enqueue: Callable[[], None]) -> Any:
         """Return a graph of what ``enqueue`` queues; it does not run yet."""
         call(
             'cudaStreamBeginCapture',
@@ -145,16 +139,16 @@ class Stream:
         try:
             enqueue()
         except EngineError:
-            _forgiving('cudaStreamEndCapture', self.handle)
+            _try_call('cudaStreamEndCapture', self.handle)
             raise
         graph = call('cudaStreamEndCapture', self.handle)
         try:
             self._graphs.append(call('cudaGraphInstantiate', graph, 0))
         finally:
-            _forgiving('cudaGraphDestroy', graph)
+            _try_call('cudaGraphDestroy', graph)
         return self._graphs[-1]
 
-    def launch(self, graph) -> None:
+    def launch(self, graph: Any) -> None:
         """Queue a captured graph."""
         call('cudaGraphLaunch', graph, self.handle)
 
@@ -175,23 +169,20 @@ class Stream:
             elapsed.append(call('cudaEventElapsedTime', *events))
         finally:
             for event in events:
-                _forgiving('cudaEventDestroy', event)
+                _try_call('cudaEventDestroy', event)
 
     def close(self) -> None:
-        """Destroy the stream and its graphs; safe to call again."""
+        """Destroy the stream and its graphs, once."""
         for graph in self._graphs:
-            _forgiving('cudaGraphExecDestroy', graph)
-        self._graphs = []
-        if self.handle is not None:
-            _forgiving('cudaStreamDestroy', self.handle)
-        self.handle = None
+            _try_call('cudaGraphExecDestroy', graph)
+        _try_call('cudaStreamDestroy', self.handle)
 
 
 def reset() -> None:
     """Drop the process's CUDA context: the only way on after an error of a kernel."""
-    _forgiving('cudaDeviceReset')
+    _try_call('cudaDeviceReset')
 
 
-def _forgiving(function: str, *arguments) -> None:
+def _try_call(function: str, *arguments: Any) -> None:
     """Call where failure changes nothing: after an error of a kernel, freeing fails as well."""
     getattr(cudart, function)(*arguments)

@@ -66,7 +66,7 @@ class TypedNetwork:
     float32: frozenset[str]
 
 
-def typed(
+def make_typed_network(
     model: ModelFile, precision: str, size: tuple[int, int], batch: int, opset: int | None = None
 ) -> TypedNetwork:
     """Return the network at (height, width) and batches 1 to ``batch``, typed for a precision.
@@ -94,19 +94,19 @@ def typed(
         )
     name_nodes(network.graph)
     fold_constants(network)
-    network = at_resolution(network, size, batch)
+    network = fix_resolution(network, size, batch)
     cast_labels_through_float(network.graph)
-    float32 = frozenset(statistics_nodes(network.graph))
+    float32 = frozenset(float32_nodes(network.graph))
     if precision == 'fp16':
-        halve(network.graph, float32)
+        convert_to_float16(network.graph, float32)
     if opset is not None:
-        network = older(network, opset)
-    network = inferred(network)
+        network = convert_opset(network, opset)
+    network = infer_shapes(network)
     onnx.checker.check_model(network)
     return TypedNetwork(network.SerializeToString(), float32)
 
 
-def older(network: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+def convert_opset(network: onnx.ModelProto, opset: int) -> onnx.ModelProto:
     """Return the network in an older operator set."""
     network = version_converter.convert_version(network, opset)
     for node in network.graph.node:  # the converter leaves this attribute of opset 18 behind
@@ -155,7 +155,7 @@ def fold_constants(network: onnx.ModelProto) -> None:
     graph.initializer.extend(tensor for name, tensor in known.items() if name in used)
 
 
-def at_resolution(network: onnx.ModelProto, size: tuple[int, int], batch: int) -> onnx.ModelProto:
+def fix_resolution(network: onnx.ModelProto, size: tuple[int, int], batch: int) -> onnx.ModelProto:
     """Return the network with height and width fixed; a batch of 1 is fixed too."""
     graph = network.graph
     del graph.value_info[:]
@@ -167,10 +167,10 @@ def at_resolution(network: onnx.ModelProto, size: tuple[int, int], batch: int) -
                 output.name, TensorProto.UINT8, [None] * TENSORS[output.name]
             )
         )
-    return inferred(network)
+    return infer_shapes(network)
 
 
-def inferred(network: onnx.ModelProto) -> onnx.ModelProto:
+def infer_shapes(network: onnx.ModelProto) -> onnx.ModelProto:
     """Return the network with the type and shape of every tensor, shapes computed within too."""
     return shape_inference.infer_shapes(network, check_type=True, strict_mode=True, data_prop=True)
 
@@ -198,10 +198,11 @@ def cast_labels_through_float(graph: onnx.GraphProto) -> None:
         )
 
 
-def statistics_nodes(graph: onnx.GraphProto) -> list[str]:
+def float32_nodes(graph: onnx.GraphProto) -> list[str]:
     """Return the names of the nodes that stay float32: see STATISTICS and ELEMENTWISE."""
     types = element_types(graph)
-    exact, names = set(), []
+    exact: set[str] = set()
+    names = []
     for node in graph.node:
         if types.get(node.output[0]) not in (TensorProto.FLOAT, TensorProto.FLOAT16):
             continue
@@ -217,7 +218,7 @@ def statistics_nodes(graph: onnx.GraphProto) -> list[str]:
     return names
 
 
-def halve(graph: onnx.GraphProto, float32: frozenset[str]) -> None:
+def convert_to_float16(graph: onnx.GraphProto, float32: frozenset[str]) -> None:
     """Bring all float tensors but those of ``float32`` nodes to float16, in place.
 
     A tensor that is needed in another type than it is made in gets a cast, a weight a copy.

@@ -1,4 +1,4 @@
-"""What an engine is to be, what it was built from and what came out: recipe, key, manifest."""
+"""A TensorRT plan: the options it is built by, the key it is found by, and its manifest."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from asap_ros.segmentation.engine import EngineError
 from asap_ros.segmentation.model_file import ModelFile
@@ -70,8 +71,8 @@ class PlanKey:
         text = json.dumps(asdict(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
-    def serves(self, wanted: PlanKey) -> bool:
-        """Return whether a plan of this key is one of ``wanted``: its GPU among others'."""
+    def satisfies(self, wanted: PlanKey) -> bool:
+        """Return whether a plan of this key does all of ``wanted``: its GPUs and its batch."""
         return (
             replace(self, archs=wanted.archs, batch=wanted.batch) == wanted
             and set(wanted.archs) <= set(self.archs)
@@ -79,17 +80,19 @@ class PlanKey:
         )
 
 
-def make_key(model: ModelFile, runtime: TensorRtRuntime, recipe: PlanOptions, gpu: str) -> PlanKey:
+def make_key(
+    model: ModelFile, runtime: TensorRtRuntime, options: PlanOptions, gpu: str
+) -> PlanKey:
     """Return the key of an engine; ``gpu``: the name of the one in this machine, if any."""
     return PlanKey(
         model.sha256,
         runtime.name,
         runtime.version,
         '' if runtime.cross_targets else gpu,
-        tuple(sorted(recipe.archs)),
-        recipe.precision,
-        tuple(recipe.size),
-        recipe.batch,
+        tuple(sorted(options.archs)),
+        options.precision,
+        options.size,
+        options.batch,
     )
 
 
@@ -114,6 +117,10 @@ class PlanManifest:
         """Return it as JSON."""
         return json.dumps(asdict(self), indent=2, sort_keys=True)
 
+    def matches(self, plan: bytes) -> bool:
+        """Return whether a plan is the one that this manifest is of, to the last byte."""
+        return hashlib.sha256(plan).hexdigest() == self.plan_sha256
+
 
 def parse_manifest(text: str) -> PlanManifest:
     """Return a manifest from JSON. Raises ValueError where it is none of this format."""
@@ -121,14 +128,18 @@ def parse_manifest(text: str) -> PlanManifest:
         document = json.loads(text)
         if document['format'] != FORMAT:
             raise ValueError(f'format {document["format"]} is not {FORMAT}')
-        key = document.pop('key')
-        key = PlanKey(**key | {'archs': tuple(key['archs']), 'size': tuple(key['size'])})
+        key = PlanKey(**with_tuples(document.pop('key')))
         return PlanManifest(key=key, **document)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f'not a manifest: {error!r}') from error
 
 
-def describe(built: BuiltPlan, key: PlanKey, model: ModelFile) -> PlanManifest:
+def with_tuples(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a key or of options as they were before JSON made lists of them."""
+    return document | {'archs': tuple(document['archs']), 'size': tuple(document['size'])}
+
+
+def make_manifest(built: BuiltPlan, key: PlanKey, model: ModelFile) -> PlanManifest:
     """Return the manifest of a new plan."""
     return PlanManifest(
         key,

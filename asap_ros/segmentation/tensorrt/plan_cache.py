@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import stat
 import tempfile
@@ -65,7 +64,7 @@ class PlanCache:
         """Return the manifests of all plans, the latest used first; damaged ones are removed."""
         found = []
         for path in self.folder.glob('*.json'):
-            manifest = self._manifest(path)
+            manifest = self._read_manifest(path)
             if manifest is not None:
                 with contextlib.suppress(FileNotFoundError):  # removed by another process
                     found.append((path.stat().st_mtime, manifest))
@@ -74,8 +73,8 @@ class PlanCache:
     def find(self, wanted: PlanKey) -> CachedPlan | None:
         """Return a plan that serves a key, None where there is none that is whole."""
         for manifest in self.manifests():
-            if manifest.key.serves(wanted):
-                entry = self._entry(manifest)
+            if manifest.key.satisfies(wanted):
+                entry = self._read_entry(manifest)
                 if entry is not None:
                     return entry
         return None
@@ -83,8 +82,8 @@ class PlanCache:
     def put(self, manifest: PlanManifest, plan: bytes) -> None:
         """Keep a plan, then evict others beyond the limit. Raises CacheError where it cannot."""
         try:
-            self._write(self._plan(manifest.key), plan)
-            self._write(self._path(manifest.key), manifest.dump().encode())
+            self._write(self._plan_path(manifest.key), plan)
+            self._write(self._manifest_path(manifest.key), manifest.dump().encode())
         except OSError as error:
             raise CacheError(
                 f'no engine can be kept in {self.folder}: {error.strerror}'
@@ -93,7 +92,7 @@ class PlanCache:
 
     def discard(self, key: PlanKey, fault: str) -> None:
         """Remove a plan that proved unusable, and why."""
-        self._remove(self._path(key), f'cannot be used: {fault}')
+        self._remove(self._manifest_path(key), f'cannot be used: {fault}')
 
     def clear(self) -> int:
         """Remove all plans and return how many bytes they were."""
@@ -129,9 +128,9 @@ class PlanCache:
         finally:
             os.close(descriptor)
 
-    def _manifest(self, path: Path) -> PlanManifest | None:
+    def _read_manifest(self, path: Path) -> PlanManifest | None:
         try:
-            content = read_own(path)
+            content = read_trusted(path)
             if content is None:
                 return None
             manifest = parse_manifest(content.decode())
@@ -144,25 +143,29 @@ class PlanCache:
             self._remove(path, f'is damaged: {error}')
         return None
 
-    def _entry(self, manifest: PlanManifest) -> CachedPlan | None:
-        path = self._plan(manifest.key)
+    def _read_entry(self, manifest: PlanManifest) -> CachedPlan | None:
+        path = self._plan_path(manifest.key)
         try:
-            plan = read_own(path)
+            plan = read_trusted(path)
         except CacheError as error:
             self.faults.append(str(error))
             return None
         if plan is None:
             self._remove(path, 'is missing beside its manifest')
             return None
-        if hashlib.sha256(plan).hexdigest() != manifest.plan_sha256:
+        if not manifest.matches(plan):
             self._remove(path, 'is damaged: it is not what its manifest says')
             return None
         with contextlib.suppress(FileNotFoundError):  # evicted since; what was read is whole
-            os.utime(self._path(manifest.key))
+            os.utime(self._manifest_path(manifest.key))
         return CachedPlan(manifest, plan)
 
     def _remove(self, path: Path, fault: str) -> None:
         self.faults.append(f'{path} {fault}; removed')
+        self._unlink(path)
+
+    def _unlink(self, path: Path) -> None:
+        """Remove a plan and its manifest, given either."""
         for suffix in ('.json', '.plan'):
             path.with_suffix(suffix).unlink(missing_ok=True)
 
@@ -171,8 +174,7 @@ class PlanCache:
         for manifest in sorted(self.manifests(), key=lambda m: m.key != keep):
             used += manifest.plan_bytes
             if used > self.limit and manifest.key != keep:
-                self._path(manifest.key).unlink(missing_ok=True)
-                self._plan(manifest.key).unlink(missing_ok=True)
+                self._unlink(self._manifest_path(manifest.key))
         named = {path.stem for path in self.folder.glob('*.json')}
         stale = time.time() - 3600.0
         for path in [*self.folder.glob('*.plan'), *self.folder.glob('*.partial')]:
@@ -193,10 +195,10 @@ class PlanCache:
             os.unlink(partial)
             raise
 
-    def _path(self, key: PlanKey) -> Path:
+    def _manifest_path(self, key: PlanKey) -> Path:
         return self.folder / f'{key.digest}.json'
 
-    def _plan(self, key: PlanKey) -> Path:
+    def _plan_path(self, key: PlanKey) -> Path:
         return self.folder / f'{key.digest}.plan'
 
 
@@ -211,20 +213,20 @@ def export(entry: CachedPlan, path: Path) -> None:
 
 def install(cache: PlanCache, path: Path) -> PlanManifest:
     """Take what ``export`` wrote into a cache. Raises CacheError where it is not whole."""
-    plan, text = read_own(path), read_own(Path(f'{path}.json'))
+    plan, text = read_trusted(path), read_trusted(Path(f'{path}.json'))
     if plan is None or text is None:
         raise CacheError(f'{path} and {path}.json are both needed: copy both')
     try:
         manifest = parse_manifest(text.decode())
     except ValueError as error:
         raise CacheError(f'{path}.json is damaged: {error}') from error
-    if hashlib.sha256(plan).hexdigest() != manifest.plan_sha256:
+    if not manifest.matches(plan):
         raise CacheError(f'{path} is damaged: it is not what {path}.json says; copy it again')
     cache.put(manifest, plan)
     return manifest
 
 
-def read_own(path: Path) -> bytes | None:
+def read_trusted(path: Path) -> bytes | None:
     """Return a file's content, None where there is none.
 
     Raises CacheError where it belongs to another user or others may write it; what is checked is

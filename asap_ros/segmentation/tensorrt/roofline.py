@@ -39,8 +39,8 @@ FLOPS_PER_CLOCK = {
 }
 """Operations of one multiprocessor in one clock, a multiply-accumulate being two: dense tensor
 cores for fp16, plain cores for fp32. From the peak rates in NVIDIA's architecture papers."""
-PRODUCTS = ('Conv', 'Gemm', 'MatMul')
-MOVERS = ('Resize', 'MaxPool', 'ReduceMean', 'ReduceMax', 'ArgMax', 'Softmax')
+COMPUTE_OPS = ('Conv', 'Gemm', 'MatMul')
+MEMORY_OPS = ('Resize', 'MaxPool', 'ReduceMean', 'ReduceMax', 'ArgMax', 'Softmax')
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class LayerWork:
     bytes: float
 
 
-def peak(gpu: Gpu, precision: str) -> GpuPeak | None:
+def gpu_peak(gpu: Gpu, precision: str) -> GpuPeak | None:
     """Return what the first GPU can do at its highest clocks, None where it is not known."""
     per_clock = FLOPS_PER_CLOCK.get(precision, {}).get(gpu.arch)
     if per_clock is None:
@@ -78,8 +78,8 @@ def peak(gpu: Gpu, precision: str) -> GpuPeak | None:
     return GpuPeak(processors * per_clock * clock * 1e3, 2 * memory_clock * 1e3 * bus / 8)
 
 
-def count(content: bytes, batch: int) -> list[LayerWork]:
-    """Return the work of a typed network (``typed.typed`` of batch 1) for a batch."""
+def count_work(content: bytes, batch: int) -> list[LayerWork]:
+    """Return the work of a typed network (``make_typed_network`` of batch 1) for a batch."""
     graph = onnx.load_from_string(content).graph
     sizes = {
         v.name: (
@@ -93,11 +93,11 @@ def count(content: bytes, batch: int) -> list[LayerWork]:
 
 
 def _count(graph: onnx.GraphProto, sizes: dict, weights: dict, batch: int) -> Iterator[LayerWork]:
-    def nbytes(shape, kind) -> float:
+    def nbytes(shape: tuple[int, ...], kind: int) -> float:
         return float(np.prod(shape)) * onnx.helper.tensor_dtype_to_np_dtype(kind).itemsize
 
     for node in graph.node:
-        if node.op_type not in (*PRODUCTS, *MOVERS):
+        if node.op_type not in (*COMPUTE_OPS, *MEMORY_OPS):
             continue
         made = sizes[node.output[0]]
         moved = batch * nbytes(*made)
@@ -110,13 +110,13 @@ def _count(graph: onnx.GraphProto, sizes: dict, weights: dict, batch: int) -> It
         if node.op_type == 'Conv':
             kernel, _ = weights[node.input[1]]
             operations = 2.0 * batch * np.prod(made[0]) * np.prod(kernel[1:])
-        elif node.op_type in PRODUCTS:
+        elif node.op_type in COMPUTE_OPS:
             inner = (sizes.get(node.input[0]) or weights[node.input[0]])[0][-1]
             operations = 2.0 * batch * np.prod(made[0]) * inner
         yield LayerWork(node.name, float(operations), moved)
 
 
-def least_ms(works: list[LayerWork], peak: GpuPeak) -> float:
+def roofline_ms(works: list[LayerWork], peak: GpuPeak) -> float:
     """Return the milliseconds that a GPU takes at least."""
     return 1e3 * sum(
         max(work.operations / peak.flops, work.bytes / peak.bandwidth) for work in works

@@ -21,21 +21,29 @@ class Target:
     gpu: Gpu
 
 
-def gpu_for(runtime: TensorRtRuntime, archs: tuple[str, ...] = ()) -> Gpu | None:
-    """Return the GPU in this machine; None where there is none and ``archs`` need none.
+def find_gpu(runtime: TensorRtRuntime, archs: tuple[str, ...] = ()) -> Gpu | None:
+    """Return the GPU to build on; None where there is none and ``archs`` need none.
 
-    Raises EngineError where one is needed, or the runtime does not know the one there is.
+    Raises EngineError where one is needed: see ``local_gpu``.
     """
+    if not (archs and runtime.cross_targets):
+        return local_gpu(runtime)
+    try:
+        return cuda.gpu()
+    except CudaError:
+        return None
+
+
+def local_gpu(runtime: TensorRtRuntime) -> Gpu:
+    """Return the GPU in this machine; EngineError where the runtime has none that it knows."""
     try:
         gpu = cuda.gpu()
     except CudaError as error:
-        if archs and runtime.cross_targets:
-            return None
         raise EngineError(
             f'{runtime.name} needs a GPU: {error}'
             + ('; --arch builds for the GPU of another machine' if runtime.cross_targets else '')
         ) from error
-    if runtime.cross_targets and not archs and gpu.arch not in runtime.cross_targets:
+    if runtime.cross_targets and gpu.arch not in runtime.cross_targets:
         raise EngineError(
             f'{runtime.name} {runtime.version} does not know the {gpu.name} ({gpu.arch}), only '
             f'{", ".join(runtime.cross_targets)}: use tensorrt'
@@ -43,10 +51,14 @@ def gpu_for(runtime: TensorRtRuntime, archs: tuple[str, ...] = ()) -> Gpu | None
     return gpu
 
 
-def aimed(runtime: TensorRtRuntime, recipe: PlanOptions, gpu: Gpu | None) -> PlanOptions:
-    """Return the recipe with its GPUs named; BuildError where it cannot be built for one."""
-    archs = recipe.archs or (gpu.arch,)
-    possible = runtime.cross_targets or (gpu.arch,)
+def resolve_targets(
+    runtime: TensorRtRuntime, options: PlanOptions, gpu: Gpu | None
+) -> PlanOptions:
+    """Return the options with their GPUs named; BuildError where one is not to be built for."""
+    here = (gpu.arch,) if gpu else ()
+    archs, possible = options.archs or here, runtime.cross_targets or here
+    if not archs:
+        raise BuildError(f'{runtime.name} builds for no GPU: there is none here and none is named')
     unknown = [arch for arch in archs if arch not in possible]
     if unknown:
         raise BuildError(
@@ -54,16 +66,15 @@ def aimed(runtime: TensorRtRuntime, recipe: PlanOptions, gpu: Gpu | None) -> Pla
             f'{", ".join(possible)} are possible'
             + ('' if runtime.cross_targets else ', the GPU in this machine alone')
         )
-    return replace(recipe, archs=tuple(dict.fromkeys(archs)))
+    return replace(options, archs=tuple(dict.fromkeys(archs)))
 
 
-def find_built(
+def find_cached(
     runtime: TensorRtRuntime,
     model: ModelFile,
-    recipe: PlanOptions,
+    options: PlanOptions,
     cache: PlanCache,
-    gpu: Gpu | None,
+    gpu: Gpu,
 ) -> CachedPlan | None:
-    """Return what the cache has for a recipe, None where it must be built."""
-    name = gpu.name if gpu else ''
-    return cache.find(make_key(model, runtime, aimed(runtime, recipe, gpu), name))
+    """Return the plan that the cache has for these options, None where it must be built."""
+    return cache.find(make_key(model, runtime, resolve_targets(runtime, options, gpu), gpu.name))

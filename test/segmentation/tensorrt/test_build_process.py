@@ -13,7 +13,7 @@ from asap_ros.segmentation.tensorrt.build_process import BuildProcess, BuildRequ
 from asap_ros.segmentation.tensorrt.plan import BuildError, PlanOptions, make_key
 from asap_ros.segmentation.tensorrt.plan_cache import PlanCache
 
-RECIPE = PlanOptions('fp16', (64, 128), 1, ('sm86',))
+OPTIONS = PlanOptions('fp16', (64, 128), 1, ('sm86',))
 PATIENCE = 120.0
 """Seconds that a build of a small engine may take on a machine that is busy."""
 
@@ -22,7 +22,7 @@ def request(shipped, cache, **changes):
     values = {
         'model': str(shipped.path),
         'runtime': 'tensorrt_rtx',
-        'recipe': RECIPE,
+        'options': OPTIONS,
         'cache': str(cache.folder),
     }
     return BuildRequest(**values | changes)
@@ -34,7 +34,7 @@ def test_request_there_and_back(shipped, cache):
 
 
 def test_two_processes_build_one_engine_once(rtx, shipped, cache):
-    key = make_key(shipped, rtx, RECIPE, '')
+    key = make_key(shipped, rtx, OPTIONS, '')
     heard = [[], []]
     with cache.lock(key):
         processes = [BuildProcess(request(shipped, cache)) for _ in heard]
@@ -59,8 +59,8 @@ def test_two_processes_build_one_engine_once(rtx, shipped, cache):
 @pytest.mark.parametrize(
     'changes, says',
     [
-        ({'recipe': PlanOptions('int8', (64, 128), 1, ('sm86',))}, 'holds no quantisation'),
-        ({'recipe': PlanOptions('fp16', (64, 128), 1, ('sm90',))}, 'does not build for sm90'),
+        ({'options': PlanOptions('int8', (64, 128), 1, ('sm86',))}, 'holds no quantisation'),
+        ({'options': PlanOptions('fp16', (64, 128), 1, ('sm90',))}, 'does not build for sm90'),
         ({'model': '/nowhere.onnx'}, 'nowhere.onnx cannot be read'),
     ],
 )
@@ -76,7 +76,7 @@ def test_process_that_dies_is_named_with_its_last_words(shipped, cache, monkeypa
 
 
 def test_stopping_ends_the_process_and_its_lock(rtx, shipped, cache):
-    key = make_key(shipped, rtx, RECIPE, '')
+    key = make_key(shipped, rtx, OPTIONS, '')
     with cache.lock(key):
         process = BuildProcess(request(shipped, cache))
         phases = []

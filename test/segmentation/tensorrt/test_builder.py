@@ -10,7 +10,7 @@ import pytest
 from asap_ros.segmentation import model_file
 from asap_ros.segmentation.tensorrt import builder as building
 from asap_ros.segmentation.tensorrt.builder import build, check_precisions
-from asap_ros.segmentation.tensorrt.mixed_precision import TypedNetwork, typed
+from asap_ros.segmentation.tensorrt.mixed_precision import TypedNetwork, make_typed_network
 from asap_ros.segmentation.tensorrt.plan import BuildError, PlanOptions
 from support import tiny_model
 
@@ -85,22 +85,22 @@ class Timings:
 def test_timing_cache_is_written_and_read_again(tmp_path):
     for expected in (b'', b'+'):
         config = Timings()
-        building.load_timings(config, tmp_path / 'timings')
+        building.load_timing_cache(config, tmp_path / 'timings')
         assert config.given == expected
-        building.save_timings(config, tmp_path / 'timings')
+        building.save_timing_cache(config, tmp_path / 'timings')
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [('timings', b'++')]
 
 
 def test_timing_cache_of_another_gpu(tmp_path):
     with pytest.raises(BuildError, match='timings is of another GPU or TensorRT: delete it'):
-        building.load_timings(Timings(fits=False), tmp_path / 'timings')
+        building.load_timing_cache(Timings(fits=False), tmp_path / 'timings')
 
 
 def parsed(rtx, model, float32):
     """Return TensorRT's network of the fp16 model, all its norms called ``float32``."""
-    network_file = typed(model, 'fp16', (64, 128), 1)
+    network_file = make_typed_network(model, 'fp16', (64, 128), 1)
     builder = rtx.trt.Builder(rtx.logger)
-    network = building.parse(rtx, builder, network_file, model)
+    network = building.parse_network(rtx, builder, network_file, model)
     return builder, network, TypedNetwork(network_file.content, frozenset(float32))
 
 
@@ -142,11 +142,11 @@ def test_without_strong_typing_norms_are_held_at_float32():
     config = SimpleNamespace(set_flag=flags.append)
     runtime = SimpleNamespace(trt=trt)
     network_file = TypedNetwork(b'', frozenset({'norm'}))
-    building.constrain(runtime, network, config, network_file, 'fp16')
+    building.set_precision_constraints(runtime, network, config, network_file, 'fp16')
     assert flags == ['FP16', 'OBEY']
     assert [layer.precision for layer in layers] == ['FLOAT', None, 'FLOAT', None, None]
     assert [layer.outputs for layer in layers] == [['FLOAT'], [], ['FLOAT'], [], []]
-    building.constrain(runtime, network, config, network_file, 'fp32')
+    building.set_precision_constraints(runtime, network, config, network_file, 'fp32')
     assert flags == ['FP16', 'OBEY']
 
 
@@ -195,9 +195,13 @@ def test_what_was_built_is_told_by_the_inspector():
         'Row major Int8 format',
         'Row major INT32',
     )
-    assert building.inspected(inspecting(text), b'plan') == {'fp16': 2, 'fp32': 1, 'int8': 1}
+    assert building.count_inspected_layers(inspecting(text), b'plan') == {
+        'fp16': 2,
+        'fp32': 1,
+        'int8': 1,
+    }
     with pytest.raises(BuildError, match='cannot load what it built: why'):
-        building.inspected(inspecting(text), b'')
+        building.count_inspected_layers(inspecting(text), b'')
 
 
 def test_a_precision_that_was_not_delivered_is_an_error(rtx, shipped, monkeypatch):

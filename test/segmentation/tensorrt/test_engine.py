@@ -11,12 +11,13 @@ from support import tiny_model
 
 pytest.importorskip('cuda.bindings', reason='needs the ROS environment')
 
-from asap_ros.segmentation.engine import EngineError, prove
+from asap_ros.segmentation.engine import EngineError, verify
 from asap_ros.segmentation.tensorrt import cuda
 from asap_ros.segmentation.tensorrt.cuda import CudaError
-from asap_ros.segmentation.tensorrt.engine import PlanRefused, TensorRtEngine
+from asap_ros.segmentation.tensorrt.engine import TensorRtEngine
 from asap_ros.segmentation.tensorrt.plan import CachedPlan, PlanKey, PlanManifest
 from asap_ros.segmentation.tensorrt.runtimes import TensorRtRuntime, make_logger
+from asap_ros.segmentation.tensorrt.session import PlanRefused
 from support import gpu_stand
 from support.gpu_stand import RTX_CLASSES
 from support.published import TENSORRT_8_6, Published
@@ -138,7 +139,7 @@ def test_golden_frame(engine, tiny_file):
     from asap_ros.segmentation import model_file
 
     model = model_file.read(tiny_file)
-    facts = prove('tensorrt', engine, model.path, model.golden, batches=(1, 3))
+    facts = verify(engine, model.path, model.golden, batches=(1, 3)).facts
     assert (facts.provider, facts.precision) == ('Stand-in RTX 3090', 'fp16')
     assert facts.golden_deviation == 0
 
@@ -156,7 +157,7 @@ def test_a_batch_that_comes_out_wrong_is_found(gpu, tiny_file):
     runtime = make(gpu, 'tensorrt', published, '8.6', network=swapped)
     engine = TensorRtEngine(runtime, plan(runtime), 'GPU')
     with pytest.raises(EngineError, match='pixels differ'):
-        prove('tensorrt', engine, model.path, model.golden, batches=(1, 3))
+        verify(engine, model.path, model.golden, batches=(1, 3))
     engine.close()
 
 
@@ -287,4 +288,4 @@ def test_both_tables_agree_on_what_the_engine_calls(rtx):
 def test_key_of_the_plan_is_what_is_served(runtime):
     entry = plan(runtime)
     wider = replace(entry.manifest.key, archs=('sm86', 'sm89'))
-    assert wider.serves(entry.manifest.key) and not entry.manifest.key.serves(wider)
+    assert wider.satisfies(entry.manifest.key) and not entry.manifest.key.satisfies(wider)

@@ -9,7 +9,11 @@ from onnx import TensorProto, helper, numpy_helper
 from asap_ros.segmentation import model_file
 from asap_ros.segmentation.engine import GOLDEN_AGREEMENT
 from asap_ros.segmentation.tensorrt.builder import build
-from asap_ros.segmentation.tensorrt.mixed_precision import PrecisionError, element_types, typed
+from asap_ros.segmentation.tensorrt.mixed_precision import (
+    PrecisionError,
+    element_types,
+    make_typed_network,
+)
 from asap_ros.segmentation.tensorrt.plan import PlanOptions
 from support import tiny_model
 
@@ -36,7 +40,7 @@ def graph_of(network):
 
 @pytest.mark.parametrize('precision, opset', [('fp32', None), ('fp16', None), ('fp16', 17)])
 def test_golden_frame_of_every_shipped_model(model, precision, opset):
-    network = typed(model, precision, SIZE, 1, opset)
+    network = make_typed_network(model, precision, SIZE, 1, opset)
     labels, _ = run(network.content, model.golden.frame[np.newaxis])
     agreement = (labels[0] == model.golden.mask).mean()
     assert agreement >= (1.0 if precision == 'fp32' else GOLDEN_AGREEMENT)
@@ -44,14 +48,14 @@ def test_golden_frame_of_every_shipped_model(model, precision, opset):
 
 def test_batch_stays_open_and_height_and_width_do_not(model):
     frames = np.repeat(model.golden.frame[np.newaxis], 3, axis=0)
-    labels, confidence = run(typed(model, 'fp32', SIZE, 4).content, frames)
+    labels, confidence = run(make_typed_network(model, 'fp32', SIZE, 4).content, frames)
     assert labels.shape == (3, *SIZE) and confidence.shape == (3, SIZE[0] // 4, SIZE[1] // 4)
-    image = graph_of(typed(model, 'fp32', SIZE, 1)).input[0].type.tensor_type
+    image = graph_of(make_typed_network(model, 'fp32', SIZE, 1)).input[0].type.tensor_type
     assert [d.dim_value for d in image.shape.dim] == [1, *SIZE, 3]
 
 
 def test_convolutions_are_float16_and_statistics_float32(model):
-    network = typed(model, 'fp16', SIZE, 1)
+    network = make_typed_network(model, 'fp16', SIZE, 1)
     graph = graph_of(network)
     types = element_types(graph)
     kinds = {}
@@ -74,7 +78,7 @@ def test_convolutions_are_float16_and_statistics_float32(model):
 
 def test_norms_scale_in_float32_to_the_end(model):
     """The normalised map itself, not only its mean and variance, is float32."""
-    network = typed(model, 'fp16', SIZE, 1)
+    network = make_typed_network(model, 'fp16', SIZE, 1)
     graph = graph_of(network)
     mean = next(n for n in graph.node if n.op_type == 'ReduceMean')  # of the instance norm
     fed_by, reached = {mean.output[0]}, []
@@ -86,7 +90,7 @@ def test_norms_scale_in_float32_to_the_end(model):
 
 
 def test_older_operator_set_states_axes_as_attributes(model):
-    network = onnx.load_from_string(typed(model, 'fp32', SIZE, 1, 17).content)
+    network = onnx.load_from_string(make_typed_network(model, 'fp32', SIZE, 1, 17).content)
     assert network.opset_import[0].version == 17
     for node in network.graph.node:
         if node.op_type.startswith('Reduce'):
@@ -94,7 +98,7 @@ def test_older_operator_set_states_axes_as_attributes(model):
 
 
 def test_uint8_is_cast_from_nothing_but_floats(model):
-    graph = graph_of(typed(model, 'fp16', SIZE, 1))
+    graph = graph_of(make_typed_network(model, 'fp16', SIZE, 1))
     types = element_types(graph)
     made = [
         types[n.input[0]]
@@ -106,12 +110,12 @@ def test_uint8_is_cast_from_nothing_but_floats(model):
 
 def test_int8_is_refused_where_nothing_is_quantised(model):
     with pytest.raises(PrecisionError, match='holds no quantisation .*Ask for fp16'):
-        typed(model, 'int8', SIZE, 1)
+        make_typed_network(model, 'int8', SIZE, 1)
 
 
 def test_unknown_precision(model):
     with pytest.raises(PrecisionError, match="'fp64' is unknown: fp32, fp16, int8"):
-        typed(model, 'fp64', SIZE, 1)
+        make_typed_network(model, 'fp64', SIZE, 1)
 
 
 def quantised(path):
@@ -161,13 +165,13 @@ def test_a_quantised_network_is_int8_and_nothing_else(tmp_path, rtx):
     model = quantised(tmp_path / 'quantised.onnx')
     frame = tiny_model.frame()[np.newaxis]
     before = run(model.path.read_bytes(), frame)
-    network = typed(model, 'int8', (64, 128), 1)
+    network = make_typed_network(model, 'int8', (64, 128), 1)
     assert {n.op_type for n in graph_of(network).node} >= {'QuantizeLinear', 'DequantizeLinear'}
     for ours, theirs in zip(run(network.content, frame), before):
         np.testing.assert_array_equal(ours, theirs)
     assert build(rtx, model, PlanOptions('int8', (64, 128), 1, ('sm86',))).layers['int8'] >= 1
     with pytest.raises(PrecisionError, match='quantised: the one precision .* is int8'):
-        typed(model, 'fp16', (64, 128), 1)
+        make_typed_network(model, 'fp16', (64, 128), 1)
 
 
 def test_weights_beyond_float16_are_refused(tmp_path, model):
@@ -182,5 +186,5 @@ def test_weights_beyond_float16_are_refused(tmp_path, model):
     onnx.save(network, tmp_path / 'large.onnx')
     large = model_file.read(tmp_path / 'large.onnx')
     with pytest.raises(PrecisionError, match='beyond what float16 holds: ask for fp32'):
-        typed(large, 'fp16', SIZE, 1)
-    typed(large, 'fp32', SIZE, 1)
+        make_typed_network(large, 'fp16', SIZE, 1)
+    make_typed_network(large, 'fp32', SIZE, 1)

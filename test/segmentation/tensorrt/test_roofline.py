@@ -9,7 +9,7 @@ pytest.importorskip('cuda.bindings', reason='needs the ROS environment')
 
 from asap_ros.segmentation.tensorrt import cuda, roofline
 from asap_ros.segmentation.tensorrt.cuda import Gpu
-from asap_ros.segmentation.tensorrt.mixed_precision import typed
+from asap_ros.segmentation.tensorrt.mixed_precision import make_typed_network
 from asap_ros.segmentation.tensorrt.roofline import GpuPeak, LayerWork
 from support import gpu_stand
 
@@ -36,7 +36,7 @@ def network():
 
 @pytest.mark.parametrize('batch', [1, 3])
 def test_operations_and_bytes_by_hand(batch):
-    conv, product = roofline.count(network(), batch)
+    conv, product = roofline.count_work(network(), batch)
     assert conv == LayerWork(
         'conv', batch * 2 * 8 * 16 * 32 * 2 * 9, 4 * (batch * (4 + 8) * 16 * 32 + 8 * 2 * 9)
     )
@@ -47,7 +47,7 @@ def test_operations_and_bytes_by_hand(batch):
 
 def test_the_slower_of_the_two_counts_layer_by_layer():
     works = [LayerWork('busy', 10.0, 1.0), LayerWork('moving', 1.0, 30.0)]
-    assert roofline.least_ms(works, GpuPeak(flops=5.0, bandwidth=10.0)) == 1e3 * (2.0 + 3.0)
+    assert roofline.roofline_ms(works, GpuPeak(flops=5.0, bandwidth=10.0)) == 1e3 * (2.0 + 3.0)
 
 
 def test_shipped_model(shipped):
@@ -58,7 +58,9 @@ def test_shipped_model(shipped):
             for values in zip(
                 *[
                     (w.operations, w.bytes)
-                    for w in roofline.count(typed(shipped, precision, (512, 1024), 1).content, 1)
+                    for w in roofline.count_work(
+                        make_typed_network(shipped, precision, (512, 1024), 1).content, 1
+                    )
                 ]
             )
         ]
@@ -71,8 +73,8 @@ def test_shipped_model(shipped):
 def test_peak_of_a_known_gpu(monkeypatch):
     monkeypatch.setattr(cuda, 'cudart', gpu_stand.Gpu())  # the clocks of an RTX 3090
     ampere = Gpu('RTX 3090', 'sm86', 24 << 30, 24 << 30)
-    found = roofline.peak(ampere, 'fp16')
+    found = roofline.gpu_peak(ampere, 'fp16')
     assert found.flops == pytest.approx(142e12, rel=0.01)
     assert found.bandwidth == pytest.approx(936e9, rel=0.01)
-    assert roofline.peak(ampere, 'fp32').flops == pytest.approx(35.6e12, rel=0.01)
-    assert roofline.peak(Gpu('new', 'sm999', 1, 1), 'fp16') is None
+    assert roofline.gpu_peak(ampere, 'fp32').flops == pytest.approx(35.6e12, rel=0.01)
+    assert roofline.gpu_peak(Gpu('new', 'sm999', 1, 1), 'fp16') is None

@@ -44,12 +44,12 @@ def test_versions_of_tensorrt(version, flags, builder_flags, typed, opset, bits,
         'tensorrt', module(version, flags, builder_flags, TacticSource=TACTICS), None
     )
     assert (runtime.strongly_typed, runtime.opset) == (typed, opset)
-    assert (runtime.network_flags, runtime.own_tactics) == (bits, tactics)
+    assert (runtime.network_flags, runtime.tactic_sources) == (bits, tactics)
     assert runtime.cross_targets == ()
 
 
 def test_tensorrt_rtx(rtx):
-    assert rtx.strongly_typed and rtx.opset is None and rtx.own_tactics is None
+    assert rtx.strongly_typed and rtx.opset is None and rtx.tactic_sources is None
     assert {'sm86', 'sm89'} <= set(rtx.cross_targets)
 
 
