@@ -101,7 +101,7 @@ def start(root: Path) -> None:
     Raises FileExistsError where the folder holds something already.
     """
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise FileExistsError(f'{root} exists already: give another --frames, or remove it')
+        raise FileExistsError(f'{root} exists already: give another --out, or remove it')
     for name in ('images', 'labels'):
         (root / name).mkdir(parents=True)
     (root / 'labels.yaml').write_text(MEANING)

@@ -29,22 +29,11 @@ from launch_ros.substitutions import FindPackageShare
 
 from asap_ros.bags import topics
 from asap_ros.bags.reader import Bag
+from asap_ros.bags.topic_names import topic_names
 from asap_ros.nodes.fastdds_profile import profile_variables
+from asap_ros.nodes.replay_parameters import ARGUMENTS, from_argument, to_argument
 
 SHARE = FindPackageShare('asap_ros')
-OWN = (
-    ('bag', None, 'the drive: a rosbag2 folder, or its .mcap or .db3 file'),
-    ('out', 'out/run', 'folder for report.html and .json, overlay video, contact sheet, results'),
-    ('lockstep', 'true', 'true: the next frame is sent when the result of the last has come'),
-    ('rate', '1.0', 'pace with lockstep:=false, 1 as recorded'),
-    ('image_topic', '', 'topic in the bag where it has several cameras'),
-    ('reference_topic', '', 'topic in the bag with masks to compare with; empty: find it'),
-    ('reference_labels', 'cityscapes', 'label set of these masks and of the truth'),
-    ('odometry_topic', '', 'topic in the bag with the motion of the vehicle; empty: find it'),
-    ('road_topic', '', 'topic in the bag with the true road; empty: find it'),
-    ('free_space_topic', '', 'topic in the bag with the true free space; empty: find it'),
-    ('record_all', 'false', 'true: record overlay, ground_points, markers, mask/compressed too'),
-)
 PASSED_ON = (
     ('model', '', 'a shipped model by name, or an ONNX file; empty: as the params file says'),
     ('engine', '', 'auto, tensorrt, tensorrt_rtx or onnxruntime; empty: as the params file says'),
@@ -59,20 +48,13 @@ PASSED_ON = (
 
 def play(context):
     """Return the segmenter, told what the bag holds, and the replay of the bag."""
-    given = {name: LaunchConfiguration(name).perform(context) for name, *_ in OWN}
-    bag_path = str(Path(given['bag']).expanduser())
-    with Bag(bag_path) as bag:
-        drive = topics.find(
-            bag,
-            topics.TopicNames(
-                given['image_topic'],
-                given['reference_topic'],
-                '',
-                given['odometry_topic'],
-                given['road_topic'],
-                given['free_space_topic'],
-            ),
-        )
+    given = {
+        name: from_argument(LaunchConfiguration(name).perform(context), default)
+        for name, default, _ in ARGUMENTS
+    }
+    given['bag'] = str(Path(given['bag']).expanduser())
+    with Bag(given['bag']) as bag:
+        drive = topics.find(bag, topic_names(given))
     segmenter = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(
             PathJoinSubstitution([SHARE, 'launch', 'segment.launch.py'])
@@ -96,27 +78,7 @@ def play(context):
         # After Ctrl-C it scores and writes what there is.
         sigterm_timeout='60',
         sigkill_timeout='30',
-        parameters=[
-            {
-                'bag': bag_path,
-                'out': given['out'],
-                'lockstep': given['lockstep'] == 'true',
-                'rate': float(given['rate']),
-                'image_topic': given['image_topic'],
-                **{
-                    name: given[name]
-                    for name in (
-                        'reference_topic',
-                        'reference_labels',
-                        'odometry_topic',
-                        'road_topic',
-                        'free_space_topic',
-                    )
-                },
-                'params_file': LaunchConfiguration('params_file').perform(context),
-                'record_all': given['record_all'] == 'true',
-            }
-        ],
+        parameters=[{**given, 'params_file': LaunchConfiguration('params_file').perform(context)}],
     )
     return [
         RegisterEventHandler(OnProcessExit(target_action=replay, on_exit=end)),
@@ -139,9 +101,14 @@ def fail(_context, reason):
 
 def generate_launch_description():
     """Return the launch description."""
+    own = [
+        # A bag must be given: it has no default.
+        (name, to_argument(default) if name != 'bag' else None, description)
+        for name, default, description in ARGUMENTS
+    ]
     arguments = [
         DeclareLaunchArgument(name, default_value=default, description=description)
-        for name, default, description in (*OWN, *PASSED_ON)
+        for name, default, description in (*own, *PASSED_ON)
     ]
     profiles = [
         SetEnvironmentVariable(name, value)

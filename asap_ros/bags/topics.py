@@ -16,6 +16,7 @@ from asap_ros.bags.reader import (
     BagError,
     Topic,
 )
+from asap_ros.bags.topic_names import ANY, TopicNames
 
 NOT_A_CAMERA = ('mask', 'label', 'segment', 'depth', 'disparity', 'confidence', 'overlay')
 BEST_FIRST = ('image_rect_color', 'image_rect', 'image_color', 'image_raw', 'image')
@@ -27,19 +28,7 @@ TRUTH = '/ground_truth/'
 """Where a bag keeps what is true: labels made by hand or simulated, and metric truth."""
 
 
-@dataclass(frozen=True)
-class TopicNames:
-    """Topics that the user named; an empty name means: find it."""
-
-    image: str = ''
-    reference: str = ''
-    masks: str = ''
-    odometry: str = ''
-    true_road: str = ''
-    true_space: str = ''
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DriveTopics:
     """The topics of one camera in a bag; None for what is not recorded.
 
@@ -79,7 +68,7 @@ class DriveTopics:
         return 'true labels' if self.reference.name.startswith(TRUTH) else 'predictions'
 
 
-def find(bag: Bag, wanted: TopicNames = TopicNames()) -> DriveTopics:
+def find(bag: Bag, wanted: TopicNames = ANY) -> DriveTopics:
     """Return the topics of the camera to evaluate.
 
     Raises BagError, naming the candidates, where there is no camera topic, no message on it,

@@ -23,8 +23,8 @@ from std_msgs.msg import Header
 from tqdm import tqdm
 
 from asap_ros import labels
-from asap_ros.cli import gpu_bench
-from asap_ros.cli.arguments import resolution
+from asap_ros.cli import command, gpu_bench
+from asap_ros.cli.arguments import CommandParser, add_model, add_size, add_threads, at_least_one
 from asap_ros.imaging import message_codec
 from asap_ros.msg import StageTimings
 from asap_ros.nodes.segmenter import Segmenter
@@ -37,10 +37,19 @@ from asap_ros.segmentation import model_file
 from asap_ros.segmentation.frame_statistics import STAGES, percentiles
 from asap_ros.segmentation.model_file import ModelError
 
+EXAMPLES = """
+  %(prog)s --frames 100 --size 512x1024 > bench.json
+      every shipped model through the live node
+  %(prog)s --road > road.json
+  %(prog)s --gpu --pictures drive/ > gpu.json
+"""
+
 CAMERA = (1024, 2048)
 """Height and width of the frames that are sent, rgb8."""
 ROAD = (512, 1024)
 """Height and width of the masks that the road model is measured with."""
+SIZES = ((512, 1024), (256, 512))
+"""Resolutions of the network unless others are asked for."""
 WARM_UP = 3
 PATIENCE = 120.0
 """Seconds within which the node must answer a frame."""
@@ -166,57 +175,57 @@ def machine() -> dict:
     }
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Measure the live node with each shipped model, or the road model, and print JSON."""
-    parser = argparse.ArgumentParser(
-        prog='ros2 run asap_ros bench',
-        description=main.__doc__,
-        epilog='example: ros2 run asap_ros bench --frames 100 --size 512x1024 > bench.json',
+def parser() -> CommandParser:
+    """Return the command line."""
+    made = CommandParser('bench', __doc__, EXAMPLES)
+    made.add_argument(
+        '--frames', type=at_least_one, default=50, metavar='N', help='measured frames'
     )
-    parser.add_argument('--frames', type=int, default=50, help='measured frames (default 50)')
-    parser.add_argument('--model', action='append', help='default: every shipped model')
-    parser.add_argument(
-        '--size',
+    add_model(made, None, ', may be given again (default every shipped one)', action='append')
+    add_size(
+        made,
+        'network resolution, may be given again (default 512x1024 and 256x512)',
+        None,
         action='append',
-        type=resolution,
-        metavar='HEIGHTxWIDTH',
-        help='default: 512x1024 and 256x512',
     )
-    parser.add_argument('--threads', type=int, default=0, help='0: one a physical core')
-    parser.add_argument(
+    add_threads(made)
+    made.add_argument(
         '--road',
         action='store_true',
         help='the steps of the road model alone, without the network',
     )
-    parser.add_argument(
+    made.add_argument(
         '--gpu', action='store_true', help='TensorRT engines alone, without the node: --gpu --help'
     )
-    given = sys.argv[1:] if arguments is None else arguments
-    if '--gpu' in given:
-        return gpu_bench.main([argument for argument in given if argument != '--gpu'])
-    options = parser.parse_args(given)
-    if options.frames < 1:
-        parser.error('--frames must be at least 1')
-    if options.road:
-        print(json.dumps({'machine': machine(), 'road': measure_road(options.frames)}, indent=2))
-        return 0
+    return made
+
+
+def work(given: argparse.Namespace) -> None:
+    """Measure what the command line asks for and print JSON."""
+    if given.road:
+        print(json.dumps({'machine': machine(), 'road': measure_road(given.frames)}, indent=2))
+        return
+    models = given.model or model_file.shipped()
+    for model in models:
+        model_file.locate(model)  # before the first of them is measured for minutes
     rclpy.init(args=[])
     try:
         results = [
-            measure(model, size, options.frames, options.threads)
-            for model in options.model or model_file.shipped()
-            for size in options.size or [(512, 1024), (256, 512)]
+            measure(model, size, given.frames, given.threads)
+            for model in models
+            for size in given.size or SIZES
         ]
-    except (BenchError, ModelError) as error:
-        print(f'bench: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('bench: stopped, nothing was measured to the end', file=sys.stderr)
-        return 130
     finally:
         rclpy.try_shutdown()
     print(json.dumps({'camera': list(CAMERA), 'machine': machine(), 'results': results}, indent=2))
-    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure the live node with each shipped model, or the road model, or TensorRT engines."""
+    given = sys.argv[1:] if argv is None else argv
+    if '--gpu' in given:
+        return gpu_bench.main([argument for argument in given if argument != '--gpu'], '--gpu')
+    return command.run(parser(), work, given, mistyped=(ModelError,), stopped=gpu_bench.STOPPED)
 
 
 if __name__ == '__main__':

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from asap_ros.cli.arguments import resolution
+from asap_ros.cli import command
+from asap_ros.cli.arguments import CommandParser, add_cache, add_out, add_size, at_least_one
+from asap_ros.cli.command import UsageError
 from asap_ros.segmentation import engine_selection, model_file
-from asap_ros.segmentation.engine import EngineError
 from asap_ros.segmentation.engine_selection import TENSORRT, EngineOptions
 from asap_ros.segmentation.model_file import ModelError, ModelFile
 from asap_ros.segmentation.tensorrt import runtimes
@@ -28,40 +29,39 @@ from asap_ros.segmentation.tensorrt.plan import (
 from asap_ros.segmentation.tensorrt.plan_cache import PlanCache, export, install
 from asap_ros.segmentation.tensorrt.target import Target, find_gpu
 
+EXAMPLES = """
+  %(prog)s asap_resnet18_camvid
+      for the GPU in this machine, fp16, 512x1024: what the node takes by default
+  %(prog)s asap_resnet18_camvid --runtime tensorrt_rtx \\
+          --arch sm86,sm89 --out resnet18.plan
+      on a machine without a GPU
+  %(prog)s --install resnet18.plan
+      then, with both files copied over, on the vehicle
+"""
 STOP_TIMEOUT = 10.0
 """Seconds that TensorRT may take to end a build after Ctrl-C."""
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> CommandParser:
     """Return the command line."""
-    made = argparse.ArgumentParser(
-        prog='ros2 run asap_ros build_engine',
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="""examples:
-  ros2 run asap_ros build_engine asap_resnet18_camvid
-      for the GPU in this machine, fp16, 512x1024: what the node takes by default
-  ros2 run asap_ros build_engine asap_resnet18_camvid --runtime tensorrt_rtx \\
-          --arch sm86,sm89 --output resnet18.plan
-  ros2 run asap_ros build_engine --install resnet18.plan
-      on a machine without a GPU; then, with both files copied over, on the vehicle""",
+    made = CommandParser('build_engine', __doc__, EXAMPLES)
+    made.add_argument(
+        'model',
+        nargs='?',
+        metavar='MODEL',
+        help='a shipped model by name, or an ONNX file',
     )
-    made.add_argument('model', nargs='?', help='name of a shipped model, or an .onnx file')
     made.add_argument(
         '--runtime',
         choices=TENSORRT,
-        help='default: the first that is installed, tensorrt before tensorrt_rtx',
-    )
-    made.add_argument('--precision', choices=PRECISIONS, default='fp16', help='default fp16')
-    made.add_argument(
-        '--size',
-        type=resolution,
-        default=(512, 1024),
-        metavar='HEIGHTxWIDTH',
-        help='the one resolution of the engine (default 512x1024)',
+        help='of TensorRT (default the first that is installed, tensorrt before tensorrt_rtx)',
     )
     made.add_argument(
-        '--batch', type=int, default=1, metavar='N', help='frames in one call, 1 to N (default 1)'
+        '--precision', choices=PRECISIONS, default='fp16', help='of the engine: %(choices)s'
+    )
+    add_size(made, 'the one resolution of the engine')
+    made.add_argument(
+        '--batch', type=at_least_one, default=1, metavar='N', help='frames in one call, 1 to N'
     )
     made.add_argument(
         '--arch',
@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
         default=(),
         metavar='SM,SM',
         help='GPUs to build for, such as sm86,sm89; tensorrt_rtx '
-        'alone (default: the one in this machine)',
+        'alone (default the one in this machine)',
     )
     made.add_argument(
         '--timing-cache',
@@ -77,24 +77,14 @@ def parser() -> argparse.ArgumentParser:
         metavar='FILE',
         help='measured kernels, read and written: makes the next build shorter',
     )
-    made.add_argument(
-        '--output',
-        type=Path,
-        metavar='FILE',
-        help='write the engine here too, its manifest beside it as FILE.json',
-    )
-    made.add_argument(
-        '--cache',
-        type=Path,
-        metavar='FOLDER',
-        help='of engines (default: the engine_cache of the node)',
-    )
+    add_out(made, 'file to write the engine to too, its manifest beside it as PATH.json', False)
+    add_cache(made)
     other = made.add_mutually_exclusive_group()
     other.add_argument(
         '--install',
         type=Path,
         metavar='FILE',
-        help='take an engine that --output wrote into the cache',
+        help='take an engine that --out wrote into the cache',
     )
     other.add_argument('--list', action='store_true', help='say what the cache holds')
     other.add_argument('--clear', action='store_true', help='remove all engines')
@@ -133,9 +123,9 @@ def build(options: argparse.Namespace, cache: PlanCache) -> None:
         + (', built before' if entry.manifest.built < began else ''),
         sep='\n',
     )
-    if options.output is not None:
-        export(entry, options.output)
-        print(f'written: {options.output} and {options.output}.json')
+    if options.out is not None:
+        export(entry, options.out)
+        print(f'written: {options.out} and {options.out}.json')
     if gpu is not None and gpu.arch in entry.manifest.key.archs:
         verify_on_gpu(model, Target(runtime, gpu), entry)
     else:
@@ -192,36 +182,39 @@ def summary(manifest: PlanManifest) -> str:
     )
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Build, install, list or clear engines; 1 where that fails, with one sentence why."""
-    made = parser()
-    options = made.parse_args(arguments)
-    if options.batch < 1:
-        made.error('--batch must be at least 1')
-    if not (options.model or options.list or options.clear or options.install):
-        made.error(f'which model? One of {", ".join(model_file.shipped())}, or an .onnx file')
-    try:
-        cache = PlanCache(options.cache)
-        if options.clear:
-            print(f'{cache.clear() / 1e6:.1f} MB removed from {cache.folder}')
-        elif options.list:
-            for manifest in cache.manifests():
-                print(summary(manifest), f'  {manifest.key.digest}.plan', sep='\n')
-            print(
-                f'{cache.size() / 1e6:.1f} MB in {cache.folder}, at most '
-                f'{cache.limit / 1e6:.0f} MB are kept'
-            )
-        elif options.install:
-            print(summary(install(cache, options.install)))
-        else:
-            build(options, cache)
-    except (EngineError, ModelError) as error:
-        print(f'build_engine: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('build_engine: stopped, the cache is as it was', file=sys.stderr)
-        return 130
-    return 0
+def work(given: argparse.Namespace) -> None:
+    """Build, install, list or clear engines."""
+    if not (given.model or given.list or given.clear or given.install):
+        raise UsageError(
+            f'which model? One of {", ".join(model_file.shipped())}, or an .onnx file'
+        )
+    cache = PlanCache(given.cache)
+    if given.clear:
+        print(f'{cache.clear() / 1e6:.1f} MB removed from {cache.folder}')
+    elif given.list:
+        for manifest in cache.manifests():
+            print(summary(manifest), f'  {manifest.key.digest}.plan', sep='\n')
+        print(
+            f'{cache.size() / 1e6:.1f} MB in {cache.folder}, at most '
+            f'{cache.limit / 1e6:.0f} MB are kept'
+        )
+    elif given.install:
+        if not given.install.is_file():
+            raise UsageError(f'there is no engine {given.install}')
+        print(summary(install(cache, given.install)))
+    else:
+        build(given, cache)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Build a network's TensorRT engine ahead of its use, or install, list or clear engines."""
+    return command.run(
+        parser(),
+        work,
+        argv,
+        mistyped=(ModelError,),
+        stopped='stopped, the cache is as it was',
+    )
 
 
 if __name__ == '__main__':

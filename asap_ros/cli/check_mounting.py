@@ -16,15 +16,25 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 
 from asap_ros import labels
-from asap_ros.cli.arguments import resolution
+from asap_ros.cli import command
+from asap_ros.cli.arguments import CommandParser, add_hood_fraction, add_size, number
+from asap_ros.cli.command import UsageError
 from asap_ros.nodes.camera_pose import TfPose
 from asap_ros.nodes.message_conversions import nanoseconds
 from asap_ros.road.calibration import Calibration, build_camera
 from asap_ros.road.mounting_accuracy import MountingAccuracy, expected_accuracy
 from asap_ros.road.options import RoadOptions, corners
-from asap_ros.road.pose import CameraError, Pose, PoseError, pose_from_mounting
+from asap_ros.road.pose import Pose, PoseError, pose_from_mounting
 from asap_ros.road.projection import Camera
 
+EXAMPLES = """
+  %(prog)s /front/camera_info
+      a camera that runs, its pose from TF
+  %(prog)s /front/camera_info --height 1.4 --pitch 0.03 --unrectified
+      its pose as stated, its images as they come from the sensor
+  %(prog)s ost.yaml --height 1.22 --pitch 0.038 --hood-fraction 0.15
+      a calibration file, without a camera
+"""
 PATIENCE = 10.0
 """Seconds that camera_info and its transform are waited for."""
 
@@ -36,7 +46,7 @@ class MountingError(RuntimeError):
 def read_calibration(path: Path) -> Calibration:
     """Return the calibration in a file that camera_calibration or a driver wrote (YAML).
 
-    Raises SelftestError where it cannot be read as one.
+    Raises FileNotFoundError where there is none, UsageError where it cannot be read as one.
     """
     try:
         document = yaml.safe_load(path.read_text())
@@ -48,10 +58,8 @@ def read_calibration(path: Path) -> Calibration:
             p=tuple(map(float, document['projection_matrix']['data'])),
             distortion_model=document.get('distortion_model', 'plumb_bob'),
         )
-    except OSError as error:
-        raise MountingError(f'{path} cannot be read: {error.strerror}') from error
     except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
-        raise MountingError(
+        raise UsageError(
             f'{path} is no calibration as camera_calibration writes it: {error!r}'
         ) from error
 
@@ -60,7 +68,7 @@ def listen(topic: str, base_frame: str, pose: Pose | None) -> tuple[Calibration,
     """Return what a topic says of a camera, and its pose from TF unless one is given."""
     context = rclpy.Context()
     rclpy.init(args=[], context=context)
-    node, heard = Node('selftest', context=context), []
+    node, heard = Node('check_mounting', context=context), []
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
     try:
@@ -119,38 +127,31 @@ def table(camera: Camera, rows: list[MountingAccuracy], noise: float) -> str:
     return '\n'.join(lines)
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> CommandParser:
     """Return the command line."""
-    made = argparse.ArgumentParser(
-        prog='ros2 run asap_ros selftest',
-        description=__doc__,
-        epilog='example: ros2 run asap_ros selftest /camera/camera_info --height 1.4 --pitch 0.03',
-    )
+    made = CommandParser('check_mounting', __doc__, EXAMPLES)
     made.add_argument(
         'camera_info',
         help='a topic, such as /camera/camera_info, or a YAML file that camera_calibration wrote',
     )
     made.add_argument(
-        '--height', type=float, help='metres above the ground; without it the pose comes from TF'
+        '--height',
+        type=number(0.0),
+        metavar='METRES',
+        help='above the ground (default the pose from TF)',
     )
-    for name, says in (
-        ('pitch', 'radians, nose down'),
-        ('roll', 'radians, right side down'),
-        ('yaw', 'radians to the left'),
-        ('x', 'metres before base_link'),
-        ('y', 'metres to its left'),
+    for name, unit, says in (
+        ('pitch', 'RADIANS', 'nose down'),
+        ('roll', 'RADIANS', 'right side down'),
+        ('yaw', 'RADIANS', 'to the left'),
+        ('x', 'METRES', 'before base_link'),
+        ('y', 'METRES', 'to its left'),
     ):
-        made.add_argument(f'--{name}', type=float, default=0.0, help=f'{says} (default 0)')
-    made.add_argument('--base-frame', default='base_link', help='for TF (default base_link)')
-    made.add_argument('--raw', action='store_true', help='the images are not rectified')
-    made.add_argument(
-        '--size',
-        type=resolution,
-        default=(512, 1024),
-        metavar='HEIGHTxWIDTH',
-        help='of the mask (default 512x1024)',
-    )
-    made.add_argument('--hood', type=float, default=0.0, help='hood_fraction (default 0)')
+        made.add_argument(f'--{name}', type=float, default=0.0, metavar=unit, help=says)
+    made.add_argument('--base-frame', default='base_link', metavar='FRAME', help='for TF')
+    made.add_argument('--unrectified', action='store_true', help='the images are not rectified')
+    add_size(made, 'of the mask')
+    add_hood_fraction(made, 0.0)
     made.add_argument(
         '--hood-polygon',
         type=float,
@@ -159,55 +160,63 @@ def parser() -> argparse.ArgumentParser:
         metavar='XY',
         help='hood_polygon: x and y of each corner in turn, fractions of the image',
     )
-    made.add_argument('--width', type=float, default=7.0, help='metres of road (default 7)')
+    made.add_argument(
+        '--road-width', type=number(0.1), default=7.0, metavar='METRES', help='of the road'
+    )
     made.add_argument(
         '--noise',
-        type=float,
+        type=number(0.0),
         default=1.0,
-        help='pixels of the mask by which its edges are wrong (default 1)',
+        metavar='PIXELS',
+        help='of the mask by which its edges are wrong',
     )
     return made
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Print what the camera can tell of a road; 1 where it can tell nothing."""
-    options = parser().parse_args(arguments)
+def road_options(given: argparse.Namespace) -> RoadOptions:
+    """Return the settings of the road that a command line states; UsageError where they clash."""
     try:
-        road_options = RoadOptions(
-            hood_fraction=options.hood,
-            hood_polygon=corners(options.hood_polygon),
-            width_prior=options.width,
+        return RoadOptions(
+            hood_fraction=given.hood_fraction,
+            hood_polygon=corners(given.hood_polygon),
+            width_prior=given.road_width,
         )
-        pose = None
-        if options.height is not None:
-            pose = pose_from_mounting(
-                options.height, options.pitch, options.roll, options.yaw, options.x, options.y
-            )
-        path = Path(options.camera_info)
-        if path.suffix in ('.yaml', '.yml'):
-            calibration = read_calibration(path)
-            if pose is None:
-                raise MountingError('a file has no TF: give --height and --pitch')
-        else:
-            calibration, pose = listen(options.camera_info, options.base_frame, pose)
-        height, width = options.size
-        camera = build_camera(calibration, pose, width, height, rectified=not options.raw)
-        rows = expected_accuracy(
-            camera, labels.load('cityscapes'), road_options, noise=options.noise
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def work(given: argparse.Namespace) -> None:
+    """Print what the camera can tell of a road; MountingError where it can tell nothing."""
+    options = road_options(given)
+    pose = None
+    if given.height is not None:
+        pose = pose_from_mounting(
+            given.height, given.pitch, given.roll, given.yaw, given.x, given.y
         )
-    except (MountingError, CameraError, ValueError) as error:
-        print(f'selftest: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    print(table(camera, rows, options.noise))
+    path = Path(given.camera_info)
+    if path.suffix in ('.yaml', '.yml'):
+        calibration = read_calibration(path)
+        if pose is None:
+            raise UsageError('a file has no TF: give --height and --pitch')
+    else:
+        calibration, pose = listen(given.camera_info, given.base_frame, pose)
+    height, width = given.size
+    camera = build_camera(calibration, pose, width, height, rectified=not given.unrectified)
+    rows = expected_accuracy(camera, labels.load('cityscapes'), options, noise=given.noise)
+    print(table(camera, rows, given.noise))
     if not any(row.seen for row in rows):
-        print(
-            'selftest: no road can be told with this mounting: is the ground in view?',
-            file=sys.stderr,
-        )
-        return 1
-    return 0
+        raise MountingError('no road can be told with this mounting: is the ground in view?')
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Judge a camera's mounting before a drive: what it can tell of a road, and how surely."""
+    return command.run(parser(), work, argv)
+
+
+def selftest(argv: list[str] | None = None) -> int:
+    """Run check_mounting under the name that it had before."""
+    print('selftest is now called check_mounting; this name will go', file=sys.stderr)
+    return main(argv)
 
 
 if __name__ == '__main__':

@@ -13,22 +13,36 @@ from tqdm import tqdm
 from asap_ros import labels
 from asap_ros.bags import frames, images, topics
 from asap_ros.bags.reader import Bag, BagError
-from asap_ros.bags.topics import TopicNames
+from asap_ros.bags.topic_names import (
+    IMAGE,
+    REFERENCE,
+    REFERENCE_LABELS,
+    TopicNames,
+    topic_names,
+)
 from asap_ros.bags.warnings import Warnings
-from asap_ros.cli.arguments import resolution
+from asap_ros.cli import command
+from asap_ros.cli.arguments import (
+    CommandParser,
+    add_drive_options,
+    add_out,
+    add_size,
+    at_least_one,
+)
+from asap_ros.cli.command import UsageError
 from asap_ros.imaging import files
 from asap_ros.imaging.files import ImageError
 from asap_ros.imaging.overlay import resize_mask
 from asap_ros.imaging.pixel_formats import resize
-from asap_ros.labels import LabelSet
+from asap_ros.labels import LabelError, LabelSet
 
-EXAMPLES = """examples:
-  extract drives/monday --out data/drives
+EXAMPLES = """
+  %(prog)s drives/monday --out data/drives
       frames with a reference mask: images/, labels/, labels.yaml, for asap_training
-  extract drives/aachen_[123] --out data/drives --size 512x1024
+  %(prog)s drives/aachen_[123] --out data/drives --size 512x1024
       several drives into one folder, resized; file names begin with the drive's
-  extract drives/long --out data/drives --every 10 --reference-topic /labels/mask \\
-      --reference-labels camvid
+  %(prog)s drives/long --out data/drives --every 10 --reference-topic /labels/mask \\
+          --reference-labels camvid
 """
 
 
@@ -44,7 +58,7 @@ def extract(
 
     Returns how many pairs of the bag there are now, and sentences about what was left out.
     BagError where the bag has no camera or no reference masks, OSError where nothing can be
-    written, ValueError where a mask holds ids that are not of the label set.
+    written, UsageError where a mask holds ids that are not of the label set.
     """
     drive = topics.find(bag, wanted)
     if not drive.reference:
@@ -69,7 +83,7 @@ def extract(
             continue
         foreign = set(np.unique(mask)) - {*range(len(labels_of)), labels.IGNORED}
         if foreign:
-            raise ValueError(
+            raise UsageError(
                 f'{bag.name}: a mask holds id {min(foreign)}, which is none of '
                 f'{labels_of.name}; name their label set with --reference-labels'
             )
@@ -93,52 +107,53 @@ def add(path: Path, pixels: np.ndarray) -> None:
         files.write(path, pixels)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Take the frames that have a reference mask out of drives, as a folder to train on."""
-    parser = argparse.ArgumentParser(
-        prog='extract',
-        description=main.__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def parser() -> CommandParser:
+    """Return the command line."""
+    made = CommandParser('extract', __doc__, EXAMPLES)
+    made.add_argument(
+        'bags',
+        nargs='+',
+        type=Path,
+        metavar='BAG',
+        help='a rosbag2 folder, or its .mcap or .db3 file',
     )
-    parser.add_argument('bags', nargs='+', type=Path, metavar='BAG')
-    parser.add_argument('--out', type=Path, required=True)
-    parser.add_argument(
-        '--size', type=resolution, metavar='HEIGHTxWIDTH', help="default: the camera's"
+    add_out(made, 'folder of the pictures; what is there already stays')
+    add_size(made, "of the pictures (default the camera's)", None)
+    made.add_argument(
+        '--every', type=at_least_one, default=1, metavar='N', help='take one frame of so many'
     )
-    parser.add_argument('--every', type=int, default=1, help='take one frame of so many')
-    parser.add_argument('--image-topic', default='', help='default: the only camera')
-    parser.add_argument('--reference-topic', default='', help='default: the one by custom')
-    parser.add_argument(
-        '--reference-labels',
-        default='cityscapes',
-        help='label set whose ids the masks hold; default: %(default)s',
+    add_drive_options(made, (IMAGE, REFERENCE, REFERENCE_LABELS))
+    return made
+
+
+def work(given: argparse.Namespace) -> None:
+    """Take the frames out of every drive of a command line."""
+    label_set = labels.load(given.reference_labels)
+    given.out.mkdir(parents=True, exist_ok=True)
+    stated = given.out / 'labels.yaml'
+    statement = f'label_set: {given.reference_labels}\nvalues: ids\n'
+    if stated.is_file() and stated.read_text() != statement:
+        raise UsageError(f'{stated} says otherwise: take another folder for these masks')
+    stated.write_text(statement)
+    wanted = topic_names(vars(given))
+    for path in given.bags:
+        with Bag(path) as bag:
+            pairs, left_out = extract(bag, label_set, given.out, given.size, given.every, wanted)
+        for sentence in left_out:
+            print(f'warning: {sentence}', file=sys.stderr)
+        print(f'{bag.name}: {pairs} pairs in {given.out}')
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Take frames and reference masks out of recorded drives, as labelled pictures to train on."""
+    return command.run(
+        parser(),
+        work,
+        argv,
+        mistyped=(BagError, LabelError),
+        stopped='stopped; call again to go on',
     )
-    options = parser.parse_args(arguments)
-    if options.every < 1:
-        parser.error('--every must be at least 1')
-    wanted = TopicNames(image=options.image_topic, reference=options.reference_topic)
-    try:
-        label_set = labels.load(options.reference_labels)
-        options.out.mkdir(parents=True, exist_ok=True)
-        stated = options.out / 'labels.yaml'
-        statement = f'label_set: {options.reference_labels}\nvalues: ids\n'
-        if stated.is_file() and stated.read_text() != statement:
-            raise ValueError(f'{stated} says otherwise: take another folder for these masks')
-        stated.write_text(statement)
-        for path in options.bags:
-            with Bag(path) as bag:
-                count, left_out = extract(
-                    bag, label_set, options.out, options.size, options.every, wanted
-                )
-            for sentence in left_out:
-                print(f'warning: {sentence}', file=sys.stderr)
-            print(f'{bag.name}: {count} pairs in {options.out}')
-    except (BagError, OSError, ValueError) as error:
-        parser.exit(1, f'extract: {error}\n')
-    except KeyboardInterrupt:
-        parser.exit(130, 'extract: stopped; call again to go on\n')
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from asap_ros.cli.arguments import resolution
+from asap_ros.cli import command
+from asap_ros.cli.arguments import CommandParser, add_cache, add_model, add_size, at_least_one
 from asap_ros.imaging.files import SUFFIXES
 from asap_ros.imaging.pixel_formats import PixelFormat, to_rgb_at
 from asap_ros.segmentation import engine_selection, model_file
@@ -32,6 +33,14 @@ from asap_ros.segmentation.tensorrt.mixed_precision import make_typed_network
 from asap_ros.segmentation.tensorrt.plan import CachedPlan, PlanOptions
 from asap_ros.segmentation.tensorrt.plan_cache import PlanCache
 from asap_ros.segmentation.tensorrt.target import Target
+
+DESCRIPTION = "Measure TensorRT engines on this machine's GPU and print JSON."
+EXAMPLES = """
+  %(prog)s --pictures drive/ > gpu.json
+  %(prog)s --model models/mine.onnx --precision fp16 --batch 1 --frames 1000 > mine.json
+"""
+STOPPED = 'stopped, nothing was measured to the end'
+"""What Ctrl-C leaves of a measurement."""
 
 CAMERA = (1024, 2048)
 """Height and width of the frames that are resized, as in the paper."""
@@ -182,44 +191,49 @@ def run(options: argparse.Namespace) -> dict:
     }
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Measure TensorRT engines on this machine's GPU and print JSON."""
-    parser = argparse.ArgumentParser(
-        prog='ros2 run asap_ros bench --gpu',
-        description=main.__doc__,
-        epilog='example: ros2 run asap_ros bench --gpu --pictures drive/ > bench.json',
+def parser(mode: str = '') -> CommandParser:
+    """Return the command line; ``mode`` are the words that led from another one to this."""
+    made = CommandParser('bench', DESCRIPTION, EXAMPLES, mode)
+    add_model(made, None, ', may be given again (default every shipped one)', action='append')
+    add_size(made, 'network resolution')
+    made.add_argument(
+        '--frames', type=at_least_one, default=300, metavar='N', help='measured calls'
     )
-    parser.add_argument('--model', action='append', help='default: every shipped model')
-    parser.add_argument('--size', type=resolution, default=(512, 1024), metavar='HEIGHTxWIDTH')
-    parser.add_argument('--frames', type=int, default=300, help='measured calls (default 300)')
-    parser.add_argument('--runtime', choices=TENSORRT, help='default: the first that works')
-    parser.add_argument('--precision', action='append', choices=PRECISIONS, help='default: both')
-    parser.add_argument(
+    made.add_argument(
+        '--runtime', choices=TENSORRT, help='of TensorRT (default the first that works)'
+    )
+    made.add_argument(
+        '--precision',
+        action='append',
+        choices=PRECISIONS,
+        help='may be given again (default both)',
+    )
+    made.add_argument(
         '--batch',
         action='append',
-        type=int,
+        type=at_least_one,
         metavar='N',
-        help=f'default: {", ".join(map(str, BATCHES))}',
+        help=f'frames in one call, may be given again (default {" and ".join(map(str, BATCHES))})',
     )
-    parser.add_argument(
+    made.add_argument(
         '--pictures',
         type=Path,
         metavar='FOLDER',
         help=f'compare masks with ONNX Runtime on up to {PICTURES} real ones',
     )
-    parser.add_argument('--cache', type=Path, metavar='FOLDER', help='of engines')
-    options = parser.parse_args(arguments)
-    if options.frames < 1 or min(options.batch or BATCHES) < 1:
-        parser.error('--frames and --batch must be at least 1')
-    try:
-        print(json.dumps(run(options), indent=2))
-    except (EngineError, ModelError) as error:
-        print(f'bench: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('bench: stopped, nothing was measured to the end', file=sys.stderr)
-        return 130
-    return 0
+    add_cache(made)
+    return made
+
+
+def main(argv: list[str] | None = None, mode: str = '') -> int:
+    """Measure TensorRT engines on this machine's GPU and print JSON."""
+    return command.run(
+        parser(mode),
+        lambda given: print(json.dumps(run(given), indent=2)),
+        argv,
+        mistyped=(ModelError,),
+        stopped=STOPPED,
+    )
 
 
 if __name__ == '__main__':

@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from enum import Enum
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from asap_ros import labels
 from asap_ros.bags import topics
 from asap_ros.bags.calibration_and_odometry import CalibrationAndOdometry
 from asap_ros.bags.reader import Bag, BagError
-from asap_ros.bags.topics import TopicNames
+from asap_ros.bags.topic_names import ANY, TopicNames
 from asap_ros.bags.writer import ResultBag
 from asap_ros.evaluation import ground_truth, offline
 from asap_ros.evaluation.offline import MaskSource
@@ -35,7 +36,7 @@ class EvaluationRequest:
     engine: str = 'onnxruntime'
     size: tuple[int, int] = (512, 1024)
     threads: int = 0
-    wanted: TopicNames = TopicNames()
+    wanted: TopicNames = ANY
     reference_labels: str = 'cityscapes'
     params_file: str = ''
     hood_fraction: float | None = None
@@ -69,16 +70,31 @@ class DriveJob:
     request: EvaluationRequest
 
 
+class Ending(Enum):
+    """How the work on a drive ended.
+
+    REFUSED is a bag that is none that can be evaluated, or not with what was said of it;
+    INTERRUPTED a drive ended by the user, whose report is of what was done until then.
+    """
+
+    EVALUATED = 'evaluated'
+    REFUSED = 'refused'
+    FAILED = 'failed'
+    INTERRUPTED = 'interrupted'
+
+
 @dataclass(frozen=True)
 class DriveOutcome:
     """What became of a job: its report and files, and why the bag was refused where it was.
 
     A bag that was refused has a report that says so, None where not even that could be written.
+    ``error`` says why a drive was refused or failed.
     """
 
     job: DriveJob
     document: dict | None
     files: tuple[str, ...] = ()
+    ending: Ending = Ending.EVALUATED
     error: str = ''
 
 
@@ -115,12 +131,13 @@ def work(job: DriveJob, quiet: bool = True) -> DriveOutcome:
             EvaluatedDrive(job.bag, '', 'offline', damage=str(error)),
             segmenter.facts,
         )
-    error = (
-        ''
-        if results.document['frames']['processed'] or not results.document['complete']
-        else f'not one frame of {job.bag} could be read'
-    )
-    return DriveOutcome(job, results.document, tuple(map(str, results.files)), error)
+    files = tuple(map(str, results.files))
+    if not results.document['complete']:
+        return DriveOutcome(job, results.document, files, Ending.INTERRUPTED)
+    if not results.document['frames']['processed']:
+        error = f'not one frame of {job.bag} could be read'
+        return DriveOutcome(job, results.document, files, Ending.FAILED, error)
+    return DriveOutcome(job, results.document, files)
 
 
 def segmenter_of(request: EvaluationRequest) -> MaskSource:
@@ -146,10 +163,11 @@ def refused(
     ``source.damage`` says why; ``judged`` are the labels that its masks would have had.
     """
     if not Path(job.bag).exists():
-        return DriveOutcome(job, None, error=source.damage)
+        return DriveOutcome(job, None, (), Ending.REFUSED, source.damage)
     setting = EvaluationContext(judged, configuration=job.request.configuration())
     folder = Path(job.folder)
     with EvaluationSession(folder, setting, 0, 10.0) as session:
         results = session.finish(source, FrameCounts(0, 0, 0, 0), facts)
     ResultBag(folder).close()  # without a message: takes that of an earlier run away
-    return DriveOutcome(job, results.document, tuple(map(str, results.files)), source.damage)
+    files = tuple(map(str, results.files))
+    return DriveOutcome(job, results.document, files, Ending.REFUSED, source.damage)

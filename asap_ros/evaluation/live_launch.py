@@ -14,9 +14,11 @@ import yaml
 from asap_ros import labels, resources
 from asap_ros.bags import topics
 from asap_ros.bags.reader import Bag, BagError
-from asap_ros.evaluation.drive_job import DriveJob, DriveOutcome, refused
+from asap_ros.bags.topic_names import DRIVE_OPTIONS
+from asap_ros.evaluation.drive_job import DriveJob, DriveOutcome, Ending, refused
 from asap_ros.evaluation.report import EvaluatedDrive
 from asap_ros.parameters.parameter_file import PACKAGED
+from asap_ros.segmentation import model_file
 
 FILES = (
     'report.html',
@@ -27,14 +29,6 @@ FILES = (
     'contact_sheet.png',
     'results',
 )
-TOPICS = {
-    'image': 'image_topic',
-    'reference': 'reference_topic',
-    'odometry': 'odometry_topic',
-    'true_road': 'road_topic',
-    'true_space': 'free_space_topic',
-}
-"""Arguments of the launch file by the field of Wanted that they stand for."""
 
 
 def command(job: DriveJob, rate: float, params: Path) -> list[str]:
@@ -49,7 +43,7 @@ def command(job: DriveJob, rate: float, params: Path) -> list[str]:
         'engine': request.engine,
         'reference_labels': request.reference_labels,
         'params_file': str(params),
-        **{argument: getattr(request.wanted, name) for name, argument in TOPICS.items()},
+        **{o.name: getattr(request.wanted, o.field) for o in DRIVE_OPTIONS if o.field},
     }
     given = [f'{name}:={value}' for name, value in arguments.items() if value]
     return ['ros2', 'launch', 'asap_ros', 'replay.launch.py', *given]
@@ -75,13 +69,14 @@ def work(job: DriveJob, rate: float) -> DriveOutcome:
     """Play a drive to a node that is launched for it, and return what the replay reports.
 
     Ctrl-C goes to the launch, which then writes what there is. Raises RuntimeError where there
-    is no ros2 command.
+    is no ros2 command, ModelError where there is no such model.
     """
     if not shutil.which('ros2'):
         raise RuntimeError(
             '--live needs the ros2 command: source the setup.bash of ROS 2 and of '
             'the workspace, or run it by tools/ros'
         )
+    model_file.locate(job.request.model)
     try:
         with Bag(job.bag) as bag:
             topics.find(bag, job.request.wanted)
@@ -100,17 +95,18 @@ def work(job: DriveJob, rate: float) -> DriveOutcome:
     # A group of its own: the launch and its nodes then hear of Ctrl-C once, from here, also where
     # it was a SIGTERM to this process alone.
     process = subprocess.Popen(command(job, rate, params), start_new_session=True)
+    ending = Ending.EVALUATED
     try:
         process.wait()
     except KeyboardInterrupt:
+        ending = Ending.INTERRUPTED
         os.killpg(process.pid, signal.SIGINT)
         process.wait()
     if not report.exists():
-        return DriveOutcome(
-            job,
-            None,
-            error=f'the launch ended with {process.returncode} and without '
-            'a report; its output above says why',
+        error = (
+            f'the launch ended with {process.returncode} and without a report; its output above '
+            'says why'
         )
+        return DriveOutcome(job, None, (), Ending.FAILED, error)
     files = tuple(str(folder / name) for name in FILES if (folder / name).exists())
-    return DriveOutcome(job, json.loads(report.read_text()), files)
+    return DriveOutcome(job, json.loads(report.read_text()), files, ending)

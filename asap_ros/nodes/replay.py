@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import signal
-import sys
 import time
 from pathlib import Path
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from vision_msgs.msg import LabelInfo
 
 from asap_ros import labels
 from asap_ros.bags import frames, message_readers, topics
 from asap_ros.bags.calibration_and_odometry import CalibrationAndOdometry
-from asap_ros.bags.reader import Bag, BagError, Message
+from asap_ros.bags.reader import Bag, Message
+from asap_ros.bags.topic_names import topic_names
 from asap_ros.bags.warnings import Warnings
 from asap_ros.bags.writer import ResultBag
-from asap_ros.evaluation import acceptance, ground_truth, report
+from asap_ros.evaluation import ground_truth, report
 from asap_ros.evaluation.live_results import COUNTERS, LiveResults, engine_facts, label_set_of
-from asap_ros.evaluation.live_scoring import LiveRun, exit_code, score
+from asap_ros.evaluation.live_scoring import LiveRun, score
 from asap_ros.evaluation.progress import Progress
 from asap_ros.evaluation.session import SessionResults
 from asap_ros.imaging import message_codec
@@ -34,29 +32,11 @@ from asap_ros.labels import LabelSet
 from asap_ros.msg import RoadGeometry, StageTimings
 from asap_ros.nodes import output_recorder
 from asap_ros.nodes.bag_player import BagPlayer
+from asap_ros.nodes.replay_parameters import PARAMETERS
 from asap_ros.parameters import parameter_file
 from asap_ros.version import version
 
 NAME = 'replay'
-PARAMETERS = (
-    ('bag', '', 'The bag: a rosbag2 folder, or its .mcap or .db3 file'),
-    ('out', 'out/run', 'Folder for report.json, the overlay video and the contact sheet'),
-    ('lockstep', True, 'Send the next frame when the result of the last has come'),
-    ('rate', 1.0, 'Pace without lockstep, 1 as recorded'),
-    ('image_topic', '', 'Topic in the bag where it has several cameras'),
-    ('reference_topic', '', 'Topic in the bag with masks to compare with; empty: find it'),
-    ('reference_labels', 'cityscapes', 'Label set of these masks and of the truth'),
-    ('odometry_topic', '', 'Topic in the bag with the motion of the vehicle; empty: find it'),
-    ('road_topic', '', 'Topic in the bag with the true road; empty: find it'),
-    ('free_space_topic', '', 'Topic in the bag with the true free space; empty: find it'),
-    ('params_file', '', 'Parameters of the segmenter, to judge it by; empty: the defaults'),
-    ('record_all', False, 'Record overlay, ground_points, markers, mask/compressed too'),
-    ('segmenter', 'segmenter', 'Name of the segmenter, in this namespace or absolute'),
-    ('startup_timeout', 120.0, 'Seconds to wait for the segmenter to become active'),
-    ('result_timeout', 10.0, 'Seconds to wait for the result of a frame'),
-)
-"""(name, default, description) of every parameter; all are read once, at the start."""
-
 LAST_WORDS = 0.3
 """Seconds for what the segmenter still says about the last frame, once its mask has come."""
 UNCONFIGURED = 5.0
@@ -67,24 +47,30 @@ class ReplayError(RuntimeError):
     """A replay that cannot go on; the text says what it waited for or what is wrong."""
 
 
+class ReplayParameterError(ReplayError):
+    """A parameter of the replay that makes no sense."""
+
+
 class Replay(Node):
     """Plays one camera of a bag under its recorded names and notes what the segmenter answers."""
 
     def __init__(self, **options):
-        """Declare the parameters; ReplayError where one makes no sense."""
+        """Declare the parameters; ReplayParameterError where one makes no sense."""
         super().__init__(NAME, **options)
         for name, default, _ in PARAMETERS:
             self.declare_parameter(name, default)
         if not self.given('bag'):
-            raise ReplayError('parameter bag is empty: give the folder or file of a bag')
+            raise ReplayParameterError('parameter bag is empty: give the folder or file of a bag')
         for name in ('rate', 'startup_timeout', 'result_timeout'):
             if not self.given(name) > 0:
-                raise ReplayError(f'parameter {name} must be above 0, not {self.given(name)}')
+                raise ReplayParameterError(
+                    f'parameter {name} must be above 0, not {self.given(name)}'
+                )
         self.ledger = LiveResults()
         self.labels: LabelSet | None = None
         self.engine: dict[str, str] | None = None
         self.warnings = Warnings()
-        self.stopped = False
+        self.stopped = self.interrupted = False
         self._state: int | None = None
         self._player: BagPlayer | None = None
         self._loop = SingleThreadedExecutor()
@@ -104,17 +90,7 @@ class Replay(Node):
         parameters = parameter_file.load(Path(params) if params else None)
         folder = Path(self.given('out'))
         with Bag(self.given('bag')) as bag:
-            drive = topics.find(
-                bag,
-                topics.TopicNames(
-                    self.given('image_topic'),
-                    self.given('reference_topic'),
-                    '',
-                    self.given('odometry_topic'),
-                    self.given('road_topic'),
-                    self.given('free_space_topic'),
-                ),
-            )
+            drive = topics.find(bag, topic_names(self._given_values()))
             vehicle = CalibrationAndOdometry(bag, drive, parameters)
             # What cannot be judged should be known before the drive, not after it.
             labels.load(self.given('reference_labels'))
@@ -148,19 +124,19 @@ class Replay(Node):
                 vehicle,
                 parameters,
                 self.given('reference_labels'),
-                self._configuration(),
+                {**self._given_values(), 'software': version()},
             )
             return score(bag, drive, run, vehicle, setting, folder, self.warnings)
 
-    def _configuration(self) -> dict[str, object]:
-        """Return the replay's parameters for the report."""
-        return {**{name: self.given(name) for name, *_ in PARAMETERS}, 'software': version()}
+    def _given_values(self) -> dict[str, object]:
+        """Return every parameter's value by its name."""
+        return {name: self.given(name) for name, *_ in PARAMETERS}
 
     def stop(self, number: int, _frame) -> None:
         """End the drive here (a signal handler); the same signal again ends the process."""
         signal.signal(number, signal.SIG_DFL)
         print('replay: ending early; writing what there is (again to end at once)', flush=True)
-        self.stopped = True
+        self.stopped = self.interrupted = True
 
     def _wait_for_segmenter(self, recorded: ResultBag) -> None:
         """Return when the segmenter is active and hears us, or when the replay is stopped."""
@@ -316,36 +292,3 @@ class Replay(Node):
 def _stamp_ns(message) -> int:
     """Return a header's stamp in nanoseconds."""
     return message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the replay; 0 if the drive was worked off, 1 if not, 2 if it could not be played."""
-    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
-    replay = None
-    try:
-        replay = Replay()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, replay.stop)
-        results = replay.run()
-    except (ReplayError, BagError, OSError, ValueError, RuntimeError) as error:
-        print(f'replay: {error}', file=sys.stderr, flush=True)
-        return 2
-    finally:
-        if replay:
-            replay.destroy_node()
-        rclpy.shutdown()
-    for sentence in replay.warnings:
-        print(f'warning: {sentence}', file=sys.stderr)
-    if not results:
-        print('replay: stopped before the first frame', flush=True)
-        return 1
-    if results.document['source']['damage']:
-        print(f'warning: {results.document["source"]["damage"]}', file=sys.stderr)
-    print(*results.files, sep='\n')
-    print(report.headline(results.document))
-    print(acceptance.sentence(results.document['verdict']), flush=True)
-    return exit_code(results.document)
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -6,7 +6,7 @@ import pytest
 from asap_ros.bags import message_readers, topics
 from asap_ros.bags.calibration_and_odometry import CalibrationAndOdometry
 from asap_ros.bags.reader import Bag, BagError
-from asap_ros.bags.topics import TopicNames
+from asap_ros.bags.topic_names import TopicNames
 from asap_ros.parameters import parameter_file
 from asap_ros.parameters.parameter_file import Settings, SettingsError
 from asap_ros.road.geometry import ReferenceCurve, Status

@@ -6,7 +6,7 @@ from rosbags.rosbag2 import StoragePlugin
 
 from asap_ros.bags import topics
 from asap_ros.bags.reader import Bag, BagError
-from asap_ros.bags.topics import TopicNames
+from asap_ros.bags.topic_names import TopicNames
 from support import tiny_bags
 from support.tiny_bags import DRIVE, PERIOD_NS, START_NS
 
@@ -187,7 +187,9 @@ def test_raw_is_preferred_to_compressed_and_truth_to_predictions(tmp_path):
         drive = topics.find(bag)
         assert drive.image.name == '/camera/image_raw'
         assert drive.reference_kind == 'true labels'
-        named = topics.find(bag, TopicNames('/camera/image_raw/compressed', '/reference/mask'))
+        named = topics.find(
+            bag, TopicNames(image='/camera/image_raw/compressed', reference='/reference/mask')
+        )
         assert named.image.compressed and named.reference_kind == 'predictions'
 
 
@@ -225,9 +227,11 @@ def test_two_cameras_must_be_told_apart(tmp_path):
     with Bag(tiny_bags.write(tmp_path / 'drive', two)) as bag:
         with pytest.raises(BagError, match='more than one camera.*/left/.*/right/'):
             topics.find(bag)
-        assert topics.find(bag, TopicNames('/right/image_raw')).image.name == '/right/image_raw'
+        assert (
+            topics.find(bag, TopicNames(image='/right/image_raw')).image.name == '/right/image_raw'
+        )
         with pytest.raises(BagError, match='no image topic /middle.*/left/image_raw'):
-            topics.find(bag, TopicNames('/middle'))
+            topics.find(bag, TopicNames(image='/middle'))
     calibrated = [*two, ('/right/camera_info', *tiny_bags.INFO[1:])]
     with Bag(tiny_bags.write(tmp_path / 'calibrated', calibrated)) as bag:
         assert topics.find(bag).image.name == '/right/image_raw'

@@ -1,4 +1,4 @@
-"""The selftest as a user runs it: a calibration and a mounting in, expected sigmas out."""
+"""check_mounting as a user runs it: a calibration and a mounting in, expected sigmas out."""
 
 from __future__ import annotations
 
@@ -122,10 +122,8 @@ def test_calibration_file(file, capsys):
 @pytest.mark.parametrize(
     'arguments, says',
     [
-        (['--height', '-1'], 'z = -1.000'),
-        (['--height', '1.2', '--raw'], 'rectify_node'),
-        (['--height', '1.2', '--hood', '2'], 'hood_fraction 2.0'),
-        ([], 'give --height'),
+        (['--height', '0'], 'z = 0.000'),
+        (['--height', '1.2', '--unrectified'], 'rectify_node'),
         (['--height', '1.2', '--pitch', '-0.5'], 'is the ground in view?'),
     ],
 )
@@ -138,10 +136,31 @@ def test_camera_that_cannot_be_judged(file, capsys, arguments, says):
 def test_file_that_is_no_calibration(tmp_path, capsys, text, says):
     path = tmp_path / 'bad.yaml'
     path.write_text(text)
-    assert check_mounting.main([str(path), '--height', '1.2']) == 1
+    assert check_mounting.main([str(path), '--height', '1.2']) == 2
     assert says in capsys.readouterr().err
 
 
 def test_file_that_is_not_there(tmp_path, capsys):
-    assert check_mounting.main([str(tmp_path / 'no.yaml'), '--height', '1.2']) == 1
-    assert 'cannot be read' in capsys.readouterr().err
+    assert check_mounting.main([str(tmp_path / 'no.yaml'), '--height', '1.2']) == 2
+    assert 'no.yaml: No such file' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    'arguments, says',
+    [
+        (['--height', '-1'], "'-1' is not a number of at least 0"),
+        (['--height', '1.2', '--hood-fraction', '2'], "'2' is not a number from 0"),
+        (['--height', '1.2', '--hood-polygon', '0', '1', '0.5'], 'an even count'),
+        ([], 'give --height'),
+    ],
+)
+def test_command_lines_that_are_none(file, capsys, arguments, says):
+    assert check_mounting.main([file, *arguments]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_its_former_name(file, capsys):
+    assert check_mounting.selftest([file, '--height', '1.22', '--pitch', '0.038']) == 0
+    said = capsys.readouterr()
+    assert said.err == 'selftest is now called check_mounting; this name will go\n'
+    assert '1.22 m up' in said.out

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from asap_ros.bags.reader import Bag
-from asap_ros.bags.topics import TopicNames
+from asap_ros.bags.topic_names import TopicNames
 from asap_ros.evaluation import live_launch, report
 from asap_ros.evaluation.drive_job import DriveJob, EvaluationRequest
 from support import truthful_bags
@@ -94,7 +94,7 @@ def test_ctrl_c_writes_what_there_is_and_leaves_no_process(tmp_path, tiny_file):
         lines.append(process.stdout.readline())
     process.send_signal(signal.SIGINT)
     text, _ = process.communicate(timeout=180)
-    assert process.returncode == 1, ''.join(lines) + text
+    assert process.returncode == 130, ''.join(lines) + text
     made = json.loads((tmp_path / 'out' / 'report.json').read_text())
     assert not made['complete'] and 0 < made['frames']['sent'] < 400
     assert 'ended early' in text
@@ -112,9 +112,17 @@ def _read(path):
 
 def test_a_launch_that_fails_is_an_error_with_its_reason(tmp_path):
     bag = truthful_bags.write(tmp_path / 'bend', 2)
-    process = start(bag, tmp_path / 'out', 'nonsense')
+    (tmp_path / 'nonsense.onnx').write_bytes(b'nonsense')
+    process = start(bag, tmp_path / 'out', tmp_path / 'nonsense.onnx')
     text, _ = process.communicate(timeout=200)
-    assert process.returncode == 2 and 'without a report' in text, text
+    assert process.returncode == 1 and 'without a report' in text, text
+
+
+def test_a_model_that_is_not_there_is_named_before_anything_is_launched(tmp_path):
+    bag = truthful_bags.write(tmp_path / 'bend', 2)
+    process = start(bag, tmp_path / 'out', 'nonsense')
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == 2 and "evaluate: there is no model 'nonsense'" in text, text
 
 
 def test_what_is_asked_for_reaches_the_launch_and_the_node(tmp_path):

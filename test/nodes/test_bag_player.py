@@ -38,7 +38,7 @@ def test_static_transforms_have_arrived_when_the_player_says_so(tmp_path, nodes)
     playing, listening = nodes
     heard = []
     with Bag(truthful_bags.write(tmp_path / 'bend', 2)) as bag:
-        player = BagPlayer(playing, bag, topics.find(bag, topics.TopicNames()))
+        player = BagPlayer(playing, bag, topics.find(bag))
         assert player.settled()  # nobody listens
         listening.create_subscription(TFMessage, '/tf_static', heard.append, LATCHED)
         end = time.monotonic() + 30
@@ -56,6 +56,6 @@ def test_static_transforms_have_arrived_when_the_player_says_so(tmp_path, nodes)
 def test_a_listener_that_is_known_and_not_reached_is_waited_for(tmp_path, nodes, monkeypatch):
     playing, _ = nodes
     with Bag(truthful_bags.write(tmp_path / 'bend', 2)) as bag:
-        player = BagPlayer(playing, bag, topics.find(bag, topics.TopicNames()))
+        player = BagPlayer(playing, bag, topics.find(bag))
         monkeypatch.setattr(playing, 'count_subscribers', lambda topic: 1)
         assert not player.settled()

@@ -47,9 +47,13 @@ def setup_cfg():
     return config
 
 
-def executables():
-    lines = setup_cfg()['options.entry_points']['console_scripts'].strip().splitlines()
+def entry_points(group):
+    lines = setup_cfg()['options.entry_points'][group].strip().splitlines()
     return dict(re.split(r'\s*=\s*', line) for line in lines)
+
+
+def executables():
+    return entry_points('asap_ros.commands')
 
 
 def imported_packages(*folders):
@@ -83,10 +87,16 @@ def test_pip_and_ros_state_one_version_and_one_licence():
 
 def test_the_executables_are_these_and_each_has_its_function():
     assert set(executables()) >= {'segmenter', 'replay', 'evaluate', 'bench'}
-    for target in executables().values():
+    every = {**executables(), **entry_points('asap_training.commands')}
+    assert len(every) == len(executables()) + len(entry_points('asap_training.commands'))
+    for target in every.values():
         module, function = target.split(':')
         tree = ast.parse((ROOT / f'{module.replace(".", "/")}.py').read_text())
         assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_pip_puts_one_command_on_the_path():
+    assert entry_points('console_scripts') == {'asap': 'asap_ros.cli.asap:main'}
 
 
 def test_ros2_run_finds_every_executable():

@@ -1,0 +1,99 @@
+"""How every command ends: its exit status, and one sentence where it cannot do what it should."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import re
+import sys
+from collections.abc import Callable, Sequence
+
+from asap_ros.cli.arguments import CommandParser
+
+GOOD, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+"""Exit statuses of every command: FAILED is also what was judged bad; WRONG_USE is what the user
+typed that cannot be: options, their values, files and bags; INTERRUPTED is Ctrl-C."""
+
+
+class UsageError(ValueError):
+    """What the user typed cannot be; the text says what to type instead."""
+
+
+MISTYPED = (
+    UsageError,
+    FileExistsError,
+    FileNotFoundError,
+    IsADirectoryError,
+    NotADirectoryError,
+)
+"""Errors about what was typed, whichever command it is."""
+
+
+def run(
+    parser: CommandParser,
+    work: Callable[[argparse.Namespace], int | None],
+    argv: Sequence[str] | None,
+    mistyped: tuple[type[Exception], ...] = (),
+    failed: tuple[type[Exception], ...] = (),
+    stopped: str = 'stopped',
+) -> int:
+    """Parse a command line, do the work and return the exit status.
+
+    ``work`` returns a status, None for GOOD. ``mistyped`` are this command's errors that say that
+    what the user named cannot be used; ``failed`` are further failures, beside what the operating
+    system, a missing module, a ValueError and a RuntimeError tell. ``stopped`` says what Ctrl-C
+    has left.
+    """
+    try:
+        options = parser.parse_args(argv)
+    except SystemExit as ended:  # after --help, or told what is wrong
+        return int(ended.code or GOOD)
+    return attempt(parser.name, lambda: work(options), mistyped, failed, stopped)
+
+
+def attempt(
+    name: str,
+    work: Callable[[], int | None],
+    mistyped: tuple[type[Exception], ...] = (),
+    failed: tuple[type[Exception], ...] = (),
+    stopped: str = 'stopped',
+) -> int:
+    """Do the work of the command ``name`` and return the exit status, as ``run`` does."""
+    try:
+        return work() or GOOD
+    except KeyboardInterrupt:
+        status, sentence = INTERRUPTED, stopped
+    except (*MISTYPED, *mistyped) as error:
+        status, sentence = WRONG_USE, describe(error)
+    except (ImportError, OSError, RuntimeError, ValueError, *failed) as error:
+        status, sentence = FAILED, describe(error)
+    print(f'{name}: {sentence}', file=sys.stderr, flush=True)
+    return status
+
+
+def describe(error: Exception) -> str:
+    """Return one sentence about an error, of what the operating system says the readable part."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f'needs {missing(error.name)}'
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f'{error.filename}: {error.strerror}'
+    return str(error)
+
+
+def missing(module: str) -> str:
+    """Return what a module that is not installed belongs to and how to get it."""
+    top = module.partition('.')[0]
+    if top == 'rclpy' or top.endswith('_msgs') or module == 'asap_ros.msg':
+        return (
+            f'ROS 2 ({module} is not there): source the setup.bash of ROS 2 and of the '
+            'workspace, or use tools/ros of a clone'
+        )
+    try:
+        requirements = importlib.metadata.requires('asap_ros') or []
+    except importlib.metadata.PackageNotFoundError:
+        requirements = []
+    for requirement in requirements:
+        found = re.match(r'([\w.-]+).*extra == .(\w+)', requirement)
+        if found and found[1].replace('-', '_') == top:
+            return f"{module}: pip install 'asap_ros[{found[2]}]'"
+    return f'{module}: pip install {top}'
