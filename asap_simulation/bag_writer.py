@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import cv2
 import numpy as np
@@ -119,7 +121,7 @@ class BagRecording:
             )
         self.frames += 1
 
-    def _messages(self, frame: SimulatedFrame, time_ns: int):
+    def _messages(self, frame: SimulatedFrame, time_ns: int) -> Iterator[tuple[str, Any]]:
         """Yield (topic, message): transforms before what needs them."""
         mounting = self._lens.mounting
         in_base, in_odom = (message_builders.header(time_ns, f) for f in (BASE, ODOM))
@@ -145,7 +147,7 @@ class BagRecording:
             message_builders.boundary(frame.free_space, time_ns, BASE, dense=False),
         )
 
-    def _camera_info(self, header):
+    def _camera_info(self, header: Any) -> Any:
         lens = self._lens
         cx, cy = lens.centre
         k = np.array([lens.f, 0, cx, 0, lens.f, cy, 0, 0, 1.0])
@@ -173,7 +175,7 @@ class BagRecording:
             roi=region,
         )
 
-    def _picture(self, rgb: np.ndarray, time_ns: int):
+    def _picture(self, rgb: np.ndarray, time_ns: int) -> Any:
         if self._raw:
             height, width = rgb.shape[:2]
             return make(
@@ -196,17 +198,17 @@ class BagRecording:
         )
 
 
-def _vector(kind: str, values: np.ndarray):
+def _vector(kind: str, values: np.ndarray) -> Any:
     x, y, z = (float(v) for v in values)
     return make(f'geometry_msgs/msg/{kind}', x=x, y=y, z=z)
 
 
-def _quaternion(rotation: np.ndarray):
+def _quaternion(rotation: np.ndarray) -> Any:
     x, y, z, w = Rotation.from_matrix(rotation).as_quat().tolist()
     return make('geometry_msgs/msg/Quaternion', x=x, y=y, z=z, w=w)
 
 
-def _transform(header, child: str, rotation: np.ndarray, position: np.ndarray):
+def _transform(header: Any, child: str, rotation: np.ndarray, position: np.ndarray) -> Any:
     transform = make(
         'geometry_msgs/msg/Transform',
         translation=_vector('Vector3', position),
@@ -221,7 +223,7 @@ def _transform(header, child: str, rotation: np.ndarray, position: np.ndarray):
     return make('tf2_msgs/msg/TFMessage', transforms=[stamped])
 
 
-def _odometry(header, frame: SimulatedFrame):
+def _odometry(header: Any, frame: SimulatedFrame) -> Any:
     pose = make(
         'geometry_msgs/msg/Pose',
         position=_vector('Point', frame.position),

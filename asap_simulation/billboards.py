@@ -6,6 +6,7 @@ from functools import cache
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from asap_simulation.canvas import NOTHING, FlatPicture, cutout
 from asap_simulation.light import encode
@@ -41,26 +42,28 @@ class _Sheet:
         self.alpha = np.zeros((height, width), np.uint8)
         self.labels = np.full((height, width), NOTHING, np.uint8)
 
-    def _pixels(self, points) -> np.ndarray:
-        points = np.asarray(points, float) * self.height
-        return np.rint(
-            np.stack([self.width / 2 + points[:, 0], self.height - points[:, 1]], axis=1) * 16
-        ).astype(np.int32)
+    def _pixels(self, points: ArrayLike) -> np.ndarray:
+        x, y = np.asarray(points, float).T * self.height
+        return np.rint(np.stack([self.width / 2 + x, self.height - y], axis=1) * 16).astype(
+            np.int32
+        )
 
-    def polygon(self, points, albedo, label: int) -> None:
+    def polygon(self, points: ArrayLike, albedo: ArrayLike, label: int) -> None:
         """Fill a shape; x from the middle, y from the bottom."""
         tint = tuple(encode(np.array(albedo)).tolist())
         for sheet, value in ((self.colour, tint), (self.alpha, 255), (self.labels, label)):
             cv2.fillPoly(sheet, [self._pixels(points)], value, cv2.LINE_8, 4)
 
-    def limb(self, a, b, thick: float, albedo, label: int) -> None:
+    def limb(
+        self, a: ArrayLike, b: ArrayLike, thick: float, albedo: ArrayLike, label: int
+    ) -> None:
         """Draw a rounded bar between two places."""
         tint = tuple(encode(np.array(albedo)).tolist())
-        (p, q), width = self._pixels([a, b]), max(1, round(thick * self.height))
+        (p, q), width = self._pixels(np.stack([a, b])), max(1, round(thick * self.height))
         for sheet, value in ((self.colour, tint), (self.alpha, 255), (self.labels, label)):
             cv2.line(sheet, p.tolist(), q.tolist(), value, width, cv2.LINE_8, 4)
 
-    def disc(self, at, rx: float, ry: float, albedo, label: int) -> None:
+    def disc(self, at: ArrayLike, rx: float, ry: float, albedo: ArrayLike, label: int) -> None:
         """Fill an ellipse."""
         self.polygon(np.asarray(at) + CIRCLE * (rx, ry), albedo, label)
 

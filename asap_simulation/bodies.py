@@ -5,10 +5,13 @@ Local frame: x forward, y left, z up, the origin on the ground below the middle.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
 import numpy as np
+
+from asap_simulation.light import Colour
 
 CAR, TRUCK, BUS = 13, 14, 15
 """Cityscapes train ids of vehicles."""
@@ -29,7 +32,7 @@ class Face:
     """
 
     points: np.ndarray
-    albedo: tuple[float, float, float] | None
+    albedo: Colour | None
     shine: float = 0.0
     detail: bool = False
 
@@ -55,14 +58,19 @@ class Body:
     heads: np.ndarray
 
 
-def _loft(profile, half_at, albedo, shine=0.0, panes=()) -> list[Face]:
+def _loft(
+    profile: Sequence[tuple[float, float]],
+    half_at: Callable[[float], float],
+    albedo: Colour | None,
+    shine: float = 0.0,
+    panes: tuple[int, ...] = (),
+) -> list[Face]:
     """Return the faces of a side view (x, z), clockwise, given a width that depends on z.
 
     ``panes``: numbers of the edges (from point i to i + 1) that are glass.
     """
-    profile = np.array(profile, float)
-    half = np.array([half_at(z) for _, z in profile])
-    left = np.stack([profile[:, 0], half, profile[:, 1]], axis=1)
+    x, z = np.array(profile, float).T
+    left = np.stack([x, [half_at(height) for height in z], z], axis=1)
     right = left * (1, -1, 1)
     # From the left a side view with x to the left in sight runs clockwise in x and z.
     faces = [Face(left, albedo, shine), Face(right[::-1], albedo, shine)]
@@ -74,7 +82,7 @@ def _loft(profile, half_at, albedo, shine=0.0, panes=()) -> list[Face]:
     return faces
 
 
-def _wheels(places, radius, half) -> list[Face]:
+def _wheels(places: Sequence[float], radius: float, half: float) -> list[Face]:
     angle = np.linspace(0, 2 * np.pi, 14, endpoint=False)
     faces = []
     for x in places:
@@ -99,7 +107,15 @@ def _wheels(places, radius, half) -> list[Face]:
     return faces
 
 
-def _plate(x, y, z, wide, tall, albedo, detail=True) -> Face:
+def _plate(
+    x: float,
+    y: float,
+    z: float,
+    wide: float,
+    tall: float,
+    albedo: Colour | None,
+    detail: bool = True,
+) -> Face:
     """Return an upright plate across the body that faces away from its middle."""
     sign = 1 if x > 0 else -1
     y0, y1 = (y - 0.5 * wide, y + 0.5 * wide) if x > 0 else (y + 0.5 * wide, y - 0.5 * wide)
@@ -111,13 +127,15 @@ def _plate(x, y, z, wide, tall, albedo, detail=True) -> Face:
     )
 
 
-def _panel(x0, x1, z0, z1, y, albedo) -> list[Face]:
+def _panel(
+    x0: float, x1: float, z0: float, z1: float, y: float, albedo: Colour | None
+) -> list[Face]:
     """Return an upright oblong on both sides of a body, y metres from its middle."""
     left = np.array([(x0, y, z0), (x0, y, z1), (x1, y, z1), (x1, y, z0)])
     return [Face(left, albedo, detail=True), Face((left * (1, -1, 1))[::-1], albedo, detail=True)]
 
 
-def _skirt(length, width, height) -> list[Face]:
+def _skirt(length: float, width: float, height: float) -> list[Face]:
     """Return the dark space below a body."""
     return _loft(
         [(-length / 2, 0.0), (-length / 2, height), (length / 2, height), (length / 2, 0.0)],
@@ -143,7 +161,7 @@ def car(estate: bool = False) -> Body:
     rear = (-2.05, -1.75) if estate else (-1.75, -1.15)
     cabin = [(rear[0], 0.95), (rear[1], 1.40), (-0.2, 1.47), (0.25, 1.42), (1.08, 0.94)]
 
-    def taper(z):
+    def taper(z: float) -> float:
         return half - 0.24 * max(z - 0.95, 0) / 0.5
 
     faces = _skirt(3.9, 1.62, 0.3)

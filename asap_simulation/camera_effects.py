@@ -55,7 +55,7 @@ def _blurred(
     if exposure * max(np.abs(flow_u).max(), np.abs(flow_v).max()) < 0.7:
         return rgb.copy()
     u, v = (np.arange(n, dtype=np.float32) for n in (view.width, view.height))
-    mean = cv2.multiply(rgb, (1.0,) * 4, scale=1 / 3)
+    mean = cv2.convertScaleAbs(rgb, alpha=1 / 3)
     for share in TAPS:
         shift = np.float32(share * exposure)
         moved = cv2.remap(
@@ -89,8 +89,7 @@ def _streaks(rgb: np.ndarray, count: int, rng: np.random.Generator) -> None:
             1,
             cv2.LINE_AA,
         )
-    layer = cv2.GaussianBlur(layer, (0, 0), 0.8)
-    cv2.add(rgb, cv2.merge([layer] * 3), dst=rgb)
+    cv2.add(rgb, cv2.merge([cv2.GaussianBlur(layer, (0, 0), 0.8)] * 3), dst=rgb)
 
 
 def _grain(rgb: np.ndarray, deviation: float, rng: np.random.Generator) -> np.ndarray:

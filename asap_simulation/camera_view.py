@@ -46,7 +46,7 @@ class CameraView:
             depth,
         )
 
-    def rays(self, u, v) -> np.ndarray:
+    def rays(self, u: float | np.ndarray, v: float | np.ndarray) -> np.ndarray:
         """Return directions (..., 3) in the world of pixels, of depth 1."""
         u, v = np.broadcast_arrays(np.asarray(u, float), np.asarray(v, float))
         optical = np.stack(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from asap_simulation import textures
 from asap_simulation.camera_view import CameraView
@@ -100,10 +102,17 @@ class Canvas:
             light = light + lamp[3] * 0.35 * lamp[2] / square**1.5 * lamp[2] * LAMP
         return light
 
-    def shown(self, albedo, point: np.ndarray, normal: np.ndarray, emission=0.0) -> tuple:
+    def shown(
+        self,
+        albedo: ArrayLike,
+        point: np.ndarray,
+        normal: np.ndarray,
+        emission: float | np.ndarray = 0.0,
+    ) -> tuple[int, int, int]:
         """Return the colour, as encoded ints, of a surface seen through the air."""
         radiance = np.asarray(albedo) * self.light_at(point, normal) + emission
-        return tuple(encode(self.light.through_air(radiance, self.distance(point))).tolist())
+        red, green, blue = encode(self.light.through_air(radiance, self.distance(point))).tolist()
+        return red, green, blue
 
     def outline(self, points: np.ndarray) -> np.ndarray | None:
         """Return the pixels (n, 2) of a polygon (n, 3), cut at NEAR; None where unseen."""
@@ -115,7 +124,7 @@ class Canvas:
         u, v, _ = self.view.project(points)
         return self._pixels(u, v)
 
-    def face(self, points: np.ndarray, colour: tuple, label: int) -> None:
+    def face(self, points: np.ndarray, colour: Sequence[int], label: int) -> None:
         """Fill a convex polygon (n, 3) with an encoded colour and a label."""
         pixels = self.outline(points)
         if pixels is not None:
@@ -141,7 +150,7 @@ class Canvas:
             return None
         return np.clip(np.stack([u, v], axis=1), -8000, 8000)
 
-    def _fill(self, pixels: np.ndarray, colour, label: int) -> None:
+    def _fill(self, pixels: np.ndarray, colour: Sequence[int], label: int) -> None:
         corners = fixed(pixels)
         cv2.fillConvexPoly(self.rgb, corners, colour, cv2.LINE_AA, FRACTION)
         cv2.fillConvexPoly(self.label, corners, label, cv2.LINE_8, FRACTION)
@@ -256,7 +265,7 @@ class Canvas:
         solid = (shape > 127) & (classes != NOTHING)
         self.label[top:bottom, left:right][solid] = classes[solid]
 
-    def glow(self, point: np.ndarray, size: float, colour) -> None:
+    def glow(self, point: np.ndarray, size: float, colour: ArrayLike) -> None:
         """Add the glare (linear RGB) of a lamp of ``size`` metres at a place."""
         (u,), (v,), (depth,) = self.view.project(point[None])
         if depth < NEAR:

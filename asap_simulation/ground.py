@@ -142,14 +142,16 @@ def _near_lines(coordinate: np.ndarray, spacing: float) -> np.ndarray:
     return np.abs(coordinate - spacing * np.rint(coordinate / spacing))
 
 
-def _lay(colour: np.ndarray, share: np.ndarray, paint: np.ndarray, bright) -> None:
+def _lay(
+    colour: np.ndarray, share: np.ndarray, paint: np.ndarray, bright: float | np.ndarray
+) -> None:
     """Cover a share of each pixel with a paint of varying brightness, in place."""
     touched = np.flatnonzero(share.max(axis=1) > 0)
     if not len(touched):
         return
     rows = slice(touched[0], touched[-1] + 1)
     share = share[rows]
-    bright = np.broadcast_to(np.float32(bright), colour.shape[1:])[rows]
+    bright = np.broadcast_to(np.asarray(bright, np.float32), colour.shape[1:])[rows]
     for plane, tint in zip(colour[:, rows], paint):
         plane += share * (bright * tint - plane)
 

@@ -100,7 +100,7 @@ def _view(
 ) -> tuple[float, float, int]:
     """Return where the view of the middle begins and ends, and the class that ends it."""
     s = np.arange(0.0, RANGE + STEP / 2, STEP)
-    rows, columns, seen = [], [], []
+    rows_of, columns_of, seen_of = [], [], []
     for d in (0.0, -SWATH / 2, SWATH / 2, -SWATH, SWATH):
         x, y, _ = world.layout.line.beside(s0 + s, d)
         u, v, depth = view.project(np.stack([x, y, world.terrain.height(x)], axis=1))
@@ -113,10 +113,10 @@ def _view(
         )
         # Behind a crest the ground would come down again in the picture.
         lowest = np.minimum.accumulate(np.where(inside, v, np.inf))
-        seen.append(inside & (v <= lowest + 1e-6))
-        columns.append(np.rint(np.where(inside, u, 0)).astype(int))
-        rows.append(np.rint(np.where(inside, v, 0)).astype(int))
-    rows, columns, seen = (np.array(a) for a in (rows, columns, seen))
+        seen_of.append(inside & (v <= lowest + 1e-6))
+        columns_of.append(np.rint(np.where(inside, u, 0)).astype(int))
+        rows_of.append(np.rint(np.where(inside, v, 0)).astype(int))
+    rows, columns, seen = (np.array(a) for a in (rows_of, columns_of, seen_of))
     found = mask[rows, columns]
     blocked = seen & (found != ROAD)
     usable = seen[0] & ~blocked.any(axis=0)

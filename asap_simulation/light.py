@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+Colour = tuple[float, float, float]
+"""Linear RGB."""
+
 
 @dataclass(frozen=True)
 class Light:
@@ -21,10 +24,10 @@ class Light:
 
     sun_azimuth: float = 1.0
     sun_elevation: float = 0.7
-    sun: tuple[float, float, float] = (2.7, 2.5, 2.15)
-    sky: tuple[float, float, float] = (0.62, 0.72, 0.90)
-    zenith: tuple[float, float, float] = (0.13, 0.33, 0.85)
-    horizon: tuple[float, float, float] = (0.82, 0.93, 1.05)
+    sun: Colour = (2.7, 2.5, 2.15)
+    sky: Colour = (0.62, 0.72, 0.90)
+    zenith: Colour = (0.13, 0.33, 0.85)
+    horizon: Colour = (0.82, 0.93, 1.05)
     clouds: float = 0.35
     haze: float = 0.0009
     wet: float = 0.0
@@ -57,13 +60,13 @@ class Light:
         open_sky = 0.72 + 0.28 * normal[..., 2]
         return facing[..., None] * np.array(self.sun) + open_sky[..., None] * np.array(self.sky)
 
-    def through_air(self, colour: np.ndarray, distance) -> np.ndarray:
+    def through_air(self, colour: np.ndarray, distance: float | np.ndarray) -> np.ndarray:
         """Return colours (..., 3) as seen through ``distance`` (...) metres of air."""
         clear = np.exp(-self.haze * np.asarray(distance, float))[..., None]
         return colour * clear + np.array(self.horizon) * (1 - clear)
 
 
-def encode(linear):
+def encode(linear: np.ndarray) -> np.ndarray:
     """Return linear colours as a camera stores them, uint8: gamma 2 with a soft shoulder."""
     bright = np.maximum(linear, 0.0)
     bright = np.minimum(bright / (0.82 + 0.18 * bright), 1.0)
@@ -77,7 +80,7 @@ LAMP = np.array([5.0, 3.6, 1.9])
 """What a street lamp adds to a white surface one metre below."""
 
 
-def headlights(ahead, left, upright: bool):
+def headlights(ahead: float | np.ndarray, left: float | np.ndarray, upright: bool) -> np.ndarray:
     """Return the light (..., 3) of the vehicle's own headlights at places in base_link, metres.
 
     A level surface takes it at the beams' small angle, an ``upright`` one in full.

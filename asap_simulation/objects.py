@@ -9,7 +9,7 @@ import numpy as np
 
 from asap_simulation.bodies import Body
 from asap_simulation.canvas import Canvas, FlatPicture
-from asap_simulation.light import encode
+from asap_simulation.light import Colour, encode
 
 DETAIL = 45.0
 """Metres within which the small faces of bodies are drawn."""
@@ -21,15 +21,21 @@ UP = np.array([0.0, 0.0, 1.0])
 class SceneObject(ABC):
     """Something that stands upright on the ground at ``foot`` (3,) of the world.
 
-    ``heading`` in radians; ``reach`` metres within which all of it lies, seen from above. It is
-    drawn after what stands at most ``before`` metres nearer than its foot.
+    ``heading`` in radians.
     """
 
     foot: np.ndarray
-    heading: float = 0.0
+    heading: float
 
-    reach = 1.0
-    before = 0.0
+    @property
+    def reach(self) -> float:
+        """Metres within which all of it lies, seen from above."""
+        return 1.0
+
+    @property
+    def before(self) -> float:
+        """Metres: it is drawn after what stands no more than that nearer than its foot."""
+        return 0.0
 
     @property
     def axes(self) -> np.ndarray:
@@ -54,8 +60,8 @@ class SceneObject(ABC):
 class SimulatedVehicle(SceneObject):
     """A car, a lorry or a bus; ``lamps``: they are lit."""
 
-    body: Body = None
-    paint: tuple[float, float, float] = (0.3, 0.3, 0.3)
+    body: Body
+    paint: Colour = (0.3, 0.3, 0.3)
     lamps: bool = False
 
     @property
@@ -94,7 +100,9 @@ class SimulatedVehicle(SceneObject):
         under = self._core(axes)
         canvas.faces(
             [*under, *(self.foot + face.points @ axes for face in faces)],
-            np.concatenate([np.repeat(np.uint8([[20, 20, 21]]), len(under), 0), colours]),
+            np.concatenate(
+                [np.repeat(np.array([[20, 20, 21]], np.uint8), len(under), 0), colours]
+            ),
             self.body.label,
         )
         if self.lamps:
@@ -152,7 +160,7 @@ class Billboard(SceneObject):
     ``crown``: the share of the height between which it is wide, for its shadow.
     """
 
-    picture: FlatPicture = None
+    picture: FlatPicture
     height: float = 8.0
     mirrored: bool = False
     crown: tuple[float, float] = (0.25, 1.0)

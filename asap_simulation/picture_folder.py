@@ -11,6 +11,7 @@ import numpy as np
 
 from asap_ros.imaging import files
 from asap_simulation import world as worlds
+from asap_simulation.light import Colour
 from asap_simulation.scenario import DAY, EVENING, NIGHT, OVERCAST, RAIN, SCENARIOS, Scenario
 from asap_simulation.simulation import SimulatedCamera, Simulation
 
@@ -43,8 +44,9 @@ def varied(scenario: Scenario, rng: np.random.Generator) -> Scenario:
     gain = rng.uniform(0.75, 1.25)  # exposure is never quite right
     tint = rng.normal(1.0, 0.03, 3)
 
-    def exposed(colour):
-        return tuple(float(v) for v in gain * tint * np.array(colour))
+    def exposed(colour: Colour) -> Colour:
+        red, green, blue = (gain * tint * np.array(colour)).tolist()
+        return red, green, blue
 
     light = replace(
         light,
@@ -52,13 +54,16 @@ def varied(scenario: Scenario, rng: np.random.Generator) -> Scenario:
         clouds=float(np.clip(light.clouds + rng.normal(0, 0.2), 0, 1)),
         haze=light.haze * rng.uniform(0.5, 2.5),
         grain=light.grain * rng.uniform(0.5, 2.0),
-        **{name: exposed(getattr(light, name)) for name in ('sun', 'sky', 'zenith', 'horizon')},
+        sun=exposed(light.sun),
+        sky=exposed(light.sky),
+        zenith=exposed(light.zenith),
+        horizon=exposed(light.horizon),
     )
     wider = rng.uniform(0.9, 1.2)
     return replace(
         scenario,
         light=light,
-        width=tuple(wider * w for w in scenario.width),
+        width=(wider * scenario.width[0], wider * scenario.width[1]),
         trees=scenario.trees * rng.uniform(0.5, 1.8),
         walkers=scenario.walkers * rng.uniform(1, 3),
         cyclists=scenario.cyclists * rng.uniform(1, 3),

@@ -35,7 +35,7 @@ class RoadLine:
     curvatures: np.ndarray
     widths: np.ndarray
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Raise ValueError for what is no road."""
         if (np.diff(self.knots) <= 0).any() or (self.widths <= 0).any():
             raise ValueError('knots must increase and widths be positive')
@@ -44,17 +44,17 @@ class RoadLine:
         if self.curvatures[0] != 0 or self.curvatures[-1] != 0:
             raise ValueError('a road must begin and end straight')
 
-    def curvature(self, s) -> np.ndarray:
+    def curvature(self, s: float | np.ndarray) -> np.ndarray:
         """Return the curvature at arc lengths s, 1/m."""
         return np.interp(s, self.knots, self.curvatures)
 
-    def curvature_rate(self, s) -> np.ndarray:
+    def curvature_rate(self, s: float | np.ndarray) -> np.ndarray:
         """Return the change of the curvature with arc length at s (after a knot), 1/m^2."""
         rates = np.append(np.diff(self.curvatures) / np.diff(self.knots), 0.0)
         at = np.searchsorted(self.knots, s, side='right') - 1
         return np.where(np.asarray(s) < self.knots[0], 0.0, rates[np.maximum(at, 0)])
 
-    def width(self, s) -> np.ndarray:
+    def width(self, s: float | np.ndarray) -> np.ndarray:
         """Return the distance between the road's edges at arc lengths s, metres."""
         return np.interp(s, self.knots, self.widths)
 
@@ -71,7 +71,7 @@ class RoadLine:
             ]
         )
 
-        def heading(at):
+        def heading(at: np.ndarray) -> np.ndarray:
             index = np.clip(
                 np.searchsorted(self.knots, at, side='right') - 1, 0, len(self.knots) - 2
             )
@@ -84,7 +84,7 @@ class RoadLine:
         y = np.concatenate([[0.0], np.cumsum(STEP * np.sin(within) @ _WEIGHTS)])
         return np.stack([x, y, heading(s), self.curvature(s), self.curvature_rate(s)])
 
-    def at(self, s) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def at(self, s: float | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return x, y and heading of the middle line at arc lengths s; exact to 1e-8 m."""
         s = np.asarray(s, float)
         table = self._table
@@ -102,7 +102,9 @@ class RoadLine:
             heading + u * (bend + 0.5 * rate * u),
         )
 
-    def beside(self, s, d) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def beside(
+        self, s: float | np.ndarray, d: float | np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return x, y and the road's heading at s, d metres to the left of the middle line."""
         x, y, heading = self.at(s)
         return x - d * np.sin(heading), y + d * np.cos(heading), heading

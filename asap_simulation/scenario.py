@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from asap_simulation.light import Light
 
@@ -99,21 +99,25 @@ _ALWAYS = frozenset({'road', 'sky', 'vegetation', 'car'})
 _CITY = _ALWAYS | {'sidewalk', 'building', 'pole', 'traffic_sign', 'person'}
 _COUNTRY = _ALWAYS | {'terrain', 'pole', 'traffic_sign', 'fence'}
 
-_TOWN = {
-    'place': 'city',
-    'radius': (90.0, 220.0),
-    'straight': (40.0, 110.0),
-    'arc': (25.0, 60.0),
-    'spiral': (30.0, 45.0),
-    'width': (10.2, 10.8),
-    'ego': -0.20,
-    'speed': 10.0,
-    'trees': 7.0,
-    'parked': 0.30,
-    'oncoming': 1.6,
-    'walkers': 6.0,
-    'cyclists': 2.5,
-}
+_TOWN = Scenario(
+    'town',
+    'a street with kerbs and parked cars',
+    'city',
+    10.0,
+    DAY,
+    radius=(90.0, 220.0),
+    straight=(40.0, 110.0),
+    arc=(25.0, 60.0),
+    spiral=(30.0, 45.0),
+    width=(10.2, 10.8),
+    ego=-0.20,
+    trees=7.0,
+    parked=0.30,
+    oncoming=1.6,
+    walkers=6.0,
+    cyclists=2.5,
+    promised=_CITY,
+)
 
 SCENARIOS = {
     s.name: s
@@ -138,12 +142,11 @@ SCENARIOS = {
             bounce=0.002,
             promised=_COUNTRY | {'truck'},
         ),
-        Scenario(
-            'urban',
-            'a street with kerbs, parked cars, cyclists and people, by day',
-            light=DAY,
+        replace(
+            _TOWN,
+            name='urban',
+            summary='a street with kerbs, parked cars, cyclists and people, by day',
             junctions=1,
-            **_TOWN,
             promised=_CITY | {'traffic_light', 'rider', 'bicycle'},
         ),
         Scenario(
@@ -175,20 +178,21 @@ SCENARIOS = {
             wave=400.0,
             promised=_COUNTRY,
         ),
-        Scenario(
-            'junction',
-            'a street with crossroads, zebra crossings and traffic lights, overcast',
+        replace(
+            _TOWN,
+            name='junction',
+            summary='a street with crossroads, zebra crossings and traffic lights, overcast',
             light=OVERCAST,
             junctions=4,
-            **{**_TOWN, 'straight': (90.0, 150.0)},
+            straight=(90.0, 150.0),
             promised=_CITY | {'traffic_light'},
         ),
-        Scenario(
-            'night',
-            'a street under lamps, in the light of headlights',
+        replace(
+            _TOWN,
+            name='night',
+            summary='a street under lamps, in the light of headlights',
             light=NIGHT,
-            **{**_TOWN, 'walkers': 3.0},
-            promised=_CITY,
+            walkers=3.0,
         ),
         Scenario(
             'rain',
@@ -204,12 +208,11 @@ SCENARIOS = {
             bounce=0.004,
             promised=_COUNTRY,
         ),
-        Scenario(
-            'evening',
-            'a street against a low sun with long shadows',
+        replace(
+            _TOWN,
+            name='evening',
+            summary='a street against a low sun with long shadows',
             light=EVENING,
-            **_TOWN,
-            promised=_CITY,
         ),
     )
 }

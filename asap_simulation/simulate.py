@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 from rosbags.rosbag2 import WriterError
 from tqdm import tqdm
@@ -44,7 +45,7 @@ class Stop:
 
     asked = False
 
-    def __call__(self, number, frame) -> None:
+    def __call__(self, number: int, frame: FrameType | None) -> None:
         """Take note of the signal."""
         if self.asked:
             raise KeyboardInterrupt
@@ -145,7 +146,7 @@ def dataset(given: argparse.Namespace) -> int:
     picture_folder.start(given.out)
     total = given.frames or FRAMES
     names = (given.scenario,) if given.scenario else tuple(SCENARIOS)
-    samples = picture_folder.samples(total, given.seed, *given.size, names)
+    samples = picture_folder.samples(total, given.seed, *given.size, names=names)
     written = 0
     with interruptible() as stop:
         for sample in tqdm(samples, 'frames', total, unit='frame', dynamic_ncols=True):

@@ -26,8 +26,8 @@ class Panorama:
         azimuth = np.linspace(-np.pi, np.pi, COLUMNS, endpoint=False, dtype=np.float32)[None]
         up = np.clip(elevation / 0.55, 0, 1) ** 0.6
         picture = (
-            np.float32(light.horizon) * (1 - up[..., None])
-            + np.float32(light.zenith) * up[..., None]
+            np.array(light.horizon, np.float32) * (1 - up[..., None])
+            + np.array(light.zenith, np.float32) * up[..., None]
         ) * np.ones((1, COLUMNS, 1), np.float32)
         self._clouds(picture, elevation, azimuth, light, seed)
         toward = np.arccos(
@@ -41,7 +41,7 @@ class Panorama:
             )
         )
         glare = 0.35 * np.exp(-toward / 0.35) + 4 * np.exp(-np.square(toward / 0.03))
-        picture += glare[..., None] * np.float32(light.sun) * np.float32(0.5)
+        picture += glare[..., None] * np.array(light.sun, np.float32) * np.float32(0.5)
         self._labels = np.full((ROWS, COLUMNS), SKY, np.uint8)
         self._woods(picture, elevation, light, seed)
         self._picture = encode(picture)
@@ -63,7 +63,7 @@ class Panorama:
         )
         cover = np.clip(0.9 * shape + 3.0 * light.clouds - 1.2, 0, 1)
         cover *= np.clip(elevation / 0.06, 0, 1)
-        bright = np.float32(light.horizon) * 1.12
+        bright = np.array(light.horizon, np.float32) * 1.12
         shadow = np.clip(0.92 - 0.16 * np.clip(shape, -1, 2), 0.55, 1.0)
         picture += cover[..., None] * (bright * shadow[..., None] - picture)
 
@@ -75,12 +75,12 @@ class Panorama:
         near = 0.007 + 0.0030 * (ridge - ridge.min()) / np.ptp(ridge) * 2
         leaves = np.tile(lines[100], COLUMNS // len(lines[100]))
         near = near + 0.0006 * leaves
-        ground = np.float32([0.05, 0.07, 0.035]) * (
-            np.float32(light.sky) + np.float32(light.sun) * np.float32(0.5)
+        ground = np.array([0.05, 0.07, 0.035], np.float32) * (
+            np.array(light.sky, np.float32) + np.array(light.sun, np.float32) * np.float32(0.5)
         )
         for height, clear in ((2.2 * near[::-1], 0.22), (near, 0.5)):
             wood = elevation < height[None]
-            tint = ground * clear + np.float32(light.horizon) * np.float32(1 - clear)
+            tint = ground * clear + np.array(light.horizon, np.float32) * np.float32(1 - clear)
             picture[wood] = tint
             self._labels[wood] = VEGETATION
 
@@ -98,7 +98,8 @@ class Panorama:
         v = ((HIGHEST - elevation) * ((ROWS - 1) / (HIGHEST - LOWEST))).astype(np.float32)
         at_u = np.interp(np.arange(view.width), columns, np.arange(cells + 1)).astype(np.float32)
         at_v = np.interp(np.arange(rows), lines, np.arange(len(lines))).astype(np.float32)
-        grid = [np.ascontiguousarray(a) for a in np.broadcast_arrays(at_u[None], at_v[:, None])]
-        u, v = (cv2.remap(a, *grid, cv2.INTER_LINEAR) for a in (u, v))
+        across = np.ascontiguousarray(np.broadcast_to(at_u[None], (rows, view.width)))
+        down = np.ascontiguousarray(np.broadcast_to(at_v[:, None], (rows, view.width)))
+        u, v = (cv2.remap(a, across, down, cv2.INTER_LINEAR) for a in (u, v))
         rgb[:rows] = cv2.remap(self._picture, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
         label[:rows] = cv2.remap(self._labels, u, v, cv2.INTER_NEAREST, borderMode=cv2.BORDER_WRAP)

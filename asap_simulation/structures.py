@@ -10,7 +10,7 @@ from asap_simulation import billboards, facades
 from asap_simulation.billboards import LIGHT
 from asap_simulation.canvas import Canvas, Surface
 from asap_simulation.facades import BUILDING, FENCE
-from asap_simulation.light import encode
+from asap_simulation.light import Colour, encode
 from asap_simulation.objects import UP, SceneObject
 
 POLE = 5
@@ -27,11 +27,11 @@ PLANKS = np.array([0.16, 0.11, 0.07])
 class Building(SceneObject):
     """A block; its front of ``length`` looks along its y axis. Metres."""
 
-    length: float = 12.0
-    depth: float = 10.0
-    height: float = 9.0
-    front: Surface = None
-    side: Surface = None
+    length: float
+    depth: float
+    height: float
+    front: Surface
+    side: Surface
     gable: float = 0.0
 
     @property
@@ -101,7 +101,7 @@ class Post(SceneObject):
     plate: float = 0.7
     signal: int | None = None
     lit: bool = False
-    albedo: tuple[float, float, float] = STEEL
+    albedo: Colour = STEEL
 
     def draw(self, canvas: Canvas) -> None:
         """Paint the pole and what it carries."""
@@ -176,11 +176,14 @@ class Post(SceneObject):
 class Barrier(SceneObject):
     """A piece of guard rail, of fence or of wall from ``foot`` to ``end`` (3,)."""
 
-    end: np.ndarray = None
+    end: np.ndarray
     kind: str = 'rail'
     variant: int = 0
 
-    reach = 4.2
+    @property
+    def reach(self) -> float:
+        """Its length, and a little more, metres."""
+        return 4.2
 
     def draw(self, canvas: Canvas) -> None:
         """Paint it."""

@@ -22,16 +22,16 @@ class Terrain:
         """Return whether the ground is the plane z = 0."""
         return self.rise == 0
 
-    def height(self, x) -> np.ndarray:
+    def height(self, x: float | np.ndarray) -> np.ndarray:
         """Return the ground's height at x of the world, metres."""
         return 0.5 * self.rise * (1 - np.cos(2 * np.pi / self.length * np.asarray(x)))
 
-    def slope(self, x) -> np.ndarray:
+    def slope(self, x: float | np.ndarray) -> np.ndarray:
         """Return the change of height along x of the world."""
         wave = 2 * np.pi / self.length
         return 0.5 * self.rise * wave * np.sin(wave * np.asarray(x))
 
-    def crest(self, x, heading) -> np.ndarray:
+    def crest(self, x: float | np.ndarray, heading: float | np.ndarray) -> np.ndarray:
         """Return by how much the ground bends away along a heading, 1/m; negative in a dip."""
         wave = 2 * np.pi / self.length
         along = np.square(np.cos(heading))

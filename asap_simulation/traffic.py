@@ -8,6 +8,7 @@ import numpy as np
 
 from asap_simulation import billboards, bodies
 from asap_simulation.bodies import Body
+from asap_simulation.light import Colour
 from asap_simulation.objects import Billboard, SceneObject, SimulatedVehicle
 from asap_simulation.road_layout import RoadLayout
 from asap_simulation.scenario import Scenario
@@ -42,7 +43,7 @@ class Mover:
     d: float
     speed: float
     body: Body | None = None
-    paint: tuple[float, float, float] = PAINTS[0]
+    paint: Colour = PAINTS[0]
     variant: int = 0
     rider: bool = False
     follows: bool = False
@@ -57,17 +58,17 @@ class Mover:
             s = motion.along(time)[0] + self.s + 3.0 * np.sin(0.5 * time + self.variant)
         x, y, heading = layout.line.beside(s, self.d)
         foot = np.array([x, y, terrain.height(x)], float)
-        heading = float(heading) + (np.pi if self.speed < 0 else 0.0)
+        turned = float(heading) + (np.pi if self.speed < 0 else 0.0)
         if self.body is not None:
-            return SimulatedVehicle(foot, heading, self.body, self.paint, self.lamps)
+            return SimulatedVehicle(foot, turned, self.body, self.paint, self.lamps)
         if self.rider:
             return Billboard(
-                foot, heading, billboards.cyclist(self.variant, False), 1.78, crown=(0.0, 1.0)
+                foot, turned, billboards.cyclist(self.variant, False), 1.78, crown=(0.0, 1.0)
             )
         step = int(2.0 * abs(s) + self.variant) % 4
         return Billboard(
             foot,
-            heading,
+            turned,
             billboards.person(self.variant, step),
             1.62 + 0.04 * (self.variant % 6),
             self.variant % 2 == 1,
@@ -148,11 +149,11 @@ def _count(rate: float, length: float, rng: np.random.Generator) -> int:
     return int(rate * length / 100 + rng.random()) if rate else 0
 
 
-def _paint(rng: np.random.Generator) -> tuple[float, float, float]:
+def _paint(rng: np.random.Generator) -> Colour:
     return PAINTS[int(rng.integers(len(PAINTS)))]
 
 
-def _vehicle(scenario: Scenario, rng: np.random.Generator) -> tuple[Body, tuple]:
+def _vehicle(scenario: Scenario, rng: np.random.Generator) -> tuple[Body, Colour]:
     if rng.random() < scenario.lorries:
         return (
             bodies.bus() if scenario.place == 'city' and rng.random() < 0.6 else bodies.truck()

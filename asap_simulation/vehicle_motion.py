@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +46,9 @@ class Wave:
         )
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, deviation: float, frequencies) -> Wave:
+    def drawn(
+        cls, rng: np.random.Generator, deviation: float, frequencies: Sequence[float]
+    ) -> Wave:
         """Return a wave of a standard deviation, near the frequencies given."""
         count = len(frequencies)
         share = rng.uniform(0.5, 1.0, count)

@@ -71,8 +71,8 @@ def _line(
 ) -> tuple[RoadLine, list[tuple[float, float]]]:
     """Return a middle line at least that long, and its straights as (first, last)."""
 
-    def snap(value):
-        return STEP * np.rint(value / STEP)
+    def snap(value: float) -> float:
+        return STEP * float(np.rint(value / STEP))
 
     s, heading = snap(60.0 + rng.uniform(0, 30)), 0.0
     knots, bends, straights = [0.0, s], [0.0, 0.0], [(0.0, s)]
