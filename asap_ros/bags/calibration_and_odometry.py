@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from asap_ros.bags.reader import Bag, BagError
 from asap_ros.bags.topics import DriveTopics
 from asap_ros.bags.warnings import Warnings
-from asap_ros.parameters.parameter_file import Settings
+from asap_ros.parameters.segmenter_parameters import SegmenterParameters
 from asap_ros.road.calibration import Calibration, doubt_rectified
 from asap_ros.road.motion_log import MAX_SILENCE, MotionLog
 from asap_ros.road.pose import Pose, PoseError, check_pose
@@ -37,12 +37,12 @@ class Odometry:
 class CalibrationAndOdometry:
     """Calibration, mounting and motion out of a bag, asked for frame by frame in time order."""
 
-    def __init__(self, bag: Bag, drive: DriveTopics, settings: Settings):
+    def __init__(self, bag: Bag, drive: DriveTopics, parameters: SegmenterParameters):
         """Read a bag's light topics once.
 
-        ``warnings`` then says what could not be read, and what the settings may have wrong.
+        ``warnings`` then says what could not be read, and what the parameters may have wrong.
         """
-        self._settings = settings
+        self._base_frame, self._mounted = parameters.base_frame, parameters.camera.pose()
         self.warnings = Warnings()
         self._parents: dict[str, tuple[str, np.ndarray]] = {}
         infos: list[tuple[int, Calibration]] = []
@@ -64,7 +64,7 @@ class CalibrationAndOdometry:
         infos.sort(key=lambda entry: entry[0])
         if (
             infos
-            and settings.rectified
+            and parameters.rectified
             and (doubt := doubt_rectified(drive.image.name, infos[-1][1].d))
         ):
             self.warnings.add(doubt)
@@ -74,7 +74,7 @@ class CalibrationAndOdometry:
         self.odometry = Odometry(*np.array(moves).reshape(-1, 3).T) if moves else None
         self._log, self._logged = MotionLog(), 0
         self._poses: dict[str, Pose] = {}
-        self.cameras = CameraBuilder(self, settings.rectified, NO_CAMERA_INFO)
+        self.cameras = CameraBuilder(self, parameters.rectified, NO_CAMERA_INFO)
 
     @property
     def calibrated(self) -> bool:
@@ -111,7 +111,7 @@ class CalibrationAndOdometry:
     def at(self, frame_id: str, stamp_ns: int) -> Pose:
         """Return the pose of a frame in the base frame, which static transforms give."""
         if frame_id not in self._poses:
-            self._poses[frame_id] = self._settings.pose or self._static_pose(frame_id)
+            self._poses[frame_id] = self._mounted or self._static_pose(frame_id)
         return self._poses[frame_id]
 
     def forget(self) -> None:
@@ -127,7 +127,7 @@ class CalibrationAndOdometry:
                 break
             frame, step = self._parents[frame]
             matrix = step @ matrix
-        base = self._settings.base_frame
+        base = self._base_frame
         frame, down, seen = base, np.eye(4), set()
         while frame not in to_root:  # up from the base until the ways meet
             if frame not in self._parents or frame in seen:

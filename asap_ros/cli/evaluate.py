@@ -27,7 +27,7 @@ from asap_ros.evaluation import (
 from asap_ros.evaluation.compare import CompareError
 from asap_ros.evaluation.drive_job import DriveJob, DriveOutcome, Ending
 from asap_ros.labels import LabelError
-from asap_ros.parameters.parameter_file import SettingsError
+from asap_ros.parameters.definition import ParameterError
 from asap_ros.segmentation.model_file import ModelError
 
 
@@ -201,7 +201,7 @@ def main(argv: list[str] | None = None) -> int:
         parser(),
         work,
         argv,
-        mistyped=(BagError, CompareError, LabelError, ModelError, SettingsError),
+        mistyped=(BagError, CompareError, LabelError, ModelError, ParameterError),
         stopped='ended before anything was done',
     )
 

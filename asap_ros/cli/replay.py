@@ -17,7 +17,7 @@ from asap_ros.evaluation import acceptance, live_scoring, report
 from asap_ros.evaluation.session import SessionResults
 from asap_ros.nodes.replay import Replay, ReplayParameterError
 from asap_ros.nodes.replay_parameters import PARAMETERS
-from asap_ros.parameters.parameter_file import SettingsError
+from asap_ros.parameters.definition import ParameterError
 
 EXAMPLES = """
   %(prog)s --ros-args -p bag:=drives/monday
@@ -79,7 +79,7 @@ def main(argv: list[str] | None = None) -> int:
         parser(),
         lambda _: play([parser().prog, *given]),
         remove_ros_args(given),
-        mistyped=(BagError, ReplayParameterError, SettingsError),
+        mistyped=(BagError, ReplayParameterError, ParameterError),
     )
 
 

@@ -21,8 +21,8 @@ from asap_ros.evaluation.offline import MaskSource
 from asap_ros.evaluation.report import EvaluatedDrive, FrameCounts
 from asap_ros.evaluation.session import EvaluationContext, EvaluationSession
 from asap_ros.labels import LabelSet
-from asap_ros.parameters import parameter_file
-from asap_ros.parameters.parameter_file import Settings
+from asap_ros.parameters.loading import load
+from asap_ros.parameters.segmenter_parameters import SegmenterParameters
 from asap_ros.segmentation import model_file
 from asap_ros.segmentation.pipeline import Pipeline
 from asap_ros.version import version
@@ -42,10 +42,10 @@ class EvaluationRequest:
     hood_fraction: float | None = None
 
     @property
-    def settings(self) -> Settings:
-        """The node's parameters that this stands for; OSError or SettingsError."""
+    def parameters(self) -> SegmenterParameters:
+        """The node's parameters that this stands for; OSError or ParameterError."""
         path = Path(self.params_file) if self.params_file else None
-        return parameter_file.load(path, hood_fraction=self.hood_fraction)
+        return load(path, hood_fraction=self.hood_fraction).parameters
 
     def configuration(self) -> dict[str, object]:
         """Return the request, and what it runs on, for the report."""
@@ -109,20 +109,27 @@ def work(job: DriveJob, quiet: bool = True) -> DriveOutcome:
     try:
         with Bag(job.bag) as bag:
             drive = topics.find(bag, request.wanted)
-            vehicle = CalibrationAndOdometry(bag, drive, request.settings)
+            vehicle = CalibrationAndOdometry(bag, drive, request.parameters)
             inputs = [] if request.wanted.masks else [model_file.locate(request.model)]
             setting = ground_truth.setting_of(
                 bag,
                 drive,
                 segmenter.labels,
                 vehicle,
-                request.settings,
+                request.parameters,
                 request.reference_labels,
                 request.configuration(),
                 inputs,
             )
             results = offline.judge(
-                bag, drive, segmenter, vehicle, setting, request.settings, Path(job.folder), quiet
+                bag,
+                drive,
+                segmenter,
+                vehicle,
+                setting,
+                request.parameters,
+                Path(job.folder),
+                quiet,
             )
     except (BagError, OSError, ValueError) as error:
         return refused(
@@ -147,7 +154,7 @@ def segmenter_of(request: EvaluationRequest) -> MaskSource:
             request.wanted.masks, labels.load(request.reference_labels), request.size
         )
     pipeline = _pipeline(request.model, request.engine, request.size, request.threads)
-    return offline.network(pipeline, request.settings.min_confidence)
+    return offline.network(pipeline, request.parameters.min_confidence)
 
 
 @lru_cache(maxsize=1)

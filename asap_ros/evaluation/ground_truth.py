@@ -16,7 +16,7 @@ from asap_ros.bags.warnings import Warnings
 from asap_ros.evaluation.report import MaskReference, MetricReference
 from asap_ros.evaluation.session import EvaluationContext
 from asap_ros.labels import LabelSet
-from asap_ros.parameters.parameter_file import Settings
+from asap_ros.parameters.segmenter_parameters import SegmenterParameters
 from asap_ros.road.geometry import RoadGeometry
 
 
@@ -25,7 +25,7 @@ def setting_of(
     drive: DriveTopics,
     judged: LabelSet,
     vehicle: CalibrationAndOdometry,
-    settings: Settings,
+    parameters: SegmenterParameters,
     truth_labels: str,
     configuration: Mapping[str, object],
     inputs: Sequence[Path] = (),
@@ -49,7 +49,7 @@ def setting_of(
         truth_labels=labels.load(truth_labels) if drive.true_space else None,
         odometry=vehicle.odometry,
         driven=drive.odometry and MetricReference(drive.odometry.name, 'odometry'),
-        options=settings.options,
+        options=parameters.road_options(),
         configuration=configuration,
         inputs=[*bag.files, *inputs],
     )

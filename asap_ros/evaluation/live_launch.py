@@ -9,15 +9,15 @@ import signal
 import subprocess
 from pathlib import Path
 
-import yaml
-
-from asap_ros import labels, resources
+from asap_ros import labels
 from asap_ros.bags import topics
 from asap_ros.bags.reader import Bag, BagError
 from asap_ros.bags.topic_names import DRIVE_OPTIONS
 from asap_ros.evaluation.drive_job import DriveJob, DriveOutcome, Ending, refused
 from asap_ros.evaluation.report import EvaluatedDrive
-from asap_ros.parameters.parameter_file import PACKAGED
+from asap_ros.parameters import parameter_file
+from asap_ros.parameters.loading import NODE
+from asap_ros.parameters.parameter_file import RosValue
 from asap_ros.segmentation import model_file
 
 FILES = (
@@ -49,20 +49,20 @@ def command(job: DriveJob, rate: float, params: Path) -> list[str]:
     return ['ros2', 'launch', 'asap_ros', 'replay.launch.py', *given]
 
 
-def parameters(job: DriveJob) -> dict:
-    """Return the node's parameters that the request sets beyond its file."""
+def parameters(job: DriveJob) -> str:
+    """Return a parameter file: what that of the request gives the node, and what it sets itself."""
     request = job.request
-    values = {
+    values: dict[str, RosValue] = {}
+    if request.params_file:
+        values |= parameter_file.read(Path(request.params_file)).values(NODE)
+    values |= {
         'network_height': request.size[0],
         'network_width': request.size[1],
         'threads': request.threads,
     }
     if request.hood_fraction is not None:
         values['hood_fraction'] = request.hood_fraction
-    path = Path(request.params_file) if request.params_file else resources.find(PACKAGED)
-    document = yaml.safe_load(path.read_text())
-    document.setdefault('segmenter', {}).setdefault('ros__parameters', {}).update(values)
-    return document
+    return parameter_file.dump(NODE, values)
 
 
 def work(job: DriveJob, rate: float) -> DriveOutcome:
@@ -91,7 +91,7 @@ def work(job: DriveJob, rate: float) -> DriveOutcome:
     report = folder / 'report.json'
     report.unlink(missing_ok=True)  # what stands there afterwards is of this run
     params = folder / 'segmenter.param.yaml'
-    params.write_text(yaml.safe_dump(parameters(job)))
+    params.write_text(parameters(job))
     # A group of its own: the launch and its nodes then hear of Ctrl-C once, from here, also where
     # it was a SIGTERM to this process alone.
     process = subprocess.Popen(command(job, rate, params), start_new_session=True)

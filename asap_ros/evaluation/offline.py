@@ -26,7 +26,7 @@ from asap_ros.imaging import overlay
 from asap_ros.imaging.files import ImageError
 from asap_ros.imaging.pixel_formats import CameraPicture
 from asap_ros.labels import LabelSet
-from asap_ros.parameters.parameter_file import Settings
+from asap_ros.parameters.segmenter_parameters import SegmenterParameters
 from asap_ros.road.free_space import boundary_points
 from asap_ros.road.road_model import Road
 from asap_ros.road.road_pipeline import RoadPipeline
@@ -79,10 +79,17 @@ def recorded_masks(topic: str, labels: LabelSet, size: tuple[int, int]) -> MaskS
 class Chain:
     """A frame's picture to mask, free space and corridor, as the node does it."""
 
-    def __init__(self, segmenter: MaskSource, vehicle: CalibrationAndOdometry, settings: Settings):
+    def __init__(
+        self,
+        segmenter: MaskSource,
+        vehicle: CalibrationAndOdometry,
+        parameters: SegmenterParameters,
+    ):
         """Begin a drive."""
         self._segmenter, self._vehicle = segmenter, vehicle
-        self._road = RoadPipeline(segmenter.labels, settings.options, vehicle.cameras, vehicle)
+        self._road = RoadPipeline(
+            segmenter.labels, parameters.road_options(), vehicle.cameras, vehicle
+        )
         self._size: tuple[int, int] | None = None
         self.warnings = Warnings()
         """What kept frames from having a road, and how the camera changed."""
@@ -117,7 +124,7 @@ def judge(
     segmenter: MaskSource,
     vehicle: CalibrationAndOdometry,
     setting: EvaluationContext,
-    settings: Settings,
+    parameters: SegmenterParameters,
     folder: Path,
     quiet: bool = False,
 ) -> SessionResults:
@@ -131,7 +138,7 @@ def judge(
     complete = True
     unreadable = Warnings()  # of frames, each of which has failed
     companions = Warnings(*vehicle.warnings)  # and of what belongs to a frame
-    chain = Chain(segmenter, vehicle, settings)
+    chain = Chain(segmenter, vehicle, parameters)
     output = ResultBag(folder)
     try:
         with EvaluationSession(
@@ -168,7 +175,7 @@ def judge(
                             *ground_truth.metric_truth(frame, picture.width, companions),
                         )
                     )
-                    _write(output, frame, road, settings.base_frame)
+                    _write(output, frame, road, parameters.base_frame)
                     processed += 1
             except KeyboardInterrupt:
                 complete = False

@@ -10,7 +10,7 @@ from rclpy.node import Node
 from rclpy.time import Time
 from tf2_ros import Buffer, ExtrapolationException, TransformException, TransformListener
 
-from asap_ros.road.pose import Pose, PoseError, pose_from_mounting, pose_from_quaternion
+from asap_ros.road.pose import Pose, PoseError, pose_from_quaternion
 
 POLL = 0.002
 """Seconds between two looks for a transform that is still on its way."""
@@ -25,14 +25,9 @@ def pose_of(transform: TransformStamped) -> Pose:
 class FixedPose:
     """A camera that is where the parameters ``camera.*`` say, at any time."""
 
-    def __init__(self, values: dict):
-        """Take the parameters by name; PoseError where they put no camera above the ground."""
-        self._pose = pose_from_mounting(
-            **{
-                name: values[f'camera.{name}']
-                for name in ('height', 'pitch', 'roll', 'yaw', 'x', 'y')
-            }
-        )
+    def __init__(self, pose: Pose):
+        """Take the pose of the camera."""
+        self._pose = pose
 
     def at(self, frame_id: str, stamp_ns: int) -> Pose:
         """Return the pose, whatever the frame."""

@@ -33,7 +33,7 @@ from asap_ros.msg import RoadGeometry, StageTimings
 from asap_ros.nodes import output_recorder
 from asap_ros.nodes.bag_player import BagPlayer
 from asap_ros.nodes.replay_parameters import PARAMETERS
-from asap_ros.parameters import parameter_file
+from asap_ros.parameters.loading import load
 from asap_ros.version import version
 
 NAME = 'replay'
@@ -87,7 +87,8 @@ class Replay(Node):
         Raises ReplayError, BagError, LabelError, PictureError or OSError.
         """
         params = self.given('params_file')
-        parameters = parameter_file.load(Path(params) if params else None)
+        node = self.resolve_service_name(self.given('segmenter'))  # expands as names of nodes do
+        parameters = load(Path(params) if params else None, node).parameters
         folder = Path(self.given('out'))
         with Bag(self.given('bag')) as bag:
             drive = topics.find(bag, topic_names(self._given_values()))

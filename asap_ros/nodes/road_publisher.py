@@ -17,12 +17,12 @@ from asap_ros.msg import RoadGeometry
 from asap_ros.nodes import road_conversions
 from asap_ros.nodes.camera_pose import FixedPose, TfPose
 from asap_ros.nodes.message_conversions import nanoseconds
+from asap_ros.parameters.segmenter_parameters import SegmenterParameters
 from asap_ros.road.calibration import Calibration
 from asap_ros.road.free_space import BOUNDARY_FIELDS, boundary_points
-from asap_ros.road.geometry import ReferenceCurve, Status, invalid
+from asap_ros.road.geometry import Status, invalid
 from asap_ros.road.grids import unknown_grid, unknown_scan
 from asap_ros.road.motion_log import MotionLog
-from asap_ros.road.options import RoadOptions, corners
 from asap_ros.road.road_model import Road
 from asap_ros.road.road_pipeline import CameraBuilder, RoadPipeline, SourceImage
 
@@ -47,28 +47,24 @@ class RoadPublisher:
     ``fault`` says why the road of the latest frame has no camera; it is empty where it has.
     """
 
-    def __init__(self, node: Node, labels: LabelSet, values: dict):
-        """Take the node's parameters by name; ValueError where they contradict each other.
+    def __init__(self, node: Node, labels: LabelSet, parameters: SegmenterParameters):
+        """Take the node's parameters; ValueError where they contradict each other.
 
         Listens to TF and odometry until ``close``.
         """
         self._node, self._labels = node, labels
-        self._base_frame = values['base_frame']
+        self._base_frame = parameters.base_frame
+        mounted = parameters.camera.pose()
         self._poses = (
-            FixedPose(values)
-            if values['camera.pose_from'] == 'parameters'
-            else TfPose(node, self._base_frame, values['tf_timeout'])
+            TfPose(node, self._base_frame, parameters.tf_timeout)
+            if mounted is None
+            else FixedPose(mounted)
         )
         self._motion = MotionLog()
         self._pipeline = RoadPipeline(
             labels,
-            RoadOptions(
-                hood_fraction=values['hood_fraction'],
-                hood_polygon=corners(values['hood_polygon']),
-                vehicle_width=values['vehicle_width'],
-                reference=ReferenceCurve[values['reference'].upper()],
-            ),
-            CameraBuilder(self._poses, values['rectified'], NO_CAMERA_INFO),
+            parameters.road_options(),
+            CameraBuilder(self._poses, parameters.rectified, NO_CAMERA_INFO),
             self._motion,
         )
         self._odometry = node.create_subscription(

@@ -18,6 +18,7 @@ from asap_ros.nodes.camera_subscriber import CameraSubscriber
 from asap_ros.nodes.frame_processor import FrameProcessor, traced
 from asap_ros.nodes.publishers import Publishers
 from asap_ros.nodes.road_publisher import RoadPublisher
+from asap_ros.parameters.segmenter_parameters import SegmenterParameters
 from asap_ros.segmentation.engine import EngineError, Severity
 from asap_ros.segmentation.frame_statistics import Counts, Latencies
 from asap_ros.segmentation.model_file import ModelError
@@ -78,19 +79,19 @@ class Segmenter(LifecycleNode):
         self.get_logger().info(', '.join(f'{name} {value}' for name, value in facts.items()))
         return TransitionCallbackReturn.SUCCESS
 
-    def _configure(self, values: dict) -> Configuration:
+    def _configure(self, values: SegmenterParameters) -> Configuration:
         """Return what the parameters ask for; where one part fails, the others are closed."""
         with ExitStack() as made:
             pipeline = Pipeline.open(
-                values['model'],
-                values['engine'],
-                values['provider'],
-                (values['network_height'], values['network_width']),
-                values['threads'],
-                values['precision'],
+                values.model,
+                values.engine,
+                values.provider,
+                values.network_size,
+                values.threads,
+                values.precision,
                 self._on_engine_event,
-                cache=values['engine_cache'],
-                allow_fallback=values['allow_fallback'],
+                cache=values.engine_cache,
+                allow_fallback=values.allow_fallback,
                 build=True,
             )
             made.callback(pipeline.close)

@@ -7,8 +7,7 @@ from asap_ros.bags import message_readers, topics
 from asap_ros.bags.calibration_and_odometry import CalibrationAndOdometry
 from asap_ros.bags.reader import Bag, BagError
 from asap_ros.bags.topic_names import TopicNames
-from asap_ros.parameters import parameter_file
-from asap_ros.parameters.parameter_file import Settings, SettingsError
+from asap_ros.parameters.segmenter_parameters import SegmenterParameters
 from asap_ros.road.geometry import ReferenceCurve, Status
 from asap_ros.road.pose import CameraError, PoseError
 from asap_ros.road.road_pipeline import SourceImage
@@ -21,7 +20,7 @@ GRID = (MOUNT.height, MOUNT.width)
 
 def vehicle(path, values=None):
     with Bag(path) as bag:
-        return CalibrationAndOdometry(bag, topics.find(bag), values or Settings())
+        return CalibrationAndOdometry(bag, topics.find(bag), values or SegmenterParameters())
 
 
 def test_the_camera_is_that_of_calibration_and_static_transforms(tmp_path):
@@ -90,7 +89,7 @@ def test_images_that_may_not_be_rectified_are_told_of(tmp_path):
     bag = tiny_bags.write(tmp_path / 'drive', [tiny_bags.RAW, (*tiny_bags.INFO[:2], distorted)], 1)
     (warning,) = vehicle(bag).warnings
     assert 'as if /camera/image_raw were rectified' in warning
-    assert not vehicle(bag, Settings(rectified=False)).warnings
+    assert not vehicle(bag, SegmenterParameters(rectified=False)).warnings
 
 
 def test_motion_between_frames(tmp_path):
@@ -137,27 +136,3 @@ def test_a_true_free_space_that_does_not_fit_is_refused():
     message.data = message.data[:100]
     with pytest.raises(BagError, match='cut off'):
         message_readers.true_space_of(message, 256)
-
-
-def test_settings_are_the_nodes_own(tmp_path):
-    assert parameter_file.load() == Settings()
-    path = tmp_path / 'mine.yaml'
-    path.write_text("""
-/**:
-  ros__parameters: {hood_fraction: 0.1, vehicle_width: 2.2, base_frame: car}
-segmenter:
-  ros__parameters:
-    hood_fraction: 0.2
-    camera: {pose_from: parameters, height: 1.5, pitch: 0.05}
-""")
-    found = parameter_file.load(path)
-    assert (found.options.hood_fraction, found.options.vehicle_width) == (0.2, 2.2)
-    assert found.base_frame == 'car' and found.pose.translation[2] == 1.5
-    assert parameter_file.load(path, hood_fraction=0.3).options.hood_fraction == 0.3
-    for text, sentence in (
-        ('[1, 2]', 'not a ROS parameter file'),
-        ('/**: {ros__parameters: {hood_fraction: 7}}', 'hood_fraction 7'),
-    ):
-        path.write_text(text)
-        with pytest.raises(SettingsError, match=sentence):
-            parameter_file.load(path)

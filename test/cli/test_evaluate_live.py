@@ -14,6 +14,7 @@ from asap_ros.bags.reader import Bag
 from asap_ros.bags.topic_names import TopicNames
 from asap_ros.evaluation import live_launch, report
 from asap_ros.evaluation.drive_job import DriveJob, EvaluationRequest
+from asap_ros.parameters import parameter_file
 from support import truthful_bags
 from support.paths import ROOT
 
@@ -125,9 +126,10 @@ def test_a_model_that_is_not_there_is_named_before_anything_is_launched(tmp_path
     assert process.returncode == 2 and "evaluate: there is no model 'nonsense'" in text, text
 
 
-def test_what_is_asked_for_reaches_the_launch_and_the_node(tmp_path):
+@pytest.mark.parametrize('key', ['/**', 'segmenter', '/segmenter', '/**/segmenter', '/*'])
+def test_what_is_asked_for_reaches_the_launch_and_the_node(tmp_path, key):
     params = tmp_path / 'mine.yaml'
-    params.write_text('/**: {ros__parameters: {vehicle_width: 2.5, hood_fraction: 0.3}}\n')
+    params.write_text(f'{key}: {{ros__parameters: {{vehicle_width: 2.5, hood_fraction: 0.3}}}}\n')
     job = DriveJob(
         '/bags/a',
         '/out/a',
@@ -157,9 +159,10 @@ def test_what_is_asked_for_reaches_the_launch_and_the_node(tmp_path):
     ):
         assert given in command
     assert not any(given.startswith('image_topic:=') for given in command)
-    made = live_launch.parameters(job)
-    assert made['/**']['ros__parameters'] == {'vehicle_width': 2.5, 'hood_fraction': 0.3}
-    assert made['segmenter']['ros__parameters'] == {
+    made = tmp_path / 'made.yaml'
+    made.write_text(live_launch.parameters(job))
+    assert parameter_file.read(made).values('/segmenter') == {
+        'vehicle_width': 2.5,
         'network_height': 64,
         'network_width': 128,
         'threads': 2,

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
-import yaml
-
-from support.paths import ROOT
 
 pytest.importorskip('rclpy', reason='needs the ROS environment')
 
@@ -14,14 +12,14 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from asap_ros.nodes import parameters
-from asap_ros.nodes.parameters import TABLE
+from asap_ros.parameters.segmenter_parameters import DEFINITIONS, SegmenterParameters
 
-DEFAULTS = {entry.name: entry.default for entry in TABLE}
-CHANGEABLE = [entry for entry in TABLE if entry.changes]
-FIXED = [entry for entry in TABLE if not entry.changes]
+DEFAULTS = SegmenterParameters()
+CHANGEABLE = [entry for entry in DEFINITIONS if entry.may_change]
+FIXED = [entry for entry in DEFINITIONS if not entry.may_change]
 BAD_CHOICES = [
     (entry.name, f'{entry.name}: .none of them. is not one of {entry.choices[0]}')
-    for entry in TABLE
+    for entry in DEFINITIONS
     if entry.choices
 ]
 
@@ -66,35 +64,11 @@ def other(entry):
     return type(entry.default)(entry.range[0] + entry.step)
 
 
-def stated(default):
-    """Return a default as the README writes it."""
-    if default == ():
-        return 'unset'
-    return str(default).lower() if isinstance(default, bool) else str(default)
-
-
-def test_params_file_holds_the_defaults():
-    document = yaml.safe_load((ROOT / 'config' / 'segmenter.param.yaml').read_text())
-    values = document['/**']['ros__parameters']
-    # A list that nobody set has no value that a file could state.
-    stated = {name: default for name, default in DEFAULTS.items() if default != ()}
-    assert list(values) == list(stated)
-    for name, default in stated.items():
-        assert values[name] == default and type(values[name]) is type(default), name
-
-
-def test_readme_states_every_parameter_with_its_default():
-    section = (ROOT / 'README.md').read_text().split('## Parameters')[1].split('\n## ')[0]
-    rows = re.findall(r'^\| `([\w.]+)` \| ([^|]*?) \| ([^|]*?)\|', section, re.MULTILINE)
-    expected = [(e.name, stated(e.default), 'yes' if e.changes else '') for e in TABLE]
-    assert [(name, default, changes.strip()) for name, default, changes in rows] == expected
-
-
 def test_every_entry_is_described():
-    for entry in TABLE:
-        descriptor = entry.descriptor()
+    for entry in DEFINITIONS:
+        descriptor = parameters.descriptor(entry)
         assert descriptor.name == entry.name and len(descriptor.description) > 20
-        assert descriptor.read_only is not entry.changes
+        assert descriptor.read_only is not entry.may_change
         assert all(choice in descriptor.additional_constraints for choice in entry.choices or ())
         ranges = [*descriptor.integer_range, *descriptor.floating_point_range]
         assert [(r.from_value, r.to_value) for r in ranges] == (
@@ -113,16 +87,14 @@ def test_defaults_are_read(declared):
 
 def test_overrides_are_read(declared):
     node = declared(model='mine.onnx', network_height=256, max_age=0.0)
-    assert parameters.read(node) == DEFAULTS | {
-        'model': 'mine.onnx',
-        'network_height': 256,
-        'max_age': 0.0,
-    }
+    assert parameters.read(node) == replace(
+        DEFAULTS, model='mine.onnx', network_height=256, max_age=0.0
+    )
 
 
 def test_a_list_is_read(declared):
     corners = [0.0, 1.0, 0.5, 0.8, 1.0, 1.0]
-    assert parameters.read(declared(hood_polygon=corners))['hood_polygon'] == tuple(corners)
+    assert parameters.read(declared(hood_polygon=corners)).hood_polygon == tuple(corners)
 
 
 @pytest.mark.parametrize('entry', FIXED, ids=lambda entry: entry.name)
@@ -138,7 +110,7 @@ def test_changing_ones_obey(declared, entry):
     node = declared()
     result = put(node, entry.name, other(entry))
     assert result.successful, result.reason
-    assert parameters.read(node) == DEFAULTS | {entry.name: other(entry)}
+    assert parameters.read(node) == replace(DEFAULTS, **{entry.name: other(entry)})
 
 
 @pytest.mark.parametrize('entry', [e for e in CHANGEABLE if e.range], ids=lambda e: e.name)
@@ -151,7 +123,7 @@ def test_ranges_are_kept_while_running(declared, entry):
         result = put(node, entry.name, value)
         assert not result.successful
         assert entry.name in result.reason and 'out of range' in result.reason
-    assert parameters.read(node)[entry.name] == high
+    assert getattr(parameters.read(node), entry.name) == high
 
 
 @pytest.mark.parametrize(

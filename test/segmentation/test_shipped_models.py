@@ -3,7 +3,7 @@
 import pytest
 
 from asap_ros import resources
-from asap_ros.nodes.parameters import TABLE
+from asap_ros.parameters.segmenter_parameters import SegmenterParameters
 from asap_ros.segmentation import model_file
 from asap_ros.segmentation.engine_selection import open_onnxruntime
 
@@ -11,8 +11,7 @@ MODELS = model_file.shipped()
 
 
 def test_the_default_model_is_shipped():
-    default = next(entry.default for entry in TABLE if entry.name == 'model')
-    assert default in MODELS
+    assert SegmenterParameters().model in MODELS
 
 
 @pytest.mark.parametrize('name', MODELS)
