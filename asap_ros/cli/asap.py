@@ -17,7 +17,7 @@ GROUPS = {'asap_ros.commands': 'drives and the vehicle', 'asap_training.commands
 
 
 def commands() -> dict[str, EntryPoint]:
-    """Return every installed command by its name, in the order of GROUPS and of setup.cfg."""
+    """Return every installed command by its name, group by group."""
     return {point.name: point for group in GROUPS for point in entry_points(group=group)}
 
 

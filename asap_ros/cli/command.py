@@ -92,8 +92,10 @@ def missing(module: str) -> str:
         requirements = importlib.metadata.requires('asap_ros') or []
     except importlib.metadata.PackageNotFoundError:
         requirements = []
-    for requirement in requirements:
-        found = re.match(r'([\w.-]+).*extra == .(\w+)', requirement)
+    if not requirements:  # built with colcon
+        return f'{module}: pip install {top}'
+    extras = (re.match(r'([\w.-]+).*extra == .(\w+)', text) for text in requirements)
+    for found in extras:
         if found and found[1].replace('-', '_') == top:
-            return f"{module}: pip install 'asap_ros[{found[2]}]'"
-    return f'{module}: pip install {top}'
+            return f"{module}: pip install -e '.[{found[2]}]' in a clone of asap_ros"
+    return f'{module}: pip install -e . in a clone of asap_ros'

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
-from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from asap_ros.nodes import diagnostics, parameters, road_publisher
@@ -234,28 +230,3 @@ class Segmenter(LifecycleNode):
         if doubt:
             self.get_logger().warning(doubt, once=True)
         return configuration.road.fault or doubt
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the node until Ctrl-C or shutdown; 1 where a parameter given to it is impossible."""
-    rclpy.init(args=arguments)
-    node = None
-    try:
-        node = Segmenter()
-        if node.get_parameter('autostart').value:
-            node.start()
-        rclpy.spin(node)
-    except ParameterException as error:
-        print(f'segmenter: {error}', file=sys.stderr)
-        return 1
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())

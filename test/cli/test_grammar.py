@@ -18,6 +18,7 @@ from asap_ros.cli import (
     extract,
     gpu_bench,
     replay,
+    segmenter,
 )
 from asap_ros.cli.arguments import resolution
 from asap_ros.evaluation.drive_job import DriveJob, EvaluationRequest
@@ -25,7 +26,17 @@ from asap_ros.evaluation.live_launch import command as launch_command
 from asap_ros.nodes import replay_parameters
 from asap_simulation import simulate
 
-COMMANDS = (bench, build_engine, check_mounting, evaluate, extract, gpu_bench, replay, simulate)
+COMMANDS = (
+    bench,
+    build_engine,
+    check_mounting,
+    evaluate,
+    extract,
+    gpu_bench,
+    replay,
+    segmenter,
+    simulate,
+)
 REPEATED = ('--size', '--model', '--precision', '--batch')
 """Options of which some commands take several."""
 
@@ -104,7 +115,7 @@ def test_every_help_has_examples_of_how_it_was_called(module, monkeypatch):
     for words in re.findall(r'^  ros2 run asap_ros something (.*)', examples, re.MULTILINE):
         for option in re.findall(r'(?<!\S)--[a-z-]+', words):
             known = {name for action in options(module) for name in action.option_strings}
-            assert option in known | {'--ros-args'} | {'--pictures'}, words
+            assert option in known | {'--ros-args', '--params-file', '--pictures'}, words
 
 
 @every_command

@@ -258,11 +258,11 @@ def test_ctrl_c_in_the_middle_of_a_frame_says_nothing(tiny_file, capfd, monkeypa
 )
 def test_program_refuses_a_parameter_that_cannot_be_in_one_sentence(parameter, says):
     ended = subprocess.run(
-        [sys.executable, '-m', 'asap_ros.nodes.segmenter', '--ros-args', '-p', parameter],
+        [sys.executable, '-m', 'asap_ros.cli.segmenter', '--ros-args', '-p', parameter],
         capture_output=True,
         text=True,
         timeout=TIMEOUT,
     )
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert ended.stderr.startswith('segmenter: ') and says in ended.stderr
     assert 'Traceback' not in ended.stderr

@@ -23,8 +23,6 @@ PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
 CODE = re.compile(r'^```[^\n]*\n(.*?)^```|^((?: {4}\S[^\n]*\n)+)', re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r'(?<!`)`([^`\n]+)`(?!`)')
 LINK = re.compile(r'!?\[[^\]]*\]\(([^)\s]+)\)')
-NODES = {'segmenter'}
-"""Executables that take parameters instead of options."""
 AT_HOME = ('drives', 'ws')
 """Folders of a user's home in examples; other names after ~/ are topics of the node."""
 FOLDERS = (
@@ -185,19 +183,17 @@ def test_executables_and_their_options_are_there(page):
         if words[0] == 'asap' and name in executables('asap_training.commands'):
             continue  # the next test but one knows their options
         assert name in executables(), f'no executable {name}'
-        if name not in NODES:
-            module, given = executables()[name], options_of(arguments)
-            said = help_of(module)
-            if '--gpu' in given and '--gpu --help' in said:
-                said += help_of(module, '--gpu')
-            assert not [option for option in given if option not in said], words
+        module, given = executables()[name], options_of(arguments)
+        said = help_of(module)
+        if '--gpu' in given and '--gpu --help' in said:
+            said += help_of(module, '--gpu')
+        assert not [option for option in given if option not in said], words
 
 
 def test_commands_say_how_they_are_used():
     for name, module in executables().items():
-        if name not in NODES:
-            said = help_of(module)
-            assert 'usage:' in said and len(said) > 200, name
+        said = help_of(module)
+        assert 'usage:' in said and len(said) > 200, name
 
 
 def test_the_page_of_evaluation_says_of_every_topic_what_its_help_says():
