@@ -146,7 +146,8 @@ def dataset(given: argparse.Namespace) -> int:
     picture_folder.start(given.out)
     total = given.frames or FRAMES
     names = (given.scenario,) if given.scenario else tuple(SCENARIOS)
-    samples = picture_folder.samples(total, given.seed, *given.size, names=names)
+    height, width = given.size
+    samples = picture_folder.samples(total, given.seed, height, width, names)
     written = 0
     with interruptible() as stop:
         for sample in tqdm(samples, 'frames', total, unit='frame', dynamic_ncols=True):

@@ -233,11 +233,10 @@ def birdseye(moment: Moment) -> str:
         if moment.truth is not None:
             axes.plot(-moment.truth[:, 1], moment.truth[:, 0], '.', color=TWO, markersize=1.6)
         if moment.corridor is not None:
-            for line in (moment.corridor.left, moment.corridor.right):
-                if line is not None:
-                    band = np.vstack([line.first, line.second[::-1]])
-                    axes.fill(-band[:, 1], band[:, 0], color=THREE, alpha=0.3, linewidth=0)
-                    axes.plot(-line.points[:, 1], line.points[:, 0], color=THREE, linewidth=1)
+            for line in moment.corridor.edges or ():
+                band = np.vstack([line.first, line.second[::-1]])
+                axes.fill(-band[:, 1], band[:, 0], color=THREE, alpha=0.3, linewidth=0)
+                axes.plot(-line.points[:, 1], line.points[:, 0], color=THREE, linewidth=1)
             centre = moment.corridor.centre.points
             axes.plot(-centre[:, 1], centre[:, 0], color=THREE, linewidth=2)
         if moment.road is not None and len(moment.road):

@@ -135,10 +135,9 @@ def markers(geometry: RoadGeometry, labels: LabelSet, header: Header) -> MarkerA
     lines = outline(geometry)
     if lines is not None:
         drawn['centre'] = _line(lines.centre.points, CENTRE)
-        for name, edge in (('left', lines.left), ('right', lines.right)):
-            if edge is not None:
-                drawn[name] = _line(edge.points, EDGE)
-                drawn[f'{name} band'] = _ribbon(edge)
+        for name, edge in zip(('left', 'right'), lines.edges or ()):
+            drawn[name] = _line(edge.points, EDGE)
+            drawn[f'{name} band'] = _ribbon(edge)
         if geometry.blocker_class != NO_BLOCKER:
             drawn['blocker'] = _box(geometry)
             drawn['blocker class'] = _text(geometry, labels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class Calibration:
     roi_height: int = 0
 
     @classmethod
-    def from_message(cls, info) -> Calibration:
+    def from_message(cls, info: Any) -> Calibration:
         """Return the numbers of a sensor_msgs/CameraInfo, of rclpy or of a bag reader."""
         roi = info.roi
         return cls(

@@ -39,7 +39,7 @@ class Curve:
     s_y: np.ndarray
 
 
-def evaluate(parameters: np.ndarray, s: np.ndarray, side=0.0) -> Curve:
+def evaluate(parameters: np.ndarray, s: np.ndarray, side: float | np.ndarray = 0.0) -> Curve:
     """Return points of the curve that runs side * w/2 to the left of the centre.
 
     ``parameters`` (5 or more) as C0 to WIDTH; ``s`` (n,) metres, may be negative; ``side``
@@ -81,12 +81,12 @@ def _direction(theta: np.ndarray) -> np.ndarray:
     return unit
 
 
-def curvature(parameters: np.ndarray, s) -> np.ndarray:
+def curvature(parameters: np.ndarray, s: float | np.ndarray) -> np.ndarray:
     """Return the centre's curvature at arc length s, 1/m, positive to the left."""
     return parameters[K0] + parameters[K1] * np.asarray(s, float)
 
 
-def curvature_sigma(covariance: np.ndarray, s) -> np.ndarray:
+def curvature_sigma(covariance: np.ndarray, s: float | np.ndarray) -> np.ndarray:
     """Return the sigma of ``curvature`` at s for the covariance (6, 6) of the parameters."""
     s = np.asarray(s, float)
     variance = covariance[K0, K0] + 2 * s * covariance[K0, K1] + s * s * covariance[K1, K1]

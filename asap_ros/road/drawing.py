@@ -8,7 +8,7 @@ import numpy as np
 from asap_ros.labels import LabelSet, Role
 from asap_ros.road.free_space import BLOCKED, FreeSpace
 from asap_ros.road.geometry import NO_BLOCKER, RoadGeometry, Status
-from asap_ros.road.outline import OutlineLine, outline
+from asap_ros.road.outline import Outline, OutlineLine, outline
 from asap_ros.road.projection import Camera
 
 EDGE, CENTRE, BLOCKER = (26, 153, 255), (51, 230, 77), (255, 51, 26)
@@ -46,15 +46,17 @@ def draw_road(
     picture = np.ascontiguousarray(rgb).copy()
     if space is not None:
         _draw_boundary(picture, space, labels)
-    if camera is not None and geometry.valid:
-        _draw_corridor(picture, geometry, camera)
+    lines = outline(geometry)
+    if camera is not None and lines is not None:
+        _draw_corridor(picture, geometry, lines, camera)
     _write(picture, describe(geometry, labels))
     return picture
 
 
 def describe(geometry: RoadGeometry, labels: LabelSet) -> list[tuple[str, tuple]]:
     """Return what is known of a road as lines of ASCII text, each with its RGB colour."""
-    bits = ', '.join(bit.name for bit in Status if bit and bit & geometry.status)
+    every = Status.__members__.items()
+    bits = ', '.join(name for name, bit in every if bit and bit & geometry.status)
     if not geometry.valid:
         return [(f'no road: {bits}', WARNING)]
     at = min(LOOK_AHEAD, geometry.view_end)
@@ -116,8 +118,9 @@ def _draw_boundary(picture: np.ndarray, space: FreeSpace, labels: LabelSet) -> N
             )
 
 
-def _draw_corridor(picture: np.ndarray, geometry: RoadGeometry, camera: Camera) -> None:
-    lines = outline(geometry)
+def _draw_corridor(
+    picture: np.ndarray, geometry: RoadGeometry, lines: Outline, camera: Camera
+) -> None:
     # The corridor was found under the frame's own pitch, and over ground that may bend.
     camera = camera.pitched(geometry.pitch - camera.pitch)
     fall = -0.5 * geometry.crest * geometry.s**2
@@ -126,9 +129,10 @@ def _draw_corridor(picture: np.ndarray, geometry: RoadGeometry, camera: Camera) 
         return _scaled(picture, camera, *camera.project(points[:, 0], points[:, 1], fall))
 
     drawn: list[tuple[OutlineLine, tuple]] = [(lines.centre, CENTRE)]
-    if lines.left is not None:
-        drawn = [(lines.left, EDGE), (lines.right, EDGE)]
-        _fill(picture, place(lines.left.points), place(lines.right.points), CENTRE, INSIDE_OPACITY)
+    if lines.edges is not None:
+        drawn = [(line, EDGE) for line in lines.edges]
+        left, right = (place(line.points) for line in lines.edges)
+        _fill(picture, left, right, CENTRE, INSIDE_OPACITY)
     for line, colour in drawn:
         _fill(picture, place(line.first), place(line.second), colour, BAND_OPACITY)
     thick = _thickness(picture)
@@ -138,9 +142,9 @@ def _draw_corridor(picture: np.ndarray, geometry: RoadGeometry, camera: Camera) 
         )
     if geometry.blocker_class != NO_BLOCKER:
         ends = (
-            (lines.centre.first, lines.centre.second)
-            if lines.left is None
-            else (lines.left.points, lines.right.points)
+            [lines.centre.first, lines.centre.second]
+            if lines.edges is None
+            else [line.points for line in lines.edges]
         )
         bar = np.stack([place(end)[-1] for end in ends])
         cv2.polylines(picture, [_fixed(bar)], False, BLOCKER, 2 * thick, cv2.LINE_AA, SUB)

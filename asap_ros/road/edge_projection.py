@@ -37,7 +37,9 @@ def edge_points(edges: Edges) -> EdgePixels:
     )
 
 
-def project_edge(camera: Camera, parameters: np.ndarray, s: np.ndarray, side) -> tuple:
+def project_edge(
+    camera: Camera, parameters: np.ndarray, s: np.ndarray, side: float | np.ndarray
+) -> tuple[np.ndarray, ...]:
     """Return u, v, their derivatives by the seven parameters (7, n) and by s, and usability.
 
     ``parameters`` are the clothoid's six and the ground's crest, by which the ground falls away
@@ -70,7 +72,9 @@ def project_edge(camera: Camera, parameters: np.ndarray, s: np.ndarray, side) ->
     return u + camera.cx, v + camera.cy, d_u, d_v, s_u, s_v, usable
 
 
-def linearise(camera: Camera, points: EdgePixels, parameters: np.ndarray, s: np.ndarray) -> tuple:
+def linearise(
+    camera: Camera, points: EdgePixels, parameters: np.ndarray, s: np.ndarray
+) -> tuple[np.ndarray, ...]:
     """Return residual, Jacobian, slope, which points are usable, and how s will have to move.
 
     The curve meets a point's row v at some arc length near s. Residual (n,) and Jacobian (7, n)

@@ -111,14 +111,11 @@ def drivable(mask: np.ndarray, labels: LabelSet) -> np.ndarray:
     """
     # Nobody living or moving is a speck, however far away.
     speck = ~labels.is_role(Role.VULNERABLE, Role.MOVABLE)
-    bits = cv2.LUT(mask, (labels.is_role(Role.DRIVABLE) + 2 * speck).astype(np.uint8))
+    bits: np.ndarray = cv2.LUT(mask, (labels.is_role(Role.DRIVABLE) + 2 * speck).astype(np.uint8))
     raw = bits & 1
-    filled = (
-        cv2.morphologyEx(raw, cv2.MORPH_CLOSE, _LINE)
-        & cv2.morphologyEx(raw, cv2.MORPH_CLOSE, _LINE.T)
-        & (bits >> 1)
-    )
-    return cv2.morphologyEx(filled, cv2.MORPH_OPEN, _SQUARE)
+    across: np.ndarray = cv2.morphologyEx(raw, cv2.MORPH_CLOSE, _LINE)
+    along: np.ndarray = cv2.morphologyEx(raw, cv2.MORPH_CLOSE, _LINE.T)
+    return cv2.morphologyEx(across & along & (bits >> 1), cv2.MORPH_OPEN, _SQUARE)
 
 
 def find_free_space(

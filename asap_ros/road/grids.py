@@ -244,7 +244,8 @@ def ground_points(
     farthest = np.ceil(camera.row_at_range(np.arange(width), options.range_max))
     farthest = np.clip(farthest, 0, height).astype(int)
     top = min(int(farthest.min()), height - 1)
-    flat = cv2.LUT(mask[top:], labels.is_role(Role.DRIVABLE, Role.PAVEMENT).astype(np.uint8))
+    shown = labels.is_role(Role.DRIVABLE, Role.PAVEMENT).astype(np.uint8)
+    flat: np.ndarray = cv2.LUT(mask[top:], shown)
     columns = np.flatnonzero(space.state == BLOCKED)
     columns = columns[space.contact[columns] >= top]
     flat[space.contact[columns] - top, columns] = 1

@@ -22,7 +22,7 @@ class LabelledFrame:
     confidence: np.ndarray | None
     camera: Camera
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Check that mask, confidence and camera are of one grid."""
         check_labels(self.mask, self.confidence)
         if self.mask.shape != (self.camera.height, self.camera.width):

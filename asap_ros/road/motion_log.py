@@ -19,7 +19,7 @@ KEPT = 2000
 class MotionLog:
     """Measured velocities in the order of their stamps; written and read by any thread."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         """Start with none."""
         self._lock = threading.Lock()
         self._entries: deque[tuple[float, float, float]] = deque(maxlen=KEPT)

@@ -8,6 +8,7 @@ import numpy as np
 
 from asap_ros.labels import LabelSet
 from asap_ros.road import clothoid
+from asap_ros.road.geometry import RoadGeometry
 from asap_ros.road.labelled_frame import LabelledFrame
 from asap_ros.road.options import RoadOptions
 from asap_ros.road.projection import Camera
@@ -81,19 +82,19 @@ def expected_accuracy(
     return [_summary(camera, options, distance, found[distance], roads) for distance in DISTANCES]
 
 
-def _compare(road, truth: np.ndarray, distance: float) -> tuple[float, ...]:
+def _compare(road: RoadGeometry, truth: np.ndarray, distance: float) -> tuple[float, ...]:
     """Return curvature sigma and error, lateral sigma and error at an arc length."""
-    told = np.array(
+    found = np.array(
         [road.lateral_offset, road.heading, road.curvature, road.curvature_rate, road.width]
     )
     s = np.array([distance])
-    there, true = clothoid.evaluate(told, s), clothoid.evaluate(truth, s)
+    there, true = clothoid.evaluate(found, s), clothoid.evaluate(truth, s)
     across = (
         np.cos(true.heading) * (there.y - true.y) - np.sin(true.heading) * (there.x - true.x)
     )[0]
     return (
         float(np.interp(distance, road.s, road.curvature_at_s_sigma)),
-        float(clothoid.curvature(told, distance) - clothoid.curvature(truth, distance)),
+        float(clothoid.curvature(found, distance) - clothoid.curvature(truth, distance)),
         float(np.interp(distance, road.s, road.lateral_at_s_sigma)),
         float(across),
     )

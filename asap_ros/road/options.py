@@ -44,7 +44,7 @@ class RoadOptions:
     pitch_sigma: float = 0.005
     height_sigma: float = 0.02
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Raise ValueError for settings that contradict each other."""
         if not 0 <= self.hood_fraction < 1:
             raise ValueError(f'hood_fraction {self.hood_fraction} is not within 0 to 1')

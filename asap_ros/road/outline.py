@@ -27,11 +27,10 @@ class OutlineLine:
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """The lines of a corridor; ``left`` and ``right`` are None where its middle is not known."""
+    """The lines of a corridor; ``edges``, left and right, None where its middle is not known."""
 
     centre: OutlineLine
-    left: OutlineLine | None
-    right: OutlineLine | None
+    edges: tuple[OutlineLine, OutlineLine] | None
 
 
 def outline(geometry: RoadGeometry) -> Outline | None:
@@ -47,12 +46,11 @@ def outline(geometry: RoadGeometry) -> Outline | None:
     across = NORMAL_95 * geometry.lateral_at_s_sigma
     centre = _line(middle, normal, across)
     if geometry.reference != ReferenceCurve.ROAD_CENTRE:
-        return Outline(centre, None, None)
+        return Outline(centre, None)
     half = 0.5 * geometry.width * normal
     either = np.hypot(across, 0.5 * NORMAL_95 * geometry.width_sigma)
-    return Outline(
-        centre, _line(middle + half, normal, either), _line(middle - half, normal, either)
-    )
+    left, right = (_line(middle + side * half, normal, either) for side in (1, -1))
+    return Outline(centre, (left, right))
 
 
 def _line(points: np.ndarray, normal: np.ndarray, reach: np.ndarray) -> OutlineLine:

@@ -38,7 +38,7 @@ class Camera:
     rotation: np.ndarray
     translation: np.ndarray
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Raise CameraError or PoseError where a number cannot be used."""
         numbers = np.array([self.fx, self.fy, self.cx, self.cy], float)
         if not np.isfinite(numbers).all() or self.fx <= 0 or self.fy <= 0:
@@ -65,7 +65,7 @@ class Camera:
         """Return this camera with its nose ``angle`` radians further down, at its place."""
         return replace(self, rotation=rotation_y(angle) @ self.rotation)
 
-    def rays(self, u, v) -> np.ndarray:
+    def rays(self, u: float | np.ndarray, v: float | np.ndarray) -> np.ndarray:
         """Return the directions in base_link of pixels, shape of u and v with 3 appended."""
         u, v = np.broadcast_arrays(np.asarray(u, float), np.asarray(v, float))
         optical = np.stack(
@@ -73,7 +73,9 @@ class Camera:
         )
         return optical @ self.rotation.T
 
-    def ground(self, u, v, crest: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    def ground(
+        self, u: float | np.ndarray, v: float | np.ndarray, crest: float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return x and y (metres, base_link) where pixels meet the ground; NaN where never.
 
         The ground falls away by crest x^2 / 2, ``crest`` in 1/m: see ``ground_depth``.
@@ -101,7 +103,9 @@ class Camera:
         down = down + np.sqrt(np.maximum(down**2 - rim, 0.0))
         return np.where(down > HORIZON_EPS, 2 * above / np.maximum(down, HORIZON_EPS), np.nan)
 
-    def project(self, x, y, z=0.0) -> tuple[np.ndarray, np.ndarray]:
+    def project(
+        self, x: float | np.ndarray, y: float | np.ndarray, z: float | np.ndarray = 0.0
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return u and v of points in base_link; NaN where not in front of the camera."""
         x, y, z = np.broadcast_arrays(*(np.asarray(a, float) for a in (x, y, z)))
         optical = (np.stack([x, y, z], axis=-1) - self.translation) @ self.rotation
@@ -112,13 +116,13 @@ class Camera:
             self.cy + self.fy * optical[..., 1] * scale,
         )
 
-    def horizon(self, u) -> np.ndarray:
+    def horizon(self, u: float | np.ndarray) -> np.ndarray:
         """Return the row v of the ground's horizon at columns u; may lie outside the image."""
         # The ray's z is linear in v, so its zero needs no search, whatever the roll.
         r20, r21, r22 = self.rotation[2]
         return self.cy - self.fy * (r20 * (np.asarray(u, float) - self.cx) / self.fx + r22) / r21
 
-    def row_at_range(self, u, distance: float) -> np.ndarray:
+    def row_at_range(self, u: float | np.ndarray, distance: float) -> np.ndarray:
         """Return the row v at which the ground of columns u is ``distance`` metres away.
 
         Measured from the camera's foot; rows below it are nearer.
@@ -135,7 +139,12 @@ class Camera:
         return self.cy + self.fy * w
 
     def range_sigma(
-        self, x, y, row_sigma: float = 1.0, pitch_sigma: float = 0.0, height_sigma: float = 0.0
+        self,
+        x: float | np.ndarray,
+        y: float | np.ndarray,
+        row_sigma: float = 1.0,
+        pitch_sigma: float = 0.0,
+        height_sigma: float = 0.0,
     ) -> np.ndarray:
         """Return the sigma in metres of the range from the camera's foot to ground points.
 

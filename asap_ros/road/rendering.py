@@ -53,6 +53,8 @@ def _crossings(camera: Camera, parameters: np.ndarray, side: float) -> np.ndarra
 def _noise(count: int, sigma: float, rng: np.random.Generator | None) -> np.ndarray | float:
     if not sigma:
         return 0.0
+    if rng is None:
+        raise ValueError('noise is drawn from a generator: give one')
     noise = rng.normal(size=count)
     for row in range(1, count):
         noise[row] = CORRELATION * noise[row - 1] + np.sqrt(1 - CORRELATION**2) * noise[row]

@@ -74,7 +74,7 @@ class RoadModel:
         self.labels = labels
         self.options = options if options is not None else RoadOptions()
         self.tracker = Tracker()
-        self._errors: SystematicErrors | None = None
+        self._errors = SystematicErrors(np.empty((0, 6)), np.empty((0, 1)), np.empty((0, 1)))
         self._hood: tuple[tuple[int, int], np.ndarray] | None = None
         self._grid: grids.GridTable | None = None
 
@@ -102,7 +102,7 @@ class RoadModel:
         if track is None:
             geometry = invalid(quality.status)
         else:
-            if track.coasting:
+            if track.coasting or fit is None:
                 quality = FitQuality(np.empty(0), quality.status | Status.COASTING, True)
                 self._errors = self._errors.moved(motion.distance if motion else 0.0)
             else:
@@ -152,7 +152,7 @@ class RoadModel:
 
     def grid(self, road: Road) -> grids.Grid | None:
         """Return the occupancy grid of a frame, None where its camera is unknown."""
-        if road.space is None:
+        if road.space is None or road.camera is None:
             return None
         if self._grid is None or self._grid.camera is not road.camera:
             self._grid = grids.grid_table(road.camera, self.options)

@@ -19,7 +19,7 @@ def geometry_of(truth=TRUTH):
 def test_edges_are_the_roads_own():
     geometry = geometry_of()
     lines = outline(geometry)
-    for line, side in ((lines.left, 1), (lines.right, -1)):
+    for line, side in zip(lines.edges, (1, -1)):
         x, y = TRUTH.edge(geometry.s, side)
         np.testing.assert_allclose(line.points, np.stack([x, y], axis=1), atol=0.03)
     x, y = TRUTH.centre(geometry.s)
@@ -33,7 +33,7 @@ def test_bands_are_across_the_line_and_hold_both_sigmas():
     along = np.stack([np.cos(heading), np.sin(heading)], axis=1)
     for line, sigma in (
         (lines.centre, geometry.lateral_at_s_sigma),
-        (lines.left, np.hypot(geometry.lateral_at_s_sigma, 0.5 * geometry.width_sigma)),
+        (lines.edges[0], np.hypot(geometry.lateral_at_s_sigma, 0.5 * geometry.width_sigma)),
     ):
         reach = line.first - line.points
         np.testing.assert_allclose((reach * along).sum(axis=1), 0, atol=1e-12)
@@ -43,7 +43,7 @@ def test_bands_are_across_the_line_and_hold_both_sigmas():
 
 def test_a_parallel_through_the_vehicle_has_no_edges():
     lines = outline(replace(geometry_of(), reference=ReferenceCurve.EGO_PARALLEL))
-    assert lines.left is None and lines.right is None and len(lines.centre.points)
+    assert lines.edges is None and len(lines.centre.points)
 
 
 def test_an_invalid_corridor_has_no_lines():
