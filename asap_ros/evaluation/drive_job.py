@@ -24,7 +24,9 @@ from asap_ros.labels import LabelSet
 from asap_ros.parameters.loading import load
 from asap_ros.parameters.segmenter_parameters import SegmenterParameters
 from asap_ros.segmentation import model_file
+from asap_ros.segmentation.engine_selection import EngineOptions
 from asap_ros.segmentation.pipeline import Pipeline
+from asap_ros.segmentation.tensorrt.plan import PlanOptions
 from asap_ros.version import version
 
 
@@ -159,7 +161,8 @@ def segmenter_of(request: EvaluationRequest) -> MaskSource:
 
 @lru_cache(maxsize=1)
 def _pipeline(model: str, engine: str, size: tuple[int, int], threads: int) -> Pipeline:
-    return Pipeline.open(model, engine=engine, size=size, threads=threads)
+    options = EngineOptions(engine, threads=threads, plan=PlanOptions(size=size))
+    return Pipeline.open(model, options)
 
 
 def refused(

@@ -78,18 +78,7 @@ class Segmenter(LifecycleNode):
     def _configure(self, values: SegmenterParameters) -> Configuration:
         """Return what the parameters ask for; where one part fails, the others are closed."""
         with ExitStack() as made:
-            pipeline = Pipeline.open(
-                values.model,
-                values.engine,
-                values.provider,
-                values.network_size,
-                values.threads,
-                values.precision,
-                self._on_engine_event,
-                cache=values.engine_cache,
-                allow_fallback=values.allow_fallback,
-                build=True,
-            )
+            pipeline = Pipeline.open(values.model, values.engine_options(), self._on_engine_event)
             made.callback(pipeline.close)
             road = RoadPublisher(self, pipeline.labels, values)
             made.callback(road.close)

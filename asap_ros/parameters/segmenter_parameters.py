@@ -10,8 +10,8 @@ from asap_ros.parameters.definition import Definition, Value, build, definitions
 from asap_ros.road.geometry import ReferenceCurve
 from asap_ros.road.options import RoadOptions, corners
 from asap_ros.road.pose import Pose, pose_from_mounting
-from asap_ros.segmentation.engine_selection import ENGINES, PROVIDERS
-from asap_ros.segmentation.tensorrt.plan import PRECISIONS
+from asap_ros.segmentation.engine_selection import ENGINES, PROVIDERS, EngineOptions
+from asap_ros.segmentation.tensorrt.plan import PRECISIONS, PlanOptions
 
 OF_EVERY_NODE = ('use_sim_time', 'start_type_description_service')
 """Parameters that rclpy itself declares, beside those that begin with ``qos_overrides.``."""
@@ -210,6 +210,18 @@ class SegmenterParameters:
             hood_polygon=corners(self.hood_polygon),
             vehicle_width=self.vehicle_width,
             reference=ReferenceCurve[self.reference.upper()],
+        )
+
+    def engine_options(self) -> EngineOptions:
+        """Return what is wanted of the engine; one that is not there yet is built."""
+        return EngineOptions(
+            self.engine,
+            self.provider,
+            self.threads,
+            PlanOptions(self.precision, self.network_size),
+            self.engine_cache,
+            self.allow_fallback,
+            build=True,
         )
 
 

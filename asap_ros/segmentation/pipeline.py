@@ -16,7 +16,6 @@ from asap_ros.segmentation.engine import Notify, ignore_events
 from asap_ros.segmentation.engine_manager import EngineManager
 from asap_ros.segmentation.engine_selection import EngineOptions
 from asap_ros.segmentation.model_file import ModelFile
-from asap_ros.segmentation.tensorrt.plan import PlanOptions
 
 
 @dataclass(frozen=True)
@@ -61,26 +60,18 @@ class Pipeline:
     def open(
         cls,
         model: str,
-        engine: str = 'auto',
-        provider: str = 'auto',
-        size: tuple[int, int] = (512, 1024),
-        threads: int = 0,
-        precision: str = 'fp16',
+        options: EngineOptions = EngineOptions(),  # noqa: B008 (frozen)
         notify: Notify = ignore_events,
-        cache: str = '',
-        allow_fallback: bool = False,
-        build: bool = False,
     ) -> Pipeline:
         """Open a model by name or path on an engine, and verify it on its golden frame.
 
-        ``notify`` gets each change of the engine; the rest is as in ``EngineOptions``. Raises ModelError (the file, the size) and
-        EngineError (the engine, the golden frame).
+        Frames go through it at ``options.plan.size``. ``notify`` gets each change of the engine.
+        Raises ModelError (the file, the size) and EngineError (the engine, the golden frame).
         """
+        size = options.plan.size
         model_file.check_size(size)
         file = model_file.read(model_file.locate(model))
-        plan = PlanOptions(precision, size)
-        wanted = EngineOptions(engine, provider, threads, plan, cache, allow_fallback, build)
-        return cls(file, engine_selection.select_engine(file, wanted, notify), size)
+        return cls(file, engine_selection.select_engine(file, options, notify), size)
 
     def close(self) -> None:
         """Let go of the engine, and of the building of a better one."""

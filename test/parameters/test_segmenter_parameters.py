@@ -10,6 +10,8 @@ from asap_ros.parameters.definition import ParameterError
 from asap_ros.parameters.segmenter_parameters import DEFINITIONS, SegmenterParameters, unknown
 from asap_ros.road.geometry import ReferenceCurve
 from asap_ros.road.options import RoadOptions
+from asap_ros.segmentation.engine_selection import EngineOptions
+from asap_ros.segmentation.tensorrt.plan import PlanOptions
 from support.paths import ROOT
 
 
@@ -86,3 +88,16 @@ def test_the_pose_of_the_camera_is_that_of_the_parameters_or_of_tf():
     assert np.allclose(pose.translation, [2.0, 0.0, 1.5])
     with pytest.raises(ValueError, match='set the camera height'):
         SegmenterParameters.from_values({'camera.pose_from': 'parameters'}).camera.pose()
+
+
+def test_what_is_wanted_of_the_engine():
+    given = {'engine': 'tensorrt', 'network_height': 64, 'network_width': 128, 'threads': 2}
+    parameters = SegmenterParameters.from_values(given)
+    assert parameters.network_size == (64, 128)
+    assert parameters.engine_options() == EngineOptions(
+        'tensorrt',
+        threads=2,
+        plan=PlanOptions('fp16', (64, 128)),
+        allow_fallback=True,
+        build=True,
+    )

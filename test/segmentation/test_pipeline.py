@@ -5,8 +5,10 @@ import pytest
 
 from asap_ros.imaging.pixel_formats import CameraPicture, PixelFormat
 from asap_ros.segmentation.engine import EngineError
+from asap_ros.segmentation.engine_selection import EngineOptions
 from asap_ros.segmentation.model_file import ModelError
 from asap_ros.segmentation.pipeline import Pipeline
+from asap_ros.segmentation.tensorrt.plan import PlanOptions
 from support import tiny_model
 
 SIZE = (64, 128)
@@ -18,7 +20,9 @@ def picture(frame, layout=PixelFormat.RGB):
 
 @pytest.fixture(scope='module')
 def pipeline(tiny_file):
-    return Pipeline.open(str(tiny_file), 'onnxruntime', 'cpu', SIZE, 1)
+    return Pipeline.open(
+        str(tiny_file), EngineOptions('onnxruntime', 'cpu', 1, PlanOptions(size=SIZE))
+    )
 
 
 def test_frame_of_the_networks_size(pipeline):
@@ -78,11 +82,11 @@ def test_facts(pipeline, tiny_file):
 @pytest.mark.parametrize('size', [(0, 0), (60, 128), (64, 100), (-32, 64), (16, 16)])
 def test_resolution_that_the_network_cannot_have(tiny_file, size):
     with pytest.raises(ModelError, match='multiples of 32'):
-        Pipeline.open(str(tiny_file), size=size)
+        Pipeline.open(str(tiny_file), EngineOptions(plan=PlanOptions(size=size)))
 
 
 def test_what_cannot_be_opened(tmp_path, tiny_file):
     with pytest.raises(ModelError, match='nothing.onnx is not there'):
         Pipeline.open(str(tmp_path / 'nothing.onnx'))
     with pytest.raises(EngineError, match="engine 'abacus' is unknown"):
-        Pipeline.open(str(tiny_file), 'abacus')
+        Pipeline.open(str(tiny_file), EngineOptions('abacus'))
