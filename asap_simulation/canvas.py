@@ -102,7 +102,7 @@ class Canvas:
             light = light + lamp[3] * 0.35 * lamp[2] / square**1.5 * lamp[2] * LAMP
         return light
 
-    def shown(
+    def shaded_colour(
         self,
         albedo: ArrayLike,
         point: np.ndarray,

@@ -35,7 +35,7 @@ def road_geometry(
     are no longer road, where a crest hides it, or after RANGE metres.
     """
     line = world.layout.line
-    s0 = beside_base(world, time, base)
+    s0 = arc_length_at_base(world, time, base)
     x, y, heading = line.at(s0)
     placed = (np.array([float(x), float(y), world.terrain.height(float(x))]) - base[1]) @ base[0]
     c, n = np.cos(heading), np.sin(heading)
@@ -75,7 +75,7 @@ def road_geometry(
     )
 
 
-def beside_base(world: World, time: float, base: tuple[np.ndarray, np.ndarray]) -> float:
+def arc_length_at_base(world: World, time: float, base: tuple[np.ndarray, np.ndarray]) -> float:
     """Return the arc length at which the middle line crosses x = 0 of base_link."""
     s, _ = world.motion.along(time)
     for _ in range(8):
@@ -102,7 +102,7 @@ def _view(
     s = np.arange(0.0, RANGE + STEP / 2, STEP)
     rows_of, columns_of, seen_of = [], [], []
     for d in (0.0, -SWATH / 2, SWATH / 2, -SWATH, SWATH):
-        x, y, _ = world.layout.line.beside(s0 + s, d)
+        x, y, _ = world.layout.line.offset(s0 + s, d)
         u, v, depth = view.project(np.stack([x, y, world.terrain.height(x)], axis=1))
         inside = (
             (depth > 0.1)

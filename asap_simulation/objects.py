@@ -33,7 +33,7 @@ class SceneObject(ABC):
         return 1.0
 
     @property
-    def before(self) -> float:
+    def half_length(self) -> float:
         """Metres: it is drawn after what stands no more than that nearer than its foot."""
         return 0.0
 
@@ -47,11 +47,11 @@ class SceneObject(ABC):
     def draw(self, canvas: Canvas) -> None:
         """Paint it."""
 
-    def solid(self) -> list[np.ndarray]:
+    def shadow_outlines(self) -> list[np.ndarray]:
         """Return the outlines (n, 3), heights above the foot included, that cast a shadow."""
         return []
 
-    def contact(self) -> np.ndarray | None:
+    def contact_shadow(self) -> np.ndarray | None:
         """Return the ground (n, 3) that it keeps dark below itself, None where it is none."""
         return None
 
@@ -70,7 +70,7 @@ class SimulatedVehicle(SceneObject):
         return 0.55 * self.body.size[0]
 
     @property
-    def before(self) -> float:
+    def half_length(self) -> float:
         """Metres to its near end: posts of the pavement beside it stand behind it."""
         return 0.45 * self.body.size[0]
 
@@ -129,7 +129,7 @@ class SimulatedVehicle(SceneObject):
                 for place in places:
                     canvas.glow(self.foot + place @ axes, size, colour)
 
-    def solid(self) -> list[np.ndarray]:
+    def shadow_outlines(self) -> list[np.ndarray]:
         """Return the corners of a box a little smaller than it."""
         length, width, height = self.body.size
         corners = np.array(
@@ -142,7 +142,7 @@ class SimulatedVehicle(SceneObject):
         )
         return [np.concatenate([corners, roof]) @ self.axes]
 
-    def contact(self) -> np.ndarray:
+    def contact_shadow(self) -> np.ndarray:
         """Return its outline on the ground, a little wider."""
         length, width, _ = self.body.size
         corners = np.array([[1, 1, 0], [1, -1, 0], [-1, -1, 0], [-1, 1, 0]]) * (
@@ -180,7 +180,7 @@ class Billboard(SceneObject):
             self.foot, self.height, self.picture, self.mirrored, normal / np.linalg.norm(normal)
         )
 
-    def solid(self) -> list[np.ndarray]:
+    def shadow_outlines(self) -> list[np.ndarray]:
         """Return a trunk and a ragged crown across the sun."""
         low, high = (f * self.height for f in self.crown)
         angle = np.linspace(0, 2 * np.pi, 14, endpoint=False)

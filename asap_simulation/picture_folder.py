@@ -37,7 +37,7 @@ class Sample:
     mask: np.ndarray
 
 
-def varied(scenario: Scenario, rng: np.random.Generator) -> Scenario:
+def randomised(scenario: Scenario, rng: np.random.Generator) -> Scenario:
     """Return a scenario in another light, on another road, with more or less about."""
     light = LIGHTS[rng.choice(len(LIGHTS), p=[share for _, share in LIGHTS])][0]
     elevation = light.sun_elevation if light is EVENING else rng.uniform(0.35, 1.2)
@@ -93,7 +93,7 @@ def samples(
             rng = np.random.default_rng([seed, 5, index])
             name = names[index % len(names)]
             world_seed = int(rng.integers(2**31))
-            world = worlds.build(varied(SCENARIOS[name], rng), world_seed, SECONDS)
+            world = worlds.build(randomised(SCENARIOS[name], rng), world_seed, SECONDS)
             simulation = Simulation(world, random_lens(height, width, rng), world_seed)
             moments = (np.arange(PER_WORLD) + rng.uniform(0, 1, PER_WORLD)) * SECONDS / PER_WORLD
         frame = simulation.frame(int(1000 * moments[within]), 1000.0)

@@ -102,7 +102,7 @@ class RoadLine:
             heading + u * (bend + 0.5 * rate * u),
         )
 
-    def beside(
+    def offset(
         self, s: float | np.ndarray, d: float | np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return x, y and the road's heading at s, d metres to the left of the middle line."""

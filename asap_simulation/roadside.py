@@ -26,7 +26,7 @@ class _Site:
 
     def foot(self, s: float, d: float) -> tuple[np.ndarray, float]:
         """Return the place (3,) in the world and the road's heading there."""
-        x, y, heading = self.line.beside(s, d)
+        x, y, heading = self.line.offset(s, d)
         return np.array([x, y, self.terrain.height(x)], float), float(heading)
 
     def beside(self, s: float, side: float, off: float) -> float:

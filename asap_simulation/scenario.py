@@ -65,6 +65,7 @@ class Scenario:
     ``lorries``; ``walkers`` and ``cyclists``.
 
     The camera: ``bounce`` in radians of pitch (deviation), ``weave`` metres to either side.
+    ``expected_classes`` of Cityscapes are all seen within a drive.
     """
 
     name: str
@@ -92,7 +93,7 @@ class Scenario:
     cyclists: float = 0.0
     bounce: float = 0.003
     weave: float = 0.15
-    promised: frozenset[str] = field(default_factory=frozenset)
+    expected_classes: frozenset[str] = field(default_factory=frozenset)
 
 
 _ALWAYS = frozenset({'road', 'sky', 'vegetation', 'car'})
@@ -116,7 +117,7 @@ _TOWN = Scenario(
     oncoming=1.6,
     walkers=6.0,
     cyclists=2.5,
-    promised=_CITY,
+    expected_classes=_CITY,
 )
 
 SCENARIOS = {
@@ -140,14 +141,14 @@ SCENARIOS = {
             oncoming=0.0,
             lorries=0.5,
             bounce=0.002,
-            promised=_COUNTRY | {'truck'},
+            expected_classes=_COUNTRY | {'truck'},
         ),
         replace(
             _TOWN,
             name='urban',
             summary='a street with kerbs, parked cars, cyclists and people, by day',
             junctions=1,
-            promised=_CITY | {'traffic_light', 'rider', 'bicycle'},
+            expected_classes=_CITY | {'traffic_light', 'rider', 'bicycle'},
         ),
         Scenario(
             'winding',
@@ -161,7 +162,7 @@ SCENARIOS = {
             spiral=(40.0, 60.0),
             width=(6.4, 7.2),
             trees=10.0,
-            promised=_COUNTRY,
+            expected_classes=_COUNTRY,
         ),
         Scenario(
             'crest',
@@ -176,7 +177,7 @@ SCENARIOS = {
             width=(6.8, 7.2),
             rise=5.0,
             wave=400.0,
-            promised=_COUNTRY,
+            expected_classes=_COUNTRY,
         ),
         replace(
             _TOWN,
@@ -185,7 +186,7 @@ SCENARIOS = {
             light=OVERCAST,
             junctions=4,
             straight=(90.0, 150.0),
-            promised=_CITY | {'traffic_light'},
+            expected_classes=_CITY | {'traffic_light'},
         ),
         replace(
             _TOWN,
@@ -206,7 +207,7 @@ SCENARIOS = {
             spiral=(45.0, 70.0),
             width=(6.6, 7.4),
             bounce=0.004,
-            promised=_COUNTRY,
+            expected_classes=_COUNTRY,
         ),
         replace(
             _TOWN,
@@ -216,4 +217,4 @@ SCENARIOS = {
         ),
     )
 }
-"""The scenarios by name; ``promised`` classes of Cityscapes are seen within a drive of each."""
+"""The scenarios by name."""

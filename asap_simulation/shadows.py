@@ -26,7 +26,7 @@ def shade(canvas: Canvas, things: Iterable[SceneObject], terrain: Terrain, top: 
     for thing in things:
         if canvas.distance(thing.foot) > FARTHEST:
             continue
-        for outline in thing.solid():
+        for outline in thing.shadow_outlines():
             points = thing.foot + outline + outline[:, 2:] * per_metre
             points[:, 2] = terrain.height(points[:, 0]) if not terrain.level else 0.0
             hull = cv2.convexHull(points[:, :2].astype(np.float32), returnPoints=False)[:, 0]
@@ -38,7 +38,7 @@ def contact(canvas: Canvas, things: Iterable[SceneObject], top: int) -> np.ndarr
     """Return how much light of any kind is kept from the ground, float32 (rows, W)."""
     dark = np.zeros(canvas.label.shape, np.uint8)
     for thing in things:
-        points = thing.contact()
+        points = thing.contact_shadow()
         if points is not None and canvas.distance(thing.foot) < FARTHEST:
             _fill(canvas, dark, points, 255)
     return cv2.GaussianBlur(dark[top:], (0, 0), 2.5).astype(np.float32) * np.float32(CONTACT / 255)

@@ -184,13 +184,14 @@ class Simulation:
         ahead = (self._feet - view.position) @ view.rotation[:, 2]
         near = (ahead > -12 - self._reach) & (ahead < SIGHT)
         chosen = [world.things[i] for i in np.flatnonzero(near)]
-        for mover in world.movers:
+        for mover in world.moving:
             thing = mover.at(time, world.layout, world.motion, world.terrain)
             depth = (thing.foot - view.position) @ view.rotation[:, 2]
             if -6 < depth < SIGHT:
                 chosen.append(thing)
         return sorted(
-            chosen, key=lambda thing: thing.before - np.hypot(*(thing.foot - view.position)[:2])
+            chosen,
+            key=lambda thing: thing.half_length - np.hypot(*(thing.foot - view.position)[:2]),
         )
 
     def _velocities(self, time: float) -> tuple[np.ndarray, np.ndarray]:

@@ -78,9 +78,11 @@ class Building(SceneObject):
             outward = points.mean(axis=0) - (self.foot + (0, 0, self.height))
             normal = normal if normal @ outward > 0 else -normal
             if normal @ (canvas.view.position - points[0]) > 0:
-                canvas.face(points, canvas.shown(albedo, points.mean(axis=0), normal), BUILDING)
+                canvas.face(
+                    points, canvas.shaded_colour(albedo, points.mean(axis=0), normal), BUILDING
+                )
 
-    def solid(self) -> list[np.ndarray]:
+    def shadow_outlines(self) -> list[np.ndarray]:
         """Return its eight corners."""
         base = self._corners() - self.foot
         return [np.concatenate([base, base + (0, 0, self.height + 0.5 * self.gable)])]
@@ -112,7 +114,7 @@ class Post(SceneObject):
         top = self.foot + self.height * UP
         toward = canvas.view.position - self.foot
         normal = np.append(toward[:2], 0.0) / np.linalg.norm(toward[:2])
-        colour = canvas.shown(self.albedo, self.foot + UP, normal)
+        colour = canvas.shaded_colour(self.albedo, self.foot + UP, normal)
         for share, side in ((1.0, 1), (0.62, 0)):
             dim = tuple(int(v * share) for v in colour)
             canvas.face(
@@ -143,7 +145,7 @@ class Post(SceneObject):
         self, canvas: Canvas, top: np.ndarray, right: np.ndarray, normal: np.ndarray
     ) -> None:
         side = right / np.linalg.norm(right)
-        black = canvas.shown((0.02, 0.02, 0.02), top, normal)
+        black = canvas.shaded_colour((0.02, 0.02, 0.02), top, normal)
         low = top - 0.95 * UP
         canvas.face(
             np.stack([low - 0.17 * side, low + 0.17 * side, top + 0.17 * side, top - 0.17 * side]),
@@ -158,7 +160,7 @@ class Post(SceneObject):
             disc = centre + 0.11 * (np.cos(angle) * side + np.sin(angle) * UP)
             canvas.face(
                 disc,
-                canvas.shown(
+                canvas.shaded_colour(
                     0.06 * np.array(tint), centre, normal, 0.9 * np.array(tint) if shines else 0.0
                 ),
                 LIGHT,
@@ -166,7 +168,7 @@ class Post(SceneObject):
             if shines:
                 canvas.glow(centre, 0.10, np.array(tint) * 0.5)
 
-    def solid(self) -> list[np.ndarray]:
+    def shadow_outlines(self) -> list[np.ndarray]:
         """Return the pole as thin as it is."""
         w = 0.5 * self.width
         return [np.array([[-w, -w, 0], [w, w, 0], [w, w, self.height], [-w, -w, self.height]])]
@@ -234,7 +236,7 @@ class Barrier(SceneObject):
             FENCE,
         )
 
-    def solid(self) -> list[np.ndarray]:
+    def shadow_outlines(self) -> list[np.ndarray]:
         """Return the band that hides the sun."""
         along = self.end - self.foot
         low, high = {'wall': (0.0, 1.9), 'rail': (0.45, 0.75)}.get(self.kind, (0.25, 1.1))

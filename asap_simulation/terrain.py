@@ -37,7 +37,7 @@ class Terrain:
         along = np.square(np.cos(heading))
         return -0.5 * self.rise * wave**2 * np.cos(wave * np.asarray(x)) * along
 
-    def stand(self, x: float, y: float, heading: float) -> tuple[np.ndarray, np.ndarray]:
+    def pose_on_ground(self, x: float, y: float, heading: float) -> tuple[np.ndarray, np.ndarray]:
         """Return rotation (3, 3) and position (3,) in the world of a body that stands on it.
 
         Its x axis points along ``heading`` in the plan view, its z axis along the ground's normal.

@@ -32,7 +32,7 @@ PAINTS = (
 
 
 @dataclass(frozen=True, eq=False)
-class Mover:
+class MovingObject:
     """Something on its way along the road: at ``s`` + ``speed`` t, ``d`` to the left.
 
     ``speed`` < 0 comes towards. ``follows`` keeps it ``s`` metres ahead of the vehicle instead.
@@ -56,7 +56,7 @@ class Mover:
         s = self.s + self.speed * time
         if self.follows:
             s = motion.along(time)[0] + self.s + 3.0 * np.sin(0.5 * time + self.variant)
-        x, y, heading = layout.line.beside(s, self.d)
+        x, y, heading = layout.line.offset(s, self.d)
         foot = np.array([x, y, terrain.height(x)], float)
         turned = float(heading) + (np.pi if self.speed < 0 else 0.0)
         if self.body is not None:
@@ -82,15 +82,15 @@ def place(
     motion: VehicleMotion,
     seconds: float,
     rng: np.random.Generator,
-) -> list[Mover]:
+) -> list[MovingObject]:
     """Return all that moves during a drive."""
     first, last = motion.start, motion.start + scenario.speed * seconds + 200.0
     night = scenario.light.lamps
-    movers: list[Mover] = []
+    moving: list[MovingObject] = []
     if scenario.ahead:
         d = scenario.ego * float(layout.line.width(first))
-        movers.append(
-            Mover(
+        moving.append(
+            MovingObject(
                 rng.uniform(28, 45) + 0.5 * scenario.speed,
                 d,
                 1.0,
@@ -102,13 +102,13 @@ def place(
             )
         )
     if scenario.one_way:
-        movers += _motorway(scenario, layout, first, last, night, rng)
+        moving += _motorway(scenario, layout, first, last, night, rng)
     else:
         s = first + rng.uniform(30, 60)
         # Oncoming cars must be met within the drive: they start twice as far away.
         while scenario.oncoming and s < first + 2 * (last - first):
-            movers.append(
-                Mover(
+            moving.append(
+                MovingObject(
                     s,
                     -scenario.ego * float(layout.line.width(s)),
                     -scenario.speed * rng.uniform(0.85, 1.1),
@@ -121,8 +121,8 @@ def place(
     for _ in range(_count(scenario.walkers, last - first, rng)):
         side = rng.choice((-1.0, 1.0))
         d = side * (half + rng.uniform(0.7, max(layout.verge.pavement - 0.4, 0.8)))
-        movers.append(
-            Mover(
+        moving.append(
+            MovingObject(
                 rng.uniform(first + 5, last),
                 d,
                 rng.choice((-1.0, 1.0)) * rng.uniform(0.9, 1.6),
@@ -133,8 +133,8 @@ def place(
         # Those who come towards us ride left of parked cars, the others on a path by the kerb.
         side = rng.choice((-1.0, 1.0))
         d = half - 2.5 if side > 0 else -half - 0.9
-        movers.append(
-            Mover(
+        moving.append(
+            MovingObject(
                 rng.uniform(first + 25, last),
                 d,
                 -side * rng.uniform(3.5, 5.5),
@@ -142,7 +142,7 @@ def place(
                 rider=True,
             )
         )
-    return movers
+    return moving
 
 
 def _count(rate: float, length: float, rng: np.random.Generator) -> int:
@@ -168,19 +168,19 @@ def _motorway(
     last: float,
     night: bool,
     rng: np.random.Generator,
-) -> list[Mover]:
+) -> list[MovingObject]:
     """Return slower traffic to the right and faster traffic to the left."""
-    movers = []
+    moving = []
     left, right = (layout.lane_middle + side * layout.track for side in (1, -1))
     s = first + rng.uniform(10, 30)
     while s < last:
         body, paint = _vehicle(scenario, rng)
-        movers.append(Mover(s, right, scenario.speed * 0.78, body, paint, lamps=night))
+        moving.append(MovingObject(s, right, scenario.speed * 0.78, body, paint, lamps=night))
         s += rng.uniform(35, 80)
     s = first - 60
     while s < last:
-        movers.append(
-            Mover(
+        moving.append(
+            MovingObject(
                 s,
                 left,
                 scenario.speed * rng.uniform(1.08, 1.12),
@@ -190,4 +190,4 @@ def _motorway(
             )
         )
         s += rng.uniform(60, 140)
-    return movers
+    return moving

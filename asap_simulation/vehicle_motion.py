@@ -46,7 +46,7 @@ class Wave:
         )
 
     @classmethod
-    def drawn(
+    def random(
         cls, rng: np.random.Generator, deviation: float, frequencies: Sequence[float]
     ) -> Wave:
         """Return a wave of a standard deviation, near the frequencies given."""
@@ -80,7 +80,7 @@ class VehicleMotion:
     heave: Wave
 
     @classmethod
-    def drawn(
+    def random(
         cls, rng: np.random.Generator, line: RoadLine, scenario: Scenario, start: float
     ) -> VehicleMotion:
         """Return a drive of a scenario that begins at ``start``."""
@@ -89,11 +89,11 @@ class VehicleMotion:
             start,
             scenario.speed,
             scenario.ego,
-            surge=Wave.drawn(rng, 0.12 * scenario.speed, (0.11, 0.07)),
-            weave=Wave.drawn(rng, scenario.weave, (0.13, 0.21)),
-            pitch=Wave.drawn(rng, scenario.bounce, (1.25, 1.9, 6.5)),
-            roll=Wave.drawn(rng, 0.4 * scenario.bounce, (0.9, 1.6)),
-            heave=Wave.drawn(rng, 2.0 * scenario.bounce, (1.3, 2.2)),
+            surge=Wave.random(rng, 0.12 * scenario.speed, (0.11, 0.07)),
+            weave=Wave.random(rng, scenario.weave, (0.13, 0.21)),
+            pitch=Wave.random(rng, scenario.bounce, (1.25, 1.9, 6.5)),
+            roll=Wave.random(rng, 0.4 * scenario.bounce, (0.9, 1.6)),
+            heave=Wave.random(rng, 2.0 * scenario.bounce, (1.3, 2.2)),
         )
 
     def along(self, time: float) -> tuple[float, float]:
@@ -103,7 +103,7 @@ class VehicleMotion:
 
     def place(self, time: float) -> tuple[float, float]:
         """Return x and y of base_link in the world."""
-        x, y, _ = self.line.beside(*self.along(time))
+        x, y, _ = self.line.offset(*self.along(time))
         return float(x), float(y)
 
     def heading(self, time: float) -> float:
@@ -114,7 +114,7 @@ class VehicleMotion:
 
     def pose(self, time: float, terrain: Terrain) -> tuple[np.ndarray, np.ndarray]:
         """Return rotation (3, 3) and position (3,) of base_link in the world."""
-        return terrain.stand(*self.place(time), self.heading(time))
+        return terrain.pose_on_ground(*self.place(time), self.heading(time))
 
     def twist(self, time: float, terrain: Terrain) -> tuple[np.ndarray, np.ndarray]:
         """Return linear (m/s) and angular (rad/s) velocities (3,) in base_link."""

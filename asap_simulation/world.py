@@ -14,7 +14,7 @@ from asap_simulation.road_line import STEP, RoadLine
 from asap_simulation.scenario import Scenario
 from asap_simulation.structures import Post
 from asap_simulation.terrain import Terrain
-from asap_simulation.traffic import Mover
+from asap_simulation.traffic import MovingObject
 from asap_simulation.vehicle_motion import VehicleMotion
 
 RUN_UP, RUN_OUT = 80.0, 450.0
@@ -33,7 +33,7 @@ class World:
     terrain: Terrain
     light: Light
     things: tuple[SceneObject, ...]
-    movers: tuple[Mover, ...]
+    moving: tuple[MovingObject, ...]
     motion: VehicleMotion
     lamps: np.ndarray
 
@@ -53,9 +53,9 @@ def build(scenario: Scenario, seed: int, seconds: float) -> World:
     light = replace(scenario.light, sun_azimuth=float(looks.uniform(-np.pi, np.pi)))
     if scenario.name == 'evening':
         light = replace(light, sun_azimuth=float(looks.choice((-1, 1)) * looks.uniform(0.3, 0.9)))
-    motion = VehicleMotion.drawn(rng['drive'], line, scenario, RUN_UP)
+    motion = VehicleMotion.random(rng['drive'], line, scenario, RUN_UP)
     things = roadside.place(scenario, layout, terrain, light, rng['side'])
-    movers = traffic.place(scenario, layout, motion, seconds, rng['traffic'])
+    moving = traffic.place(scenario, layout, motion, seconds, rng['traffic'])
     lamps = np.array(
         [
             [*thing.foot[:2], thing.foot[2] + thing.height, 1.0]
@@ -63,7 +63,7 @@ def build(scenario: Scenario, seed: int, seconds: float) -> World:
             if isinstance(thing, Post) and thing.lit
         ]
     ).reshape(-1, 4)
-    return World(scenario, layout, terrain, light, tuple(things), tuple(movers), motion, lamps)
+    return World(scenario, layout, terrain, light, tuple(things), tuple(moving), motion, lamps)
 
 
 def _line(

@@ -30,7 +30,7 @@ from asap_ros.parameters.segmenter_parameters import SegmenterParameters
 from asap_ros.road.free_space import boundary_points
 from asap_ros.road.road_model import Road
 from asap_ros.road.road_pipeline import RoadPipeline
-from asap_ros.segmentation.pipeline import Pipeline, on_grid
+from asap_ros.segmentation.pipeline import Pipeline, resample
 
 Seen = tuple[np.ndarray, 'np.ndarray | None', dict[str, float]]
 """A mask uint8 (h, w), its confidence uint8 of the same grid or None, and stages in ms."""
@@ -55,7 +55,7 @@ def network(pipeline: Pipeline, min_confidence: float) -> MaskSource:
 
     def run(_: RecordedFrame, picture: CameraPicture) -> Seen:
         seen = pipeline.run(picture)
-        return *on_grid(seen, seen.mask.shape, min_confidence), seen.timings
+        return *resample(seen, seen.mask.shape, min_confidence), seen.timings
 
     return MaskSource(pipeline.labels, pipeline.engine_facts(), pipeline.size, run)
 

@@ -23,7 +23,7 @@ SHEET_WIDTH = 1280
 SHEET_COLUMNS = 4
 SHEET_TILES = 24
 OPACITY = 0.5
-EXTRA = (('differs from the reference', overlay.WRONG),)
+EXTRA = (('differs from the reference', overlay.ERROR_COLOUR),)
 FORMATS = (('VP80', '.webm'), ('mp4v', '.mp4'))
 """Encoders in the order they are tried. VP8 in WebM plays in every browser. OpenCV from pip has
 no H.264 encoder, its VP9 takes four times as long, and no browser plays MPEG-4 Part 2."""
@@ -118,7 +118,7 @@ class ContactSheet:
             picture = _classes(_fitted(shot.rgb, width), shot, self._labels)
             tile = np.vstack([picture, overlay.caption(shot.title, width, 26)])
             self._tiles.append(
-                cv2.copyMakeBorder(tile, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=overlay.PAPER)
+                cv2.copyMakeBorder(tile, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=overlay.BACKGROUND)
             )
 
     def write(self, path: Path, lines: list[str]) -> Path | None:
@@ -128,7 +128,7 @@ class ContactSheet:
         height = max(tile.shape[0] for tile in self._tiles)
         rows = []
         for first in range(0, len(self._tiles), SHEET_COLUMNS):
-            row = np.full((height, SHEET_WIDTH, 3), overlay.PAPER, np.uint8)
+            row = np.full((height, SHEET_WIDTH, 3), overlay.BACKGROUND, np.uint8)
             for column, tile in enumerate(self._tiles[first : first + SHEET_COLUMNS]):
                 x = column * tile.shape[1]
                 row[: tile.shape[0], x : x + tile.shape[1]] = tile
@@ -186,7 +186,7 @@ def _classes(rgb: np.ndarray, shot: VideoFrame, labels: LabelSet) -> np.ndarray:
 
 
 def _errors(rgb: np.ndarray, shot: VideoFrame) -> np.ndarray:
-    return overlay.errors(rgb, shot.mask, shot.reference)
+    return overlay.draw_errors(rgb, shot.mask, shot.reference)
 
 
 def _fitted(rgb: np.ndarray, width: int) -> np.ndarray:

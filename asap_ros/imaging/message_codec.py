@@ -36,7 +36,7 @@ LAYOUTS = {
 }
 """The encodings of sensor_msgs/Image that are read without cv_bridge."""
 
-_PUBLISHED = {'mono8': PixelFormat.GREY, 'rgb8': PixelFormat.RGB}
+_ENCODED = {'mono8': PixelFormat.GREY, 'rgb8': PixelFormat.RGB}
 _COLOUR_SCALES = {
     1: cv2.IMREAD_COLOR,
     2: cv2.IMREAD_REDUCED_COLOR_2,
@@ -79,7 +79,7 @@ def decode(message: Image) -> CameraPicture:
             f'step {step} is shorter than a row: width {width} x {layout.channels} bytes of '
             f'{message.encoding} needs {width * layout.channels}'
         )
-    _refuse_impossible(layout, height, width)
+    _check_size(layout, height, width)
     shape = layout.shape(height, width)
     strides = (step, layout.channels, 1)[: len(shape)]
     pixels = np.ndarray(shape, np.uint8, buffer=data, strides=strides)
@@ -107,7 +107,7 @@ def decode_compressed(
     255 on average. The picture's ``height`` and ``width`` stay those of the whole file.
 
     Raises ImageError: empty, cut off, damaged, no such file type, compressedDepth, 16 bits,
-    too large (see image_files.MAX_PIXELS).
+    too large (see files.MAX_PIXELS).
     """
     stated = f'compressed image with format {message.format!r}'
     if 'compressedDepth' in message.format:
@@ -118,7 +118,7 @@ def decode_compressed(
     except ImageError as error:
         raise ImageError(f'{stated}: {error}') from None
     layout = _layout_of(file, message.format)
-    _refuse_impossible(layout, file.height, file.width)
+    _check_size(layout, file.height, file.width)
     scale = 1
     if at_least is not None and file.kind == 'jpeg' and not layout.is_bayer:
         scale = _reduction((file.height, file.width), at_least)
@@ -145,9 +145,9 @@ def encode(pixels: np.ndarray, encoding: str, header: Header) -> Image:
     """
     from sensor_msgs.msg import Image
 
-    if encoding not in _PUBLISHED:
-        raise ImageError(f'encoding {encoding!r} is not published: {", ".join(_PUBLISHED)} are')
-    layout = _PUBLISHED[encoding]
+    if encoding not in _ENCODED:
+        raise ImageError(f'encoding {encoding!r} is not published: {", ".join(_ENCODED)} are')
+    layout = _ENCODED[encoding]
     shape = layout.shape(*pixels.shape[:2]) if pixels.ndim >= 2 else None
     if pixels.dtype != np.uint8 or pixels.shape != shape or pixels.size == 0:
         raise ImageError(f'{encoding} is not an array of {pixels.dtype} {pixels.shape}')
@@ -155,7 +155,7 @@ def encode(pixels: np.ndarray, encoding: str, header: Header) -> Image:
     message.height, message.width = pixels.shape[:2]
     message.encoding = encoding
     message.step = message.width * layout.channels
-    message.data = _octets(np.ascontiguousarray(pixels))
+    message.data = _byte_array(np.ascontiguousarray(pixels))
     return message
 
 
@@ -170,18 +170,18 @@ def encode_png(mask: np.ndarray, header: Header) -> CompressedImage:
     if mask.dtype != np.uint8 or mask.ndim != 2 or mask.size == 0:
         raise ImageError(f'a mask is uint8 (H, W), not {mask.dtype} {mask.shape}')
     message = CompressedImage(header=header, format='mono8; png compressed ')
-    message.data = _octets(cv2.imencode('.png', mask)[1])
+    message.data = _byte_array(cv2.imencode('.png', mask)[1])
     return message
 
 
-def _octets(contiguous: np.ndarray) -> array:
+def _byte_array(contiguous: np.ndarray) -> array:
     """Return the bytes as the one type that a message takes without looking at each of them."""
     octets = array('B')
     octets.frombytes(contiguous.data)
     return octets
 
 
-def _refuse_impossible(layout: PixelFormat, height: int, width: int) -> None:
+def _check_size(layout: PixelFormat, height: int, width: int) -> None:
     if layout.is_yuv422 and width % 2:
         raise ImageError(
             f'{layout.label} image of width {width}: two pixels share a colour, '

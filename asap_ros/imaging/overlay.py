@@ -8,9 +8,9 @@ import numpy as np
 from asap_ros.labels import IGNORED, LabelSet
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
-INK = (240, 240, 240)
-PAPER = (24, 24, 24)
-WRONG = (255, 40, 40)
+TEXT_COLOUR = (240, 240, 240)
+BACKGROUND = (24, 24, 24)
+ERROR_COLOUR = (255, 40, 40)
 """Colour of a pixel whose class differs from the reference's, RGB."""
 
 
@@ -47,7 +47,7 @@ def blend(rgb: np.ndarray, mask: np.ndarray, labels: LabelSet, opacity: float) -
     return cv2.copyTo(rgb, ignored, tinted)
 
 
-def errors(rgb: np.ndarray, mask: np.ndarray, reference: np.ndarray) -> np.ndarray:
+def draw_errors(rgb: np.ndarray, mask: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Return where a mask is wrong, uint8 (H, W, 3) RGB of the frame's size.
 
     Wrong pixels are red on the greyed frame; what the reference ignores is darkened. ``mask``
@@ -58,21 +58,21 @@ def errors(rgb: np.ndarray, mask: np.ndarray, reference: np.ndarray) -> np.ndarr
     ignored = reference == IGNORED
     picture[ignored] //= 4
     wrong = (mask != reference) & ~ignored
-    picture[wrong] = picture[wrong] // 4 + np.array(WRONG, np.uint8) // 4 * 3
+    picture[wrong] = picture[wrong] // 4 + np.array(ERROR_COLOUR, np.uint8) // 4 * 3
     return picture
 
 
 def caption(
-    text: str, width: int, height: int = 24, ink: tuple[int, int, int] = INK
+    text: str, width: int, height: int = 24, colour: tuple[int, int, int] = TEXT_COLOUR
 ) -> np.ndarray:
     """Return ``text`` on a dark strip, uint8 (height, width, 3); it shrinks until it fits."""
-    strip = np.full((height, width, 3), PAPER, np.uint8)
+    strip = np.full((height, width, 3), BACKGROUND, np.uint8)
     scale = height / 44.0
     (text_width, text_height), _ = cv2.getTextSize(text, FONT, scale, 1)
     if text_width > width - 24:
         scale *= (width - 24) / text_width
         (_, text_height), _ = cv2.getTextSize(text, FONT, scale, 1)
-    cv2.putText(strip, text, (6, (height + text_height) // 2), FONT, scale, ink, 1, cv2.LINE_AA)
+    cv2.putText(strip, text, (6, (height + text_height) // 2), FONT, scale, colour, 1, cv2.LINE_AA)
     return strip
 
 
@@ -94,7 +94,7 @@ def legend(
     column = min(max(widths), width)
     columns = max(1, width // column)
     rows = -(-len(entries) // columns)
-    picture = np.full((rows * row_height, width, 3), PAPER, np.uint8)
+    picture = np.full((rows * row_height, width, 3), BACKGROUND, np.uint8)
     for index, (name, colour) in enumerate(entries):
         x = 6 + index % columns * column
         y = index // columns * row_height
@@ -106,6 +106,13 @@ def legend(
             cv2.FILLED,
         )
         cv2.putText(
-            picture, name, (x + swatch + 6, y + row_height - 8), FONT, scale, INK, 1, cv2.LINE_AA
+            picture,
+            name,
+            (x + swatch + 6, y + row_height - 8),
+            FONT,
+            scale,
+            TEXT_COLOUR,
+            1,
+            cv2.LINE_AA,
         )
     return picture

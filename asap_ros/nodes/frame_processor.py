@@ -22,7 +22,7 @@ from asap_ros.road.pose import CameraError
 from asap_ros.road.road_model import Road
 from asap_ros.segmentation.engine import EngineError
 from asap_ros.segmentation.frame_statistics import Counts, Latencies
-from asap_ros.segmentation.pipeline import Pipeline, on_grid
+from asap_ros.segmentation.pipeline import Pipeline, resample
 
 RATE_WINDOW = 5.0
 """Seconds over which the rate of frames is taken."""
@@ -143,11 +143,11 @@ class FrameProcessor:
         else:
             picture = message_codec.decode(message)
         timings['decode'] = (time.perf_counter() - begin) * 1e3
-        perception = self._pipeline.run(picture)
-        timings |= perception.timings
+        segmented = self._pipeline.run(picture)
+        timings |= segmented.timings
         self._image_size = (picture.height, picture.width)
-        mask, confidence = on_grid(perception, self._grid(), self._value('min_confidence'))
-        return Labelled(mask, confidence, self._image_size, perception)
+        mask, confidence = resample(segmented, self._grid(), self._value('min_confidence'))
+        return Labelled(mask, confidence, self._image_size, segmented)
 
     def _grid(self) -> tuple[int, int]:
         """Return (height, width) of the mask; the camera's is that of its latest sound frame."""
@@ -201,7 +201,7 @@ class FrameProcessor:
         """Return the frame tinted by class, with the road where that was asked for."""
         labels = self._pipeline.labels
         picture = overlay.blend(
-            frame.perception.frame, frame.mask, labels, self._value('overlay_opacity')
+            frame.segmented.frame, frame.mask, labels, self._value('overlay_opacity')
         )
         if road is None:
             return picture

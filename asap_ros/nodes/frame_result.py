@@ -8,20 +8,20 @@ import numpy as np
 
 from asap_ros.labels import IGNORED
 from asap_ros.road.geometry import Status
-from asap_ros.segmentation.pipeline import Perception
+from asap_ros.segmentation.pipeline import SegmentedFrame
 
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
     """A frame with its labels; ``mask`` and ``confidence`` are uint8 (h, w) of one grid.
 
-    ``image``: (height, width) of the camera's image. ``perception``: what they were made of.
+    ``image``: (height, width) of the camera's image. ``segmented``: what they were made of.
     """
 
     mask: np.ndarray
     confidence: np.ndarray
     image: tuple[int, int]
-    perception: Perception
+    segmented: SegmentedFrame
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from asap_ros.segmentation.model_file import ModelFile
 
 
 @dataclass(frozen=True)
-class Perception:
-    """What was seen in one frame.
+class SegmentedFrame:
+    """What a network makes of one frame.
 
     ``frame``: uint8 RGB (h, w, 3), the picture at network resolution; valid until the next call.
     ``mask``: uint8 (h, w), class ids. ``confidence``: uint8 (h/s, w/s), 0 to 255 for 0 to 1.
@@ -33,15 +33,15 @@ class Perception:
     timings: dict[str, float]
 
 
-def on_grid(
-    seen: Perception, grid: tuple[int, int], min_confidence: float
+def resample(
+    segmented: SegmentedFrame, grid: tuple[int, int], min_confidence: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return mask and confidence, both uint8 (h, w) of a grid (height, width).
 
     Pixels less sure than ``min_confidence``, 0 to 1, become 255.
     """
-    mask = resize_mask(seen.mask, grid)
-    confidence = cv2.resize(seen.confidence, grid[::-1], interpolation=cv2.INTER_LINEAR)
+    mask = resize_mask(segmented.mask, grid)
+    confidence = cv2.resize(segmented.confidence, grid[::-1], interpolation=cv2.INTER_LINEAR)
     if min_confidence > 0.0:
         mask = np.where(confidence < min_confidence * 255.0, np.uint8(IGNORED), mask)
     return mask, confidence
@@ -82,7 +82,7 @@ class Pipeline:
         """Return the classes of the masks."""
         return self.model.labels
 
-    def run(self, picture: CameraPicture) -> Perception:
+    def run(self, picture: CameraPicture) -> SegmentedFrame:
         """Return what the network sees in a picture of any size and layout.
 
         The picture is squeezed to the network's resolution, both axes on their own.
@@ -93,7 +93,7 @@ class Pipeline:
         labels, confidence = self._engine.infer(self._input)
         inferred = time.perf_counter()
         timings = {'preprocess': (resized - start) * 1e3, 'infer': (inferred - resized) * 1e3}
-        return Perception(self._input[0], labels[0], confidence[0], timings)
+        return SegmentedFrame(self._input[0], labels[0], confidence[0], timings)
 
     def engine_facts(self) -> dict[str, str]:
         """Return what diagnostics and reports state of the engine and the model."""

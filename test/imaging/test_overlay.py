@@ -70,7 +70,7 @@ def test_wrong_input_is_refused(rgb, mask, opacity):
 def test_errors_are_red_only_where_the_reference_knows_better():
     mask = np.array([[3, 3, 3]], np.uint8)
     reference = np.array([[3, 8, 255]], np.uint8)
-    right, wrong, ignored = overlay.errors(frame(1, 3), mask, reference)[0].astype(int)
+    right, wrong, ignored = overlay.draw_errors(frame(1, 3), mask, reference)[0].astype(int)
     assert (right == 100).all()
     assert wrong[0] > 190 and wrong[1] < 70 and wrong[2] < 70
     assert (ignored == 25).all()
@@ -80,11 +80,11 @@ def test_errors_are_red_only_where_the_reference_knows_better():
 @pytest.mark.parametrize('name', ['camvid', 'cityscapes'])
 def test_legend_shows_every_colour(name, width):
     label_set = labels.load(name)
-    extra = (('wrong', overlay.WRONG),)
+    extra = (('wrong', overlay.ERROR_COLOUR),)
     picture = overlay.legend(label_set, width, extra)
     assert picture.shape[1] == width and picture.shape[0] % 24 == 0
     seen = {tuple(c) for c in picture.reshape(-1, 3).tolist()}
-    assert {c.colour for c in label_set.classes} | {overlay.WRONG} <= seen
+    assert {c.colour for c in label_set.classes} | {overlay.ERROR_COLOUR} <= seen
 
 
 def test_caption_has_the_size_asked_for_and_ink_on_it_even_when_too_long():

@@ -13,7 +13,7 @@ LEVEL, HILLS = Terrain(), Terrain(7.0, 320.0)
 
 def view_over(terrain, x=30.0, roll=0.0, pitch=0.04, yaw=0.1, width=250, height=120):
     mount = pose_from_mounting(1.3, pitch, roll)
-    rotation, position = terrain.stand(x, 2.0, yaw)
+    rotation, position = terrain.pose_on_ground(x, 2.0, yaw)
     return CameraView(
         280.0,
         280.0,
@@ -80,7 +80,7 @@ def test_a_crest_bends_away_and_a_dip_bends_up():
 
 
 def test_terrain_carries_a_body_along_its_tangent():
-    rotation, position = HILLS.stand(50.0, -3.0, 0.4)
+    rotation, position = HILLS.pose_on_ground(50.0, -3.0, 0.4)
     np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
     assert np.linalg.det(rotation) == pytest.approx(1)
     ahead = rotation[:, 0]

@@ -49,7 +49,7 @@ def test_curvature_is_the_change_of_heading():
 def test_nearest_finds_what_beside_placed():
     rng = np.random.default_rng(1)
     s, d = rng.uniform(20, 290, (20, 15)), rng.uniform(-12, 12, (20, 15))
-    x, y, _ = LINE.beside(s, d)
+    x, y, _ = LINE.offset(s, d)
     found_s, found_d = LINE.nearest(x, y, 0.0, 310.0)
     np.testing.assert_allclose(found_s, s, atol=1e-6)
     np.testing.assert_allclose(found_d, d, atol=1e-6)

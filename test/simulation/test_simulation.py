@@ -35,7 +35,7 @@ def edge_columns(simulation, frame, side):
     made = simulation.world
     s0, _ = made.motion.along(frame.time)
     s = s0 + np.linspace(3.0, 70.0, 8000)
-    x, y, _ = made.layout.line.beside(s, side * 0.5 * made.layout.line.width(s))
+    x, y, _ = made.layout.line.offset(s, side * 0.5 * made.layout.line.width(s))
     u, v = pixels(simulation, frame, np.stack([x, y, made.terrain.height(x)], axis=1))
     u, v = u[np.isfinite(v)], v[np.isfinite(v)]
     seen = v <= np.minimum.accumulate(v)
@@ -173,7 +173,7 @@ def test_every_scenario_shows_what_it_promises(name):
         assert frame.rgb.shape == (*frame.mask.shape, 3) and frame.rgb.dtype == np.uint8
         assert (frame.mask == ROAD).mean() > 0.1
         assert frame.geometry.valid
-    missing = {CITYSCAPES.id_of(n) for n in SCENARIOS[name].promised} - seen
+    missing = {CITYSCAPES.id_of(n) for n in SCENARIOS[name].expected_classes} - seen
     assert not missing, [CITYSCAPES.names[i] for i in missing]
 
 

@@ -15,5 +15,5 @@ def drive(name, seed=1, seconds=10.0, lens=LENS, empty=False, **changed):
     """Return a simulation; ``empty`` without anything on or beside the road."""
     made = world.build(replace(SCENARIOS[name], **changed), seed, seconds)
     if empty:
-        made = replace(made, things=(), movers=())
+        made = replace(made, things=(), moving=())
     return Simulation(made, lens, seed)
