@@ -79,8 +79,7 @@ def read(path: Path) -> ParameterFile:
     try:
         reader = _Reader(path)
         for document in _documents(path):
-            if document is not None:
-                reader.read_names(document, '')
+            reader.read_names(document, '')
     except yaml.YAMLError as error:
         raise ParameterFileError(f'{path} is not YAML: {error}') from error
     return ParameterFile(path, reader.sections())
@@ -109,8 +108,8 @@ class _Node:
     content: yaml.ScalarEvent | list[tuple[_Node, _Node]] | tuple[_Node, ...]
 
 
-def _documents(path: Path) -> Iterator[_Node | None]:
-    """Yield each document of a file, None for one that is empty."""
+def _documents(path: Path) -> Iterator[_Node]:
+    """Yield each document of a file."""
     events = yaml.parse(path.read_bytes(), Loader=LOADER)
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):

@@ -9,6 +9,7 @@ from rclpy.context import Context
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 
+from asap_ros import resources
 from asap_ros.nodes import parameters
 from asap_ros.parameters import parameter_file
 from asap_ros.parameters.loading import load
@@ -192,7 +193,5 @@ def test_what_is_written_comes_back_in_the_node(tmp_path):
     assert (found.model, found.base_frame, found.max_age) == ('1e3', 'y', 1e-5)
 
 
-def test_the_shared_example_is_taken_by_both(tmp_path):
-    from asap_ros import resources
-
+def test_the_example_is_taken_by_both():
     assert same(resources.find('config/segmenter.param.yaml')) is not None
