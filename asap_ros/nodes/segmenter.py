@@ -62,7 +62,7 @@ class Segmenter(LifecycleNode):
             self.trigger_activate()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load and prove the network; FAILURE, with the reason in the log, where it cannot."""
+        """Load and verify the network; FAILURE, with the reason in the log, where it cannot."""
         try:
             self._configuration = self._configure(parameters.read(self))
         except (ModelError, EngineError, ValueError) as error:

@@ -47,9 +47,9 @@ def ignore_events(severity: Severity, text: str) -> None:
 class EngineFacts:
     """What is actually in use, as diagnostics and reports state it.
 
-    ``golden_agreement``: share of the golden frame's pixels labelled as expected;
-    ``golden_deviation``: how many of its pixels are not. ``details``: what else the engine states
-    of itself.
+    ``name``, ``provider`` and ``precision``: see ``Engine``. ``golden_agreement``: share of the
+    golden frame's pixels labelled as expected; ``golden_deviation``: how many of its pixels are
+    not. ``details``: what else the engine states of itself.
     """
 
     name: str

@@ -24,8 +24,8 @@ class BuildError(EngineError):
 class PlanOptions:
     """What an engine is built to be.
 
-    ``size``: (height, width); ``batch``: the most frames in one call, 1 to it are possible;
-    ``archs``: GPUs that it shall run on, such as ``('sm86', 'sm89')``.
+    ``precision``: one of PRECISIONS; ``size``: (height, width); ``batch``: the most frames in one
+    call, 1 to it are possible; ``archs``: GPUs that it shall run on, such as ``('sm86', 'sm89')``.
     """
 
     precision: str = 'fp16'
@@ -52,8 +52,9 @@ class BuiltPlan:
 class PlanKey:
     """What makes one plan differ from another.
 
-    ``gpu``: the name of the GPU it was built on and tuned for, empty where the plan runs on any
-    GPU of ``archs`` (TensorRT-RTX).
+    ``runtime`` and its ``version``; ``gpu``: the name of the GPU it was built on and tuned for,
+    empty where the plan runs on any GPU of ``archs`` (TensorRT-RTX); the rest as in
+    ``PlanOptions``.
     """
 
     model_sha256: str
@@ -98,9 +99,11 @@ def make_key(
 
 @dataclass(frozen=True)
 class PlanManifest:
-    """What a plan is; ``layers`` by precision, ``float32`` of them checked to be norms and such.
+    """What a plan is.
 
-    ``built`` is seconds since 1970, ``seconds`` what building took.
+    ``model``: name of the network; ``plan_sha256`` and ``plan_bytes``: of the plan; ``layers`` by
+    precision, ``float32`` of them norms and other statistics, checked to be float32. ``built`` is
+    seconds since 1970, ``seconds`` what building took; ``format``: of the manifest itself.
     """
 
     key: PlanKey

@@ -71,7 +71,7 @@ class PlanCache:
         return [manifest for _, manifest in sorted(found, key=lambda f: f[0], reverse=True)]
 
     def find(self, wanted: PlanKey) -> CachedPlan | None:
-        """Return a plan that serves a key, None where there is none that is whole."""
+        """Return a plan that satisfies a key, None where there is none that is whole."""
         for manifest in self.manifests():
             if manifest.key.satisfies(wanted):
                 entry = self._read_entry(manifest)

@@ -34,6 +34,7 @@ class PlanSession:
         self._runtime, self._key, self._use_graph = runtime, entry.manifest.key, use_graph
         self._graphs: dict[int, Any] = {}  # by batch; None where the stream is not captured
         with contextlib.ExitStack() as opened:
+            opened.callback(self._drop)
             self._stream = Stream()
             opened.callback(self._stream.close)
             self._loader = runtime.create('Runtime')
@@ -63,7 +64,15 @@ class PlanSession:
     def close(self) -> None:
         """Free everything; the session must not be used afterwards."""
         self._opened.close()
-        del self._context, self._engine, self._loader  # in this order: each is the next one's
+
+    def _drop(self) -> None:
+        """Let go of TensorRT's objects, each before the one that made it.
+
+        An exception may still hold a session that could not be loaded: the GPU's memory is free
+        all the same.
+        """
+        for name in ('_context', '_engine', '_loader'):
+            vars(self).pop(name, None)
 
     @property
     def captured(self) -> bool:
