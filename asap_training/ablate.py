@@ -13,23 +13,24 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from asap_ros.cli.arguments import CommandParser, add_out
 from asap_ros.network import costs
 from asap_ros.network.asap import Asap
 from asap_ros.network.config import AsapConfig
 from asap_training import ablation_rows, arguments, inference, recipe, train
 from asap_training.ablation_rows import LINES, ROWS, Row
-from asap_training.arguments import fail, stopped
+from asap_training.arguments import ending
 from asap_training.inference import Protocol
 from asap_training.interruption import NotFinite
 from asap_training.recipe import Recipe
 
 TIMED = 20
-EXAMPLES = """examples:
-  python -m asap_training.ablate camvid_resnet18 --data camvid=data/camvid \\
+EXAMPLES = """
+  %(prog)s camvid_resnet18 --data camvid=data/camvid \\
       --trunk weights/resnet18.safetensors --epochs 40 --seeds 3 --out runs/ablations
       every row with every seed; runs/ablations/table.md grows with each that is done.
       Ctrl-C saves; the same again goes on
-  ... --rows asap wide_8 --split test
+  %(prog)s ... --rows asap wide_8 --split test
 """
 
 
@@ -183,29 +184,28 @@ def number(value: float | None, digits: int) -> str:
 
 def main(given: list[str] | None = None) -> None:
     """Train every row of Tables II and III with several seeds and write one Markdown table."""
-    parser = argparse.ArgumentParser(
-        prog='python -m asap_training.ablate',
-        description=main.__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = CommandParser('ablate', main.__doc__, EXAMPLES)
     parser.add_argument('recipe', help='the network "ASAP" of the tables, data and budget')
     arguments.add_data(parser)
-    parser.add_argument('--out', type=Path, required=True)
+    add_out(parser, 'folder of the runs and of table.md')
     parser.add_argument('--trunk', type=Path, help="safetensors of the trunk's ImageNet weights")
     parser.add_argument('--epochs', type=int, help="instead of the recipe's, for every row")
-    parser.add_argument('--seeds', type=int, default=3)
+    parser.add_argument('--seeds', type=int, default=3, help='runs of every row')
     parser.add_argument(
         '--rows',
         nargs='+',
         choices=[row.name for row in ROWS],
-        help='train only these; default: all',
+        help='train only these (default all)',
     )
-    parser.add_argument('--split', help="score on this split; default: the recipe's validation")
-    parser.add_argument('--workers', type=int)
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--split', help="score on this split (default the recipe's validation)")
+    parser.add_argument(
+        '--workers',
+        type=int,
+        help='processes that read pictures (default 1 on a CPU, else one a core)',
+    )
+    arguments.add_device(parser)
     options = parser.parse_args(given)
-    with fail(parser, NotFinite), stopped(parser):
+    with ending(parser, NotFinite):
         chosen = recipe.load(options.recipe)
         if options.epochs is not None:
             chosen = recipe.change(chosen, {'optimisation': {'epochs': options.epochs}})

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-from asap_training.datasets import DataSet
-from asap_training.recipe import DataSource, Recipe
+import torch
+
+from asap_ros.cli import command
+from asap_ros.cli.arguments import CommandParser
+from asap_ros.labels import LabelError
+from asap_ros.segmentation.model_file import ModelError
+from asap_training.checkpoint import CheckpointError
+from asap_training.datasets import DataError, DataSet
+from asap_training.recipe import DataSource, Recipe, RecipeError
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +27,15 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         metavar='NAME=FOLDER',
         type=_named_folder,
         help='the folder of a data set that the recipe names; once for each',
+    )
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add ``--device``."""
+    parser.add_argument(
+        '--device',
+        default='cuda' if torch.cuda.is_available() else 'cpu',
+        help='of torch, such as cpu, cuda, cuda:1',
     )
 
 
@@ -62,19 +77,10 @@ def open_data(
     return used, sets, open_source(options, used.validation, used)
 
 
-@contextmanager
-def fail(parser: argparse.ArgumentParser, *also: type[Exception]) -> Iterator[None]:
-    """Turn an error that a user can mend into one sentence and exit code 1."""
-    try:
-        yield
-    except (ValueError, OSError, *also) as error:
-        parser.exit(1, f'{parser.prog}: {error}\n')
+def ending(parser: CommandParser, *failed: type[Exception]) -> AbstractContextManager[None]:
+    """End the process where the block cannot go on, with the statuses of all commands.
 
-
-@contextmanager
-def stopped(parser: argparse.ArgumentParser) -> Iterator[None]:
-    """Turn Ctrl-C into one sentence and exit code 130."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        parser.exit(130, f'{parser.prog}: stopped\n')
+    What was typed and cannot be is a recipe, a data set, a checkpoint or a network file too.
+    """
+    mistyped = (RecipeError, DataError, CheckpointError, ModelError, LabelError)
+    return command.ending(parser.name, mistyped, failed)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from asap_ros.cli.arguments import resolution
+from asap_ros.cli.arguments import CommandParser, resolution
 from asap_ros.evaluation.segmentation_metrics import ConfusionMatrix
 from asap_ros.imaging import overlay, pixel_formats
 from asap_ros.network.deployed import Deployed
@@ -20,17 +20,17 @@ from asap_ros.segmentation import model_file
 from asap_ros.segmentation.engine import Engine
 from asap_ros.segmentation.engine_selection import open_onnxruntime
 from asap_training import arguments, checkpoint, plots, recipe
-from asap_training.arguments import add_data, fail, stopped
+from asap_training.arguments import add_data, ending
 from asap_training.datasets import DataSet
 from asap_training.inference import Protocol, score
 
-EXAMPLES = """examples:
-  python -m asap_training.evaluate runs/camvid_resnet18/best.safetensors \\
+EXAMPLES = """
+  %(prog)s runs/camvid_resnet18/best.safetensors \\
       --data camvid=data/camvid --split test
-  ... --scales 0.75 1 1.25 --flip     several scales and mirrored, averaged
-  ... --size 1024x1024                the paper's protocol for Cityscapes: squashed to a square
-  ... --size full                     every picture at its own resolution
-  ... --figure confusion.png          which class is taken for which
+  %(prog)s ... --scales 0.75 1 1.25 --flip     several scales and mirrored, averaged
+  %(prog)s ... --size 1024x1024                the paper's protocol for Cityscapes: squashed to a square
+  %(prog)s ... --size full                     every picture at its own resolution
+  %(prog)s ... --figure confusion.png          which class is taken for which
 """
 
 FULL = 'full'
@@ -81,7 +81,7 @@ def add_protocol(parser: argparse.ArgumentParser) -> None:
         '--size',
         type=size,
         metavar='HEIGHTxWIDTH',
-        help="through the network, or full; default: the recipe's",
+        help="through the network, or full (default the recipe's)",
     )
     parser.add_argument(
         '--scales',
@@ -92,7 +92,7 @@ def add_protocol(parser: argparse.ArgumentParser) -> None:
         help='factors of that size whose scores are averaged',
     )
     parser.add_argument('--flip', action='store_true', help='average with the mirrored picture')
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    arguments.add_device(parser)
 
 
 def protocol_of(options: argparse.Namespace, used: recipe.Recipe) -> Protocol:
@@ -103,20 +103,15 @@ def protocol_of(options: argparse.Namespace, used: recipe.Recipe) -> Protocol:
 
 def main(given: list[str] | None = None) -> None:
     """Score a checkpoint on one split of its recipe's validation data and print JSON."""
-    parser = argparse.ArgumentParser(
-        prog='python -m asap_training.evaluate',
-        description=main.__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('checkpoint', type=Path)
+    parser = CommandParser('score', main.__doc__, EXAMPLES)
+    parser.add_argument('checkpoint', type=Path, help='what training wrote (.safetensors)')
     add_data(parser)
-    parser.add_argument('--split', default=None, help='default: the split that the recipe names')
+    parser.add_argument('--split', help='of the data (default the one that the recipe names)')
     add_protocol(parser)
     parser.add_argument('--figure', type=Path, help='write the confusion matrix as a picture')
     parser.add_argument('--onnx', type=Path, help='also score this network, exported from it')
     options = parser.parse_args(given)
-    with fail(parser), stopped(parser):
+    with ending(parser):
         saved = checkpoint.load(options.checkpoint)
         used = recipe.parse(json.loads(saved.facts['recipe']))
         labels = used.label_set

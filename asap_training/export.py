@@ -5,7 +5,6 @@ The file is the contract between training and vehicle (asap_ros/segmentation/mod
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 from pathlib import Path
@@ -19,6 +18,7 @@ from torch import nn
 from torch.export import Dim
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from asap_ros.cli.arguments import CommandParser, add_out
 from asap_ros.labels import LabelSet
 from asap_ros.network.asap import Asap
 from asap_ros.network.deployed import Deployed
@@ -26,12 +26,12 @@ from asap_ros.segmentation import model_file
 from asap_ros.segmentation.model_file import GoldenFrame
 from asap_ros.version import version
 from asap_training import checkpoint, golden_frame, recipe
-from asap_training.arguments import fail, stopped
+from asap_training.arguments import ending
 from asap_training.checkpoint import SMALLEST_HALVED
 from asap_training.initial_weights import conv_norms
 
-EXAMPLES = """examples:
-  python -m asap_training.export runs/camvid_resnet18/best.safetensors \\
+EXAMPLES = """
+  %(prog)s runs/camvid_resnet18/best.safetensors \\
       --score test.json --out models/asap_resnet18_camvid.onnx
 """
 OPSET = 18
@@ -148,13 +148,8 @@ def write(
 
 def main(given: list[str] | None = None) -> None:
     """Export a checkpoint to ONNX, with its label set, scores and golden frame inside."""
-    parser = argparse.ArgumentParser(
-        prog='python -m asap_training.export',
-        description=main.__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('checkpoint', type=Path)
+    parser = CommandParser('export', main.__doc__, EXAMPLES)
+    parser.add_argument('checkpoint', type=Path, help='what training wrote (.safetensors)')
     parser.add_argument(
         '--score',
         type=Path,
@@ -162,9 +157,9 @@ def main(given: list[str] | None = None) -> None:
         default=[],
         help='JSON that asap_training.evaluate printed; may be given again',
     )
-    parser.add_argument('--out', type=Path, required=True)
+    add_out(parser, 'the ONNX file to write')
     options = parser.parse_args(given)
-    with fail(parser), stopped(parser):
+    with ending(parser):
         saved = checkpoint.load(options.checkpoint)
         used = recipe.parse(json.loads(saved.facts['recipe']))
         training = {

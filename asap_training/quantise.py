@@ -5,7 +5,6 @@ Static calibration to QDQ form by ONNX Runtime.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,19 +22,19 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from tqdm import tqdm
 
-from asap_ros.cli.arguments import resolution
+from asap_ros.cli.arguments import CommandParser, add_out, add_size
 from asap_ros.imaging import files, pixel_formats
 from asap_ros.segmentation import model_file
 from asap_ros.segmentation.engine_selection import open_onnxruntime
 from asap_ros.segmentation.mask_agreement import compare
 from asap_training import export
-from asap_training.arguments import fail, folder, stopped
+from asap_training.arguments import ending, folder
 
-EXAMPLES = """examples:
-  python -m asap_training.quantise models/asap_mobilenet_v2_driving.onnx \\
+EXAMPLES = """
+  %(prog)s models/asap_mobilenet_v2_driving.onnx \\
       --pictures my_camera/frames --out my_camera/driving_int8.onnx
       some dozens of frames of the camera that it shall run on, spread over its drives
-  ... --size 448x608: where the node's resolution is another one than 512x1024
+  %(prog)s ... --size 448x608: where the node's resolution is another one than 512x1024
 """
 
 FRAMES = 32
@@ -116,12 +115,7 @@ def main(given: list[str] | None = None) -> None:
     For ONNX Runtime on a CPU with VNNI; for a GPU take the file as it is. The pictures need no
     labels. The scores that the file carries are not taken over: they are the old network's.
     """
-    parser = argparse.ArgumentParser(
-        prog='python -m asap_training.quantise',
-        description=main.__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = CommandParser('quantise', main.__doc__, EXAMPLES)
     parser.add_argument('model', type=Path, help='an exported network (.onnx)')
     parser.add_argument(
         '--pictures',
@@ -130,16 +124,10 @@ def main(given: list[str] | None = None) -> None:
         metavar='FOLDER',
         help=f'pictures of the camera, also in folders below; {FRAMES} are used',
     )
-    parser.add_argument(
-        '--size',
-        type=resolution,
-        default=(512, 1024),
-        metavar='HEIGHTxWIDTH',
-        help='through the network; default: 512x1024',
-    )
-    parser.add_argument('--out', type=Path, required=True)
+    add_size(parser, 'through the network')
+    add_out(parser, 'the ONNX file to write')
     options = parser.parse_args(given)
-    with fail(parser), stopped(parser):
+    with ending(parser):
         model = model_file.read(options.model)
         if model.training.get('precision') == 'int8':
             raise ValueError(f'{options.model} is quantised already')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
@@ -11,17 +10,18 @@ import torch
 from tqdm import tqdm
 
 from asap_ros import labels as label_sets
+from asap_ros.cli.arguments import CommandParser, add_out
 from asap_ros.imaging import files
 from asap_training import checkpoint, dataset_layouts, recipe
-from asap_training.arguments import fail, stopped
+from asap_training.arguments import ending
 from asap_training.evaluate import add_protocol, protocol_of
 from asap_training.inference import label_mask
 
 ENDING = '_leftImg8bit'
-EXAMPLES = """examples:
-  python -m asap_training.submit runs/paper/best.safetensors data/cityscapes --out submission
+EXAMPLES = """
+  %(prog)s runs/paper/best.safetensors data/cityscapes --out submission
       the masks of the 1525 test frames; zip the folder and hand it in
-  ... --scales 0.75 1 1.25 --flip
+  %(prog)s ... --scales 0.75 1 1.25 --flip
 """
 
 
@@ -31,19 +31,14 @@ def main(given: list[str] | None = None) -> None:
     The labels of the test split are not public: the server scores the masks. Masks that are
     there already are left, so that a broken run goes on.
     """
-    parser = argparse.ArgumentParser(
-        prog='python -m asap_training.submit',
-        description=main.__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('checkpoint', type=Path)
+    parser = CommandParser('submit', main.__doc__, EXAMPLES)
+    parser.add_argument('checkpoint', type=Path, help='what training wrote (.safetensors)')
     parser.add_argument('cityscapes', type=Path, help='the folder with leftImg8bit/')
-    parser.add_argument('--split', default='test')
-    parser.add_argument('--out', type=Path, required=True)
+    parser.add_argument('--split', default='test', help='of the data')
+    add_out(parser, 'folder of the masks')
     add_protocol(parser)
     options = parser.parse_args(given)
-    with fail(parser), stopped(parser):
+    with ending(parser):
         saved = checkpoint.load(options.checkpoint)
         used = recipe.parse(json.loads(saved.facts['recipe']))
         cityscapes = label_sets.load('cityscapes')

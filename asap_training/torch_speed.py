@@ -7,7 +7,6 @@ CUDA graph.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
@@ -16,14 +15,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from asap_ros.cli.arguments import resolution
+from asap_ros.cli.arguments import CommandParser, add_model, add_size, at_least_one
 from asap_ros.network.asap import Asap
 from asap_ros.network.config import AsapConfig
 from asap_ros.network.layers import resize
 from asap_ros.network.normalisation import MEAN, STD
 from asap_ros.segmentation import model_file
 from asap_ros.segmentation.frame_statistics import percentiles
-from asap_training.arguments import fail
+from asap_training.arguments import ending
 from asap_training.export import fold_norms
 
 WARM_UP = 20
@@ -116,16 +115,24 @@ def measure_model(
 
 def main(arguments: list[str] | None = None) -> None:
     """Time shipped networks in torch and print JSON."""
-    parser = argparse.ArgumentParser(
-        prog='python -m asap_training.torch_speed',
-        description=main.__doc__,
-        epilog='example: python -m asap_training.torch_speed --batch 1 --batch 8 > torch.json',
+    parser = CommandParser(
+        'torch_speed', main.__doc__, '  %(prog)s --batch 1 --batch 8 > torch.json'
     )
-    parser.add_argument('--model', action='append', help='default: every shipped model')
-    parser.add_argument('--size', type=resolution, default=(512, 1024), metavar='HEIGHTxWIDTH')
-    parser.add_argument('--batch', action='append', type=int, help='default: 1, 4 and 8')
-    parser.add_argument('--frames', type=int, default=300, help='measured calls (default 300)')
-    parser.add_argument('--device', choices=('cuda', 'cpu'), default='cuda')
+    add_model(parser, None, ', may be given again (default every shipped one)', action='append')
+    add_size(parser, 'network resolution')
+    parser.add_argument(
+        '--batch',
+        action='append',
+        type=at_least_one,
+        metavar='N',
+        help='frames in one call, may be given again (default 1 and 4 and 8)',
+    )
+    parser.add_argument(
+        '--frames', type=at_least_one, default=300, metavar='N', help='measured calls'
+    )
+    parser.add_argument(
+        '--device', choices=('cuda', 'cpu'), default='cuda', help='of torch: %(choices)s'
+    )
     parser.add_argument(
         '--no-compile',
         dest='compiled',
@@ -133,14 +140,9 @@ def main(arguments: list[str] | None = None) -> None:
         help='leave torch.compile out: it takes a C++ compiler and minutes',
     )
     options = parser.parse_args(arguments)
-    if options.frames < 1 or min(options.batch or [1]) < 1:
-        parser.error('--frames and --batch must be at least 1')
-    if options.device == 'cuda' and not torch.cuda.is_available():
-        parser.exit(
-            1,
-            f'{parser.prog}: torch {torch.__version__} finds no GPU; --device cpu times the CPU\n',
-        )
-    with fail(parser):
+    with ending(parser):
+        if options.device == 'cuda' and not torch.cuda.is_available():
+            raise ValueError(f'torch {torch.__version__} finds no GPU; --device cpu times the CPU')
         results = [
             measure_model(
                 name, options.size, batch, options.frames, options.device, options.compiled

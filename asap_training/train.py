@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from asap_ros.cli.arguments import CommandParser, add_out
 from asap_training import (
     arguments,
     checkpoint,
@@ -25,7 +26,7 @@ from asap_training import (
     inference,
     recipe,
 )
-from asap_training.arguments import add_data, fail, stopped
+from asap_training.arguments import add_data, ending
 from asap_training.data_loading import Order
 from asap_training.datasets import DataSet
 from asap_training.inference import Protocol
@@ -34,8 +35,8 @@ from asap_training.recipe import Recipe
 from asap_training.tensorboard_log import Curves
 from asap_training.training_run import TrainingRun
 
-EXAMPLES = """examples:
-  python -m asap_training.train camvid_resnet18 --data camvid=data/camvid \\
+EXAMPLES = """
+  %(prog)s camvid_resnet18 --data camvid=data/camvid \\
       --trunk weights/resnet18.safetensors --out runs/camvid_resnet18
   the same again goes on where it stopped (Ctrl-C finishes the step in work and saves)
   torchrun --nproc-per-node 4 -m asap_training.train paper_cityscapes \\
@@ -212,15 +213,10 @@ def prepare(options: argparse.Namespace, chosen: Recipe, device: torch.device) -
 
 def main(given: list[str] | None = None) -> None:
     """Train a network by a recipe, going on where an earlier run in the same folder stopped."""
-    parser = argparse.ArgumentParser(
-        prog='python -m asap_training.train',
-        description=main.__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = CommandParser('train', main.__doc__, EXAMPLES)
     parser.add_argument('recipe', help='a packaged recipe by name, or a YAML file')
     add_data(parser)
-    parser.add_argument('--out', type=Path, required=True, help='folder of the run')
+    add_out(parser, 'folder of the run')
     begin = parser.add_mutually_exclusive_group()
     begin.add_argument('--trunk', type=Path, help="safetensors of the trunk's ImageNet weights")
     begin.add_argument(
@@ -228,13 +224,19 @@ def main(given: list[str] | None = None) -> None:
         type=Path,
         help='checkpoint, or exported network (.onnx), whose weights are the start',
     )
-    parser.add_argument('--epochs', type=int, help="instead of the recipe's")
     parser.add_argument(
-        '--precision', choices=recipe.CHOICES['precision'], help="instead of the recipe's"
+        '--epochs', type=int, help="rounds through the data (default the recipe's)"
     )
-    parser.add_argument('--seed', type=int, default=0)
     parser.add_argument(
-        '--workers', type=int, help='processes that read pictures; 1 on a CPU, else one a core'
+        '--precision',
+        choices=recipe.CHOICES['precision'],
+        help="of the computation (default the recipe's)",
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of every random draw')
+    parser.add_argument(
+        '--workers',
+        type=int,
+        help='processes that read pictures (default 1 on a CPU, else one a core)',
     )
     parser.add_argument(
         '--resident',
@@ -242,9 +244,9 @@ def main(given: list[str] | None = None) -> None:
         default='auto',
         help='keep all pictures on the device; auto: on a GPU they fit into',
     )
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    arguments.add_device(parser)
     options = parser.parse_args(given)
-    with fail(parser, NotFinite), stopped(parser), distributed.group(options.device) as device:
+    with ending(parser, NotFinite), distributed.group(options.device) as device:
         chosen = recipe.load(options.recipe)
         instead = {
             name: getattr(options, name)

@@ -62,8 +62,8 @@ def shown(default: Any) -> str:
 
 
 def _typed(value: Any) -> str:
-    """Return a value as a user would type it; empty for none and for a flag that is not set."""
-    if value is None or value is False:
+    """Return a value as a user would type it; empty for none and for a flag."""
+    if value is None or isinstance(value, bool):
         return ''
     if isinstance(value, tuple):
         return 'x'.join(map(str, value))

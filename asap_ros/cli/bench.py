@@ -225,7 +225,14 @@ def main(argv: list[str] | None = None) -> int:
     given = sys.argv[1:] if argv is None else argv
     if '--gpu' in given:
         return gpu_bench.main([argument for argument in given if argument != '--gpu'], '--gpu')
-    return command.run(parser(), work, given, mistyped=(ModelError,), stopped=gpu_bench.STOPPED)
+    return command.run(
+        parser(),
+        work,
+        given,
+        mistyped=(ModelError,),
+        failed=(BenchError,),
+        stopped=gpu_bench.STOPPED,
+    )
 
 
 if __name__ == '__main__':

@@ -15,6 +15,7 @@ from asap_ros.cli import command
 from asap_ros.cli.arguments import CommandParser, add_cache, add_out, add_size, at_least_one
 from asap_ros.cli.command import UsageError
 from asap_ros.segmentation import engine_selection, model_file
+from asap_ros.segmentation.engine import EngineError
 from asap_ros.segmentation.engine_selection import TENSORRT, EngineOptions
 from asap_ros.segmentation.model_file import ModelError, ModelFile
 from asap_ros.segmentation.tensorrt import runtimes
@@ -213,6 +214,7 @@ def main(argv: list[str] | None = None) -> int:
         work,
         argv,
         mistyped=(ModelError,),
+        failed=(EngineError,),
         stopped='stopped, the cache is as it was',
     )
 

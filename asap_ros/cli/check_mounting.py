@@ -210,7 +210,7 @@ def work(given: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Judge a camera's mounting before a drive: what it can tell of a road, and how surely."""
-    return command.run(parser(), work, argv)
+    return command.run(parser(), work, argv, failed=(MountingError,))
 
 
 def selftest(argv: list[str] | None = None) -> int:

@@ -6,7 +6,8 @@ import argparse
 import importlib.metadata
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from asap_ros.cli.arguments import CommandParser
 
@@ -39,36 +40,40 @@ def run(
 ) -> int:
     """Parse a command line, do the work and return the exit status.
 
-    ``work`` returns a status, None for GOOD. ``mistyped`` are this command's errors that say that
-    what the user named cannot be used; ``failed`` are further failures, beside what the operating
-    system, a missing module, a ValueError and a RuntimeError tell. ``stopped`` says what Ctrl-C
-    has left.
+    ``work`` returns a status, None for GOOD. The other arguments are those of ``ending``.
     """
     try:
         options = parser.parse_args(argv)
-    except SystemExit as ended:  # after --help, or told what is wrong
+        with ending(parser.name, mistyped, failed, stopped):
+            return work(options) or GOOD
+    except SystemExit as ended:  # after --help too, or told what is wrong
         return int(ended.code or GOOD)
-    return attempt(parser.name, lambda: work(options), mistyped, failed, stopped)
 
 
-def attempt(
+@contextmanager
+def ending(
     name: str,
-    work: Callable[[], int | None],
     mistyped: tuple[type[Exception], ...] = (),
     failed: tuple[type[Exception], ...] = (),
     stopped: str = 'stopped',
-) -> int:
-    """Do the work of the command ``name`` and return the exit status, as ``run`` does."""
+) -> Iterator[None]:
+    """End the process where the block cannot go on: by one sentence and SystemExit of a status.
+
+    ``mistyped`` are the errors of the command ``name`` that say that what the user named cannot
+    be used; ``failed`` are its further failures, beside what the operating system, a missing
+    module and a ValueError tell. ``stopped`` says what Ctrl-C has left.
+    """
     try:
-        return work() or GOOD
+        yield
+        return
     except KeyboardInterrupt:
         status, sentence = INTERRUPTED, stopped
     except (*MISTYPED, *mistyped) as error:
         status, sentence = WRONG_USE, describe(error)
-    except (ImportError, OSError, RuntimeError, ValueError, *failed) as error:
+    except (ImportError, OSError, ValueError, *failed) as error:
         status, sentence = FAILED, describe(error)
     print(f'{name}: {sentence}', file=sys.stderr, flush=True)
-    return status
+    raise SystemExit(status)
 
 
 def describe(error: Exception) -> str:

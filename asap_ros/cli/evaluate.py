@@ -202,6 +202,7 @@ def main(argv: list[str] | None = None) -> int:
         work,
         argv,
         mistyped=(BagError, CompareError, LabelError, ModelError, ParameterError),
+        failed=(RuntimeError,),  # of engines, of clusters and of a launch
         stopped='ended before anything was done',
     )
 

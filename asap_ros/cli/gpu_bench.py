@@ -232,6 +232,7 @@ def main(argv: list[str] | None = None, mode: str = '') -> int:
         lambda given: print(json.dumps(run(given), indent=2)),
         argv,
         mistyped=(ModelError,),
+        failed=(EngineError,),
         stopped=STOPPED,
     )
 

@@ -16,7 +16,7 @@ from asap_ros.cli.command import FAILED, GOOD, INTERRUPTED
 from asap_ros.evaluation import acceptance, live_scoring, report
 from asap_ros.evaluation.session import SessionResults
 from asap_ros.nodes.replay import Replay, ReplayParameterError
-from asap_ros.nodes.replay_parameters import PARAMETERS
+from asap_ros.nodes.replay_parameters import PARAMETERS, to_argument
 from asap_ros.parameters.definition import ParameterError
 
 EXAMPLES = """
@@ -30,7 +30,7 @@ EXAMPLES = """
 def parser() -> CommandParser:
     """Return the command line, but for what ROS reads of it."""
     described = (
-        f'  {name:16} {said if default == "" or OPEN in said else f"{said} {shown(default)}"}'
+        f'  {name:16} {said if OPEN in said else f"{said} {shown(to_argument(default))}"}'.rstrip()
         for name, default, said in PARAMETERS
     )
     return CommandParser('replay', __doc__, '\n'.join([EXAMPLES, 'parameters:', *described]))
@@ -80,6 +80,7 @@ def main(argv: list[str] | None = None) -> int:
         lambda _: play([parser().prog, *given]),
         remove_ros_args(given),
         mistyped=(BagError, ReplayParameterError, ParameterError),
+        failed=(RuntimeError,),  # of waiting in vain, and of ROS
     )
 
 

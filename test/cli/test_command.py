@@ -47,7 +47,6 @@ def test_what_the_work_returns_is_the_status(answer, status, capsys):
         (FileExistsError('x exists already'), WRONG_USE, 'x exists already'),
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), 'x'), FAILED, 'x: No space left'),
         (ValueError('half'), FAILED, 'half'),
-        (RuntimeError('lost'), FAILED, 'lost'),
         (ModuleNotFoundError('no', name='rclpy'), FAILED, 'needs ROS 2 (rclpy is not there)'),
         (ModuleNotFoundError('no', name='sensor_msgs.msg'), FAILED, 'needs ROS 2'),
         (ModuleNotFoundError('no', name='elsewhere.part'), FAILED, 'pip install elsewhere'),
@@ -65,7 +64,7 @@ def test_a_command_has_errors_of_its_own(capsys):
     assert run(raising(OwnError('mine')), mistyped=(OwnError,)) == WRONG_USE
     assert run(raising(OwnError('mine')), failed=(OwnError,)) == FAILED
     assert capsys.readouterr().err == 'try: mine\n' * 2
-    with pytest.raises(OwnError):  # a mistake of the programme's is not told as the user's
+    with pytest.raises(OwnError):  # a mistake of the program's is not told as the user's
         run(raising(OwnError('mine')))
 
 

@@ -117,10 +117,13 @@ def help_of(module, *mode):
 
 @functools.cache
 def strings_of_training():
-    """Return every literal in asap_training: its commands need torch to be asked for help."""
+    """Return every literal of training's commands, which need torch to be asked for help."""
     return {
         node.value
-        for path in (ROOT / 'asap_training').glob('*.py')
+        for path in [
+            *(ROOT / 'asap_training').glob('*.py'),
+            ROOT / 'asap_ros' / 'cli' / 'arguments.py',
+        ]
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
