@@ -9,7 +9,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from asap_ros.nodes import diagnostics, message_conversions
+from asap_ros.nodes import diagnostics, message_conversions, parameters
 from asap_ros.nodes.frame_processor import FrameProcessor
 from asap_ros.nodes.latest_item_worker import LatestItemWorker
 from asap_ros.nodes.publishers import Publishers
@@ -46,7 +46,7 @@ class CameraSubscriber:
         self._last_received = time.monotonic()
         self._last_offered = 0.0
         self._last_stamp = 0
-        self._compressed: bool = node.get_parameter('compressed').value
+        self._compressed = parameters.read(node).compressed
         self._image = node.create_subscription(
             CompressedImage if self._compressed else Image,
             'image/compressed' if self._compressed else 'image',
@@ -97,7 +97,7 @@ class CameraSubscriber:
                 throttle_duration_sec=1.0,
             )
         self._last_stamp = stamp
-        rate = self._node.get_parameter('max_rate').value
+        rate = parameters.read(self._node).max_rate
         if not self._publishers.wanted() or rate and now - self._last_offered < 1.0 / rate:
             self._counts.dropped += 1
             return

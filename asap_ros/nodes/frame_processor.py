@@ -13,7 +13,7 @@ from std_msgs.msg import Header
 
 from asap_ros.imaging import message_codec, overlay
 from asap_ros.imaging.message_codec import ImageError
-from asap_ros.nodes import message_conversions, road_publisher
+from asap_ros.nodes import message_conversions, parameters, road_publisher
 from asap_ros.nodes.frame_result import FrameResult, Invalid, Labelled
 from asap_ros.nodes.publishers import Publishers
 from asap_ros.nodes.road_publisher import RoadPublisher
@@ -48,6 +48,7 @@ class FrameProcessor:
         """Count into ``counts`` and ``latencies``, which are the activation's."""
         self._node, self._pipeline, self._road = node, pipeline, road
         self._outputs, self._counts, self._latencies = outputs, counts, latencies
+        self._parameters = parameters.read(node)
         self._times: deque[float] = deque()
         self._image_size: tuple[int, int] | None = None
         self._announced: float | None = None
@@ -58,6 +59,7 @@ class FrameProcessor:
         """Process one frame and publish what came of it."""
         start = time.perf_counter()
         timings: dict[str, float] = {}
+        self._parameters = parameters.read(self._node)  # one set for the whole frame
         self.announce_labels()
         result = self._label(message, timings)
         self.fault = result.fault if isinstance(result, Invalid) else ''
@@ -93,7 +95,7 @@ class FrameProcessor:
 
     def announce_labels(self) -> None:
         """Publish what the ids mean, again where the threshold stated with them has changed."""
-        threshold = self._value('min_confidence')
+        threshold = self._parameters.min_confidence
         if threshold != self._announced:
             header = Header(stamp=self._node.get_clock().now().to_msg())
             self._outputs.labels.publish(
@@ -110,7 +112,7 @@ class FrameProcessor:
 
     def _label(self, message: Image | CompressedImage, timings: dict[str, float]) -> FrameResult:
         """Return the frame's labels, or why it has none; count it and log what went wrong."""
-        max_age = self._value('max_age')
+        max_age = self._parameters.max_age
         age = self._age(message.header)
         if max_age and age > max_age:
             self._counts.stale += 1
@@ -146,12 +148,12 @@ class FrameProcessor:
         segmented = self._pipeline.run(picture)
         timings |= segmented.timings
         self._image_size = (picture.height, picture.width)
-        mask, confidence = resample(segmented, self._grid(), self._value('min_confidence'))
+        mask, confidence = resample(segmented, self._grid(), self._parameters.min_confidence)
         return Labelled(mask, confidence, self._image_size, segmented)
 
     def _grid(self) -> tuple[int, int]:
         """Return (height, width) of the mask; the camera's is that of its latest sound frame."""
-        if self._image_size and self._value('mask_resolution') == 'camera':
+        if self._image_size and self._parameters.mask_resolution == 'camera':
             return self._image_size
         return self._pipeline.size
 
@@ -201,14 +203,11 @@ class FrameProcessor:
         """Return the frame tinted by class, with the road where that was asked for."""
         labels = self._pipeline.labels
         picture = overlay.blend(
-            frame.segmented.frame, frame.mask, labels, self._value('overlay_opacity')
+            frame.segmented.frame, frame.mask, labels, self._parameters.overlay_opacity
         )
         if road is None:
             return picture
         return draw_road(picture, road.geometry, labels, road.camera, road.space)
-
-    def _value(self, name: str):
-        return self._node.get_parameter(name).value
 
     def _age(self, header: Header) -> float:
         """Return seconds since the header's stamp, by the node's clock."""

@@ -159,9 +159,6 @@ class Segmenter(LifecycleNode):
         else:
             self.get_logger().info(text)
 
-    def _value(self, name: str):
-        return self.get_parameter(name).value
-
     def _reset_statistics(self) -> None:
         self._counts, self._latencies = Counts(), Latencies()
         self._last_clock = 0
@@ -172,6 +169,8 @@ class Segmenter(LifecycleNode):
         # Before its first message a simulated clock says 0.
         clock_stands_still = now.nanoseconds == self._last_clock > 0
         self._last_clock = now.nanoseconds
+        # By its name: before *configure* the others may be impossible, and diagnostics go on.
+        max_age: float = self.get_parameter('max_age').value
         frames, why = None, ''
         if self._configuration is not None and self._camera is not None:
             frames = self._frame_report(self._configuration, self._camera)
@@ -190,7 +189,7 @@ class Segmenter(LifecycleNode):
                 {
                     'engine': diagnostics.engine_status(self.engine_facts()),
                     'frames': diagnostics.frame_status(frames, self._counts, why),
-                    'latency': diagnostics.latency_status(self._latencies, self._value('max_age')),
+                    'latency': diagnostics.latency_status(self._latencies, max_age),
                 },
             )
         )
@@ -201,7 +200,7 @@ class Segmenter(LifecycleNode):
         return diagnostics.FrameReport(
             wanted=configuration.publishers.wanted(),
             seconds_without_frame=camera.seconds_without_image(),
-            no_frame_timeout=self._value('silence'),
+            no_frame_timeout=parameters.read(self).silence,
             rate=camera.processor.rate(),
             last_fault=camera.processor.fault,
             calibration_fault=self._calibration_fault(configuration, camera),
@@ -215,7 +214,7 @@ class Segmenter(LifecycleNode):
         fault = camera.processor.calibration_fault
         if fault or not configuration.publishers.wanted(road_publisher.OUTPUTS):
             return fault
-        doubt = camera.doubt_rectified() if self._value('rectified') else ''
+        doubt = camera.doubt_rectified() if parameters.read(self).rectified else ''
         if doubt:
             self.get_logger().warning(doubt, once=True)
         return configuration.road.fault or doubt

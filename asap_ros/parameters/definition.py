@@ -140,9 +140,8 @@ def definitions(cls: type) -> tuple[Definition, ...]:
     Those of a field that is itself a dataclass are named ``FIELD.NAME``.
     """
     found: list[Definition] = []
-    types = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
-        kind = types[field.name]
+        kind = _types(cls)[field.name]
         if dataclasses.is_dataclass(kind):
             found += [
                 dataclasses.replace(inner, name=f'{field.name}.{inner.name}')
@@ -160,7 +159,7 @@ def build(cls: type, values: Mapping[str, Value], prefix: str = '') -> Any:
 
     ``prefix``: what its fields' names begin with there.
     """
-    types = typing.get_type_hints(cls)
+    types = _types(cls)
     return cls(
         **{
             field.name: (
@@ -171,3 +170,9 @@ def build(cls: type, values: Mapping[str, Value], prefix: str = '') -> Any:
             for field in dataclasses.fields(cls)
         }
     )
+
+
+@functools.cache
+def _types(cls: type) -> Mapping[str, Any]:
+    """Return the types of a class's fields."""
+    return typing.get_type_hints(cls)
