@@ -16,7 +16,7 @@ from asap_ros.bags.topic_names import DRIVE_OPTIONS
 from asap_ros.evaluation.drive_job import DriveJob, DriveOutcome, Ending, refused
 from asap_ros.evaluation.report import EvaluatedDrive
 from asap_ros.parameters import parameter_file
-from asap_ros.parameters.loading import NODE
+from asap_ros.parameters.loading import NODE, load
 from asap_ros.parameters.parameter_file import RosValue
 from asap_ros.segmentation import model_file
 
@@ -50,11 +50,16 @@ def command(job: DriveJob, rate: float, params: Path) -> list[str]:
 
 
 def parameters(job: DriveJob) -> str:
-    """Return a parameter file: what that of the request gives the node, and what it sets itself."""
+    """Return a parameter file: what that of the request gives the node, and what it sets itself.
+
+    Raises OSError or ParameterError where the node would refuse it.
+    """
     request = job.request
     values: dict[str, RosValue] = {}
     if request.params_file:
-        values |= parameter_file.read(Path(request.params_file)).values(NODE)
+        path = Path(request.params_file)
+        load(path)  # refuses what the node would
+        values |= parameter_file.read(path).values(NODE)
     values |= {
         'network_height': request.size[0],
         'network_width': request.size[1],
@@ -69,7 +74,8 @@ def work(job: DriveJob, rate: float) -> DriveOutcome:
     """Play a drive to a node that is launched for it, and return what the replay reports.
 
     Ctrl-C goes to the launch, which then writes what there is. Raises RuntimeError where there
-    is no ros2 command, ModelError where there is no such model.
+    is no ros2 command, ModelError where there is no such model, ParameterError where the node would
+    refuse its parameters.
     """
     if not shutil.which('ros2'):
         raise RuntimeError(
@@ -77,6 +83,7 @@ def work(job: DriveJob, rate: float) -> DriveOutcome:
             'the workspace, or run it by tools/ros'
         )
     model_file.locate(job.request.model)
+    given = parameters(job)
     try:
         with Bag(job.bag) as bag:
             topics.find(bag, job.request.wanted)
@@ -91,7 +98,7 @@ def work(job: DriveJob, rate: float) -> DriveOutcome:
     report = folder / 'report.json'
     report.unlink(missing_ok=True)  # what stands there afterwards is of this run
     params = folder / 'segmenter.param.yaml'
-    params.write_text(parameters(job))
+    params.write_text(given)
     # A group of its own: the launch and its nodes then hear of Ctrl-C once, from here, also where
     # it was a SIGTERM to this process alone.
     process = subprocess.Popen(command(job, rate, params), start_new_session=True)

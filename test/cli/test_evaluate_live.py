@@ -15,6 +15,7 @@ from asap_ros.bags.topic_names import TopicNames
 from asap_ros.evaluation import live_launch, report
 from asap_ros.evaluation.drive_job import DriveJob, EvaluationRequest
 from asap_ros.parameters import parameter_file
+from asap_ros.parameters.definition import ParameterError
 from support import truthful_bags
 from support.paths import ROOT
 
@@ -178,3 +179,11 @@ def test_a_bag_without_an_image_is_not_launched_and_gets_a_report_that_says_so(t
     jsonschema.validate(made, report.schema())
     assert made['source']['mode'] == 'paced' and made['verdict']['good'] is False
     assert 'looks like a camera' in (tmp_path / 'out' / 'report.html').read_text()
+
+
+def test_parameters_that_the_node_would_refuse_are_said_before_anything_is_launched(tmp_path):
+    params = tmp_path / 'mine.yaml'
+    params.write_text('segmenter: {ros__parameters: {camera.height: 1}}\n')
+    job = DriveJob('/bags/a', '/out/a', EvaluationRequest(params_file=str(params)))
+    with pytest.raises(ParameterError, match=r"mine.yaml: .*'camera.height'.* write 1.0"):
+        live_launch.work(job, 1.0)
