@@ -101,11 +101,9 @@ def called_as() -> str:
     return sys.argv[0].rpartition('/')[2]
 
 
-def add_out(
-    parser: argparse._ActionsContainer, says: str, required: bool = True
-) -> argparse.Action:
+def add_out(parser: argparse._ActionsContainer, says: str, required: bool = True) -> None:
     """Add ``--out``: where results go, a file or a folder."""
-    return parser.add_argument('--out', type=Path, required=required, metavar='PATH', help=says)
+    parser.add_argument('--out', type=Path, required=required, metavar='PATH', help=says)
 
 
 def add_size(

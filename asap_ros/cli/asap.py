@@ -27,7 +27,8 @@ def summary(command: EntryPoint) -> str:
     ``--help`` so needs none of the modules that only some commands need.
     """
     spec = importlib.util.find_spec(command.module)
-    for node in ast.parse(Path(spec.origin).read_text()).body:
+    source = Path(spec.origin).read_text() if spec and spec.origin else ''
+    for node in ast.parse(source).body:
         if isinstance(node, ast.FunctionDef) and node.name == command.attr:
             return (ast.get_docstring(node) or '').partition('\n')[0]
     return ''

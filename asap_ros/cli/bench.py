@@ -9,6 +9,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import cv2
 import numpy as np
@@ -75,6 +76,10 @@ class Feeder(Node):
         """Return whether the segmenter listens."""
         return self._camera.get_subscription_count() > 0
 
+    def answered(self, number: int) -> bool:
+        """Return whether the answer to a frame has come, the first being number 0."""
+        return len(self.timings) > number
+
     def send(self) -> None:
         """Publish the frame, stamped with the present."""
         self._frame.header.stamp = self.get_clock().now().to_msg()
@@ -117,7 +122,7 @@ def measure(model: str, size: tuple[int, int], frames: int, threads: int) -> dic
         label = f'{model} {size[0]}x{size[1]}'
         for number in tqdm(range(frames + WARM_UP), label, unit='frame', leave=False):
             feeder.send()
-            wait(executor, lambda sent=number: len(feeder.timings) > sent, 'answer to a frame')
+            wait(executor, partial(feeder.answered, number), 'answer to a frame')
         facts = node.engine_facts()
     finally:
         executor.shutdown()

@@ -7,7 +7,9 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from tqdm import tqdm
 
@@ -39,6 +41,8 @@ EXAMPLES = """
   %(prog)s --install resnet18.plan
       then, with both files copied over, on the vehicle
 """
+Made = TypeVar('Made')
+
 STOP_TIMEOUT = 10.0
 """Seconds that TensorRT may take to end a build after Ctrl-C."""
 
@@ -143,9 +147,10 @@ def verify_on_gpu(model: ModelFile, target: Target, entry: CachedPlan) -> None:
     )
 
 
-def interruptible(work):
+def interruptible(work: Callable[[Callable[[], bool]], Made]) -> Made:
     """Return ``work(stopped)``, run so that Ctrl-C ends it: TensorRT itself does not listen."""
-    stop, outcome = threading.Event(), []
+    stop = threading.Event()
+    outcome: list[Made | Exception] = []
 
     def run() -> None:
         try:
@@ -163,11 +168,12 @@ def interruptible(work):
         print('\nbuild_engine: stopping', file=sys.stderr)
         thread.join(STOP_TIMEOUT)
         if thread.is_alive():  # in a phase that asks nobody; nothing is half written
-            os._exit(130)
+            os._exit(command.INTERRUPTED)
         raise
-    if isinstance(outcome[0], Exception):
-        raise outcome[0]
-    return outcome[0]
+    (made,) = outcome
+    if isinstance(made, Exception):
+        raise made
+    return made
 
 
 def summary(manifest: PlanManifest) -> str:

@@ -19,7 +19,7 @@ from asap_ros import labels
 from asap_ros.cli import command
 from asap_ros.cli.arguments import CommandParser, add_hood_fraction, add_size, number
 from asap_ros.cli.command import UsageError
-from asap_ros.nodes.camera_pose import TfPose
+from asap_ros.nodes.camera_pose import FixedPose, TfPose
 from asap_ros.nodes.message_conversions import nanoseconds
 from asap_ros.road.calibration import Calibration, build_camera
 from asap_ros.road.mounting_accuracy import MountingAccuracy, expected_accuracy
@@ -68,11 +68,12 @@ def listen(topic: str, base_frame: str, pose: Pose | None) -> tuple[Calibration,
     """Return what a topic says of a camera, and its pose from TF unless one is given."""
     context = rclpy.Context()
     rclpy.init(args=[], context=context)
-    node, heard = Node('check_mounting', context=context), []
+    node = Node('check_mounting', context=context)
+    heard: list[CameraInfo] = []
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
     try:
-        poses = TfPose(node, base_frame, 0.0) if pose is None else None
+        poses = TfPose(node, base_frame, 0.0) if pose is None else FixedPose(pose)
         node.create_subscription(
             CameraInfo,
             topic,
@@ -85,9 +86,8 @@ def listen(topic: str, base_frame: str, pose: Pose | None) -> tuple[Calibration,
             if not heard:
                 continue
             try:
-                found = pose or poses.at(
-                    heard[-1].header.frame_id, nanoseconds(heard[-1].header.stamp)
-                )
+                header = heard[-1].header
+                found = poses.at(header.frame_id, nanoseconds(header.stamp))
                 return Calibration.from_message(heard[-1]), found
             except PoseError as error:
                 fault = str(error)

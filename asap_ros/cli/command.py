@@ -29,6 +29,9 @@ MISTYPED = (
 )
 """Errors about what was typed, whichever command it is."""
 
+FAILURES = (ImportError, OSError, ValueError)
+"""Errors that are failures, whichever command it is."""
+
 
 def run(
     parser: CommandParser,
@@ -68,10 +71,14 @@ def ending(
         return
     except KeyboardInterrupt:
         status, sentence = INTERRUPTED, stopped
-    except (*MISTYPED, *mistyped) as error:
-        status, sentence = WRONG_USE, describe(error)
-    except (ImportError, OSError, ValueError, *failed) as error:
-        status, sentence = FAILED, describe(error)
+    except Exception as error:
+        if isinstance(error, (*MISTYPED, *mistyped)):
+            status = WRONG_USE
+        elif isinstance(error, (*FAILURES, *failed)):
+            status = FAILED
+        else:
+            raise
+        sentence = describe(error)
     print(f'{name}: {sentence}', file=sys.stderr, flush=True)
     raise SystemExit(status)
 

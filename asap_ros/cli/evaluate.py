@@ -51,7 +51,7 @@ def folders(bags: Sequence[Path], out: Path) -> list[Path]:
 def outcomes(todo: Sequence[DriveJob], given: argparse.Namespace) -> Iterator[DriveOutcome]:
     """Yield what becomes of every job, as it becomes known.
 
-    Raises what ``jobs.work`` raises, ClusterError, and ImportError without ``distributed``.
+    Raises what ``drive_job.work`` raises, ClusterError, and ImportError without ``distributed``.
     """
     if given.live:
         for job in todo:
@@ -129,14 +129,17 @@ def exit_status(finished: Sequence[DriveOutcome]) -> int:
     """
     if any(outcome.ending is Ending.REFUSED for outcome in finished):
         return WRONG_USE
-    bad = any(outcome.error or live_scoring.exit_code(outcome.document) for outcome in finished)
+    bad = any(
+        outcome.error or not outcome.document or live_scoring.exit_code(outcome.document)
+        for outcome in finished
+    )
     return FAILED if bad else GOOD
 
 
 def _tell(outcome: DriveOutcome) -> None:
     """Print what became of a drive."""
     name = Path(outcome.job.bag).name
-    if outcome.error:
+    if outcome.document is None or outcome.error:
         tqdm.write(f'evaluate: {name}: {outcome.error}', sys.stderr)
     else:
         tqdm.write(f'{name}: {report.headline(outcome.document)}')

@@ -9,8 +9,10 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -51,7 +53,7 @@ PICTURES = 200
 """Real pictures at most that masks are compared on."""
 
 
-def time_calls(call, repeats: int) -> dict[str, float]:
+def time_calls(call: Callable[[], object], repeats: int) -> dict[str, float]:
     """Return p50, p95 and p99 in milliseconds of a call, after a warm-up."""
     times = []
     for number in range(WARM_UP + repeats):
@@ -91,7 +93,7 @@ def measure_batch(
     pictures = np.repeat(cv2.resize(model.golden.frame, CAMERA[::-1])[np.newaxis], batch, axis=0)
     key = entry.manifest.key
     free = cuda.gpu().free
-    found = {
+    found: dict[str, Any] = {
         'model': entry.manifest.model,
         'precision': key.precision,
         'batch': batch,
@@ -158,13 +160,17 @@ def run(options: argparse.Namespace) -> dict:
                     leave=False,
                     bar_format='{desc} {percentage:3.0f} % {elapsed}',
                 ) as bar:
+
+                    def report(phase: str, share: float, bar: tqdm = bar) -> None:
+                        bar.update(max(0.0, share - bar.n))
+
                     entry = find_or_build(
                         target.runtime,
                         model,
                         plan_options,
                         cache,
                         target.gpu,
-                        report=lambda phase, share, b=bar: b.update(max(0.0, share - b.n)),
+                        report=report,
                     )
                 verified = engine_selection.open_plan(model, target, entry, EngineOptions())
                 golden = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asap_ros.bags.topic_names import DRIVE_OPTIONS
 
-PARAMETERS = (
+PARAMETERS: tuple[tuple[str, bool | float | str, str], ...] = (
     ('bag', '', 'the drive: a rosbag2 folder, or its .mcap or .db3 file'),
     ('out', 'out/run', 'folder for report.html and .json, overlay video, contact sheet, results'),
     ('lockstep', True, 'true: the next frame is sent when the result of the last has come'),
