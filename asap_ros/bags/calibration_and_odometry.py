@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -143,7 +144,7 @@ class CalibrationAndOdometry:
         return Pose(pose[:3, :3], pose[:3, 3])
 
 
-def _matrix(transform) -> np.ndarray:
+def _matrix(transform: Any) -> np.ndarray:
     """Return a geometry_msgs/Transform as a matrix (4, 4), NaN where it is no rotation."""
     q, t = transform.rotation, transform.translation
     matrix = np.eye(4)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from asap_ros.bags.reader import Bag, BagError, Message
+from asap_ros.bags.reader import Bag, BagError, Message, Topic
 from asap_ros.bags.topics import DriveTopics
 from asap_ros.bags.warnings import Warnings
 
@@ -45,7 +45,9 @@ def frames(bag: Bag, drive: DriveTopics, warnings: Warnings) -> Iterator[Recorde
 
     def take() -> RecordedFrame:
         stamp, image = waiting.popleft()
-        found = {topic: companions.take(stamp) for topic, companions in beside.items()}
+        found: dict[Topic | None, Message | None] = {
+            topic: companions.take(stamp) for topic, companions in beside.items()
+        }
         return RecordedFrame(
             stamp,
             image,
@@ -77,7 +79,7 @@ def frames(bag: Bag, drive: DriveTopics, warnings: Warnings) -> Iterator[Recorde
 class _Companions:
     """Messages of a topic that wait for the frames of their stamps."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._by_stamp: dict[int, Message] = {}
         self._newest = -1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,12 +16,12 @@ FLOAT32 = 7
 """Code of 32-bit floats in sensor_msgs/PointField."""
 
 
-def make(kind: str, **values):
+def make(kind: str, **values: Any) -> Any:
     """Return a message of a type such as ``sensor_msgs/msg/Image``."""
     return typestore().types[kind](**values)
 
 
-def header(stamp_ns: int, frame_id: str):
+def header(stamp_ns: int, frame_id: str) -> Any:
     """Return a std_msgs/Header."""
     stamp = make('builtin_interfaces/msg/Time', sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9)
     return make('std_msgs/msg/Header', stamp=stamp, frame_id=frame_id)
@@ -33,7 +34,7 @@ def compressed(
     stamp_ns: int,
     frame_id: str,
     options: tuple[int, ...] = (),
-):
+) -> Any:
     """Return a sensor_msgs/CompressedImage of pixels as OpenCV has them; ``form`` is its format.
 
     ``suffix`` is the file ending of the kind, such as ``.jpg``.
@@ -46,12 +47,12 @@ def compressed(
     )
 
 
-def label_mask(mask: np.ndarray, stamp_ns: int, frame_id: str):
+def label_mask(mask: np.ndarray, stamp_ns: int, frame_id: str) -> Any:
     """Return a label mask uint8 (H, W) as the node's ~/mask/compressed is."""
     return compressed(mask, '.png', 'mono8; png compressed ', stamp_ns, frame_id)
 
 
-def road_geometry(geometry: RoadGeometry, stamp_ns: int, base_frame: str):
+def road_geometry(geometry: RoadGeometry, stamp_ns: int, base_frame: str) -> Any:
     """Return a corridor as asap_ros/RoadGeometry, whose fields are those of the corridor."""
     values = {f.name: getattr(geometry, f.name) for f in fields(geometry) if f.name != 'path'}
     values = {
@@ -62,7 +63,7 @@ def road_geometry(geometry: RoadGeometry, stamp_ns: int, base_frame: str):
     return make('asap_ros/msg/RoadGeometry', header=header(stamp_ns, base_frame), **values)
 
 
-def path(geometry: RoadGeometry, stamp_ns: int, base_frame: str):
+def path(geometry: RoadGeometry, stamp_ns: int, base_frame: str) -> Any:
     """Return a corridor's middle as nav_msgs/Path, no poses where it is invalid."""
     types = typestore().types
     point, turn, pose, stamped = (
@@ -84,7 +85,7 @@ def path(geometry: RoadGeometry, stamp_ns: int, base_frame: str):
     )
 
 
-def boundary(points: np.ndarray, stamp_ns: int, base_frame: str, dense: bool = True):
+def boundary(points: np.ndarray, stamp_ns: int, base_frame: str, dense: bool = True) -> Any:
     """Return points float32 (n, 6) as the node's ~/free_space/boundary is.
 
     ``dense``: none of them is NaN.

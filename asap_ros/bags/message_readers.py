@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ class TrueSpace:
     blocker: np.ndarray
 
 
-def geometry_of(message) -> RoadGeometry:
+def geometry_of(message: Any) -> RoadGeometry:
     """Return the corridor that an asap_ros/RoadGeometry states."""
     s = np.array(message.s, float)
     curve = clothoid.evaluate(
@@ -41,17 +42,17 @@ def geometry_of(message) -> RoadGeometry:
         ),
         s,
     )
+    numbers: dict[str, Any] = {
+        name: float(getattr(message, name)) for stem in NUMBERS for name in (stem, f'{stem}_sigma')
+    }
+    arrays: dict[str, Any] = {name: np.array(getattr(message, name), float) for name in ARRAYS}
     return RoadGeometry(
         valid=bool(message.valid),
         status=Status(int(message.status)),
         reference=ReferenceCurve(int(message.reference)),
         crest=float(message.crest),
-        **{
-            name: float(getattr(message, name))
-            for stem in NUMBERS
-            for name in (stem, f'{stem}_sigma')
-        },
-        **{name: np.array(getattr(message, name), float) for name in ARRAYS},
+        **numbers,
+        **arrays,
         path=np.stack([curve.x, curve.y, curve.heading], axis=1),
         covariance=np.array(message.covariance, float).reshape(6, 6),
         view_start=float(message.view_start),
@@ -60,7 +61,7 @@ def geometry_of(message) -> RoadGeometry:
     )
 
 
-def true_space_of(message, columns: int) -> TrueSpace:
+def true_space_of(message: Any, columns: int) -> TrueSpace:
     """Return the boundary in a sensor_msgs/PointCloud2 with a point per image column.
 
     Raises BagError where it is not of ``columns`` points with float32 x, y, z, class.
@@ -92,4 +93,5 @@ def true_space_of(message, columns: int) -> TrueSpace:
         raise BagError(f'the true free space is cut off: {len(data)} bytes for {count} points')
     points = np.frombuffer(data, dtype, count)
     blocker = np.nan_to_num(points['class'], nan=255)
-    return TrueSpace(*(points[n].astype(float) for n in wanted[:3]), blocker.astype(np.uint8))
+    x, y, z = (points[name].astype(float) for name in wanted[:3])
+    return TrueSpace(x, y, z, blocker.astype(np.uint8))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from rosbags.rosbag2 import Reader
 
@@ -53,7 +54,7 @@ class Message:
     cdr: bytes
 
     @cached_property
-    def value(self) -> object:
+    def value(self) -> Any:
         """The message's fields, as attributes; BagError where the bytes do not make sense."""
         try:
             return typestore().deserialize_cdr(self.cdr, self.topic.type)
@@ -101,7 +102,7 @@ class Bag:
         """Return the open bag."""
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Close the bag's files."""
         self.close()
 
@@ -124,7 +125,7 @@ class Bag:
         if self._reader:
             yielded = 0
             try:
-                for key, time_ns, cdr in self._indexed(wanted):
+                for key, time_ns, cdr in _indexed(self._reader, wanted):
                     if time_ns > newest:
                         newest, at_newest = time_ns, []
                     at_newest.append((key, cdr))
@@ -136,13 +137,6 @@ class Bag:
         for key, time_ns, cdr in self._salvaged():
             if key in wanted and time_ns >= newest and (key, cdr) not in at_newest:
                 yield Message(wanted[key], time_ns, cdr)
-
-    def _indexed(self, wanted) -> Iterator[tuple[tuple[str, str], int, bytes]]:
-        """Yield (topic and type, time, bytes) as the index of the bag leads to them."""
-        connections = [c for c in self._reader.connections if (c.topic, c.msgtype) in wanted]
-        if connections:
-            for connection, time_ns, cdr in self._reader.messages(connections):
-                yield (connection.topic, connection.msgtype), time_ns, bytes(cdr)
 
     def _salvaged(self) -> Iterator[tuple[tuple[str, str], int, bytes]]:
         """Yield whatever whole messages the MCAP files hold, whatever their index says."""
@@ -173,6 +167,16 @@ class Bag:
             self.damage = (
                 f'bag {self.path} is damaged ({error}): reading ended after {before} messages'
             )
+
+
+def _indexed(
+    reader: Reader, wanted: Container[tuple[str, str]]
+) -> Iterator[tuple[tuple[str, str], int, bytes]]:
+    """Yield (topic and type, time, bytes) as the index of a bag leads to them."""
+    connections = [c for c in reader.connections if (c.topic, c.msgtype) in wanted]
+    if connections:
+        for connection, time_ns, cdr in reader.messages(connections):
+            yield (connection.topic, connection.msgtype), time_ns, bytes(cdr)
 
 
 def _storage_files(path: Path) -> list[Path]:

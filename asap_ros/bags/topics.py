@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from asap_ros.bags.reader import (
@@ -201,6 +202,6 @@ def _namespace(name: str) -> str:
     return name.rpartition('/')[0]
 
 
-def _listed(topics) -> str:
+def _listed(topics: Iterable[Topic]) -> str:
     """Return topics as one line."""
     return ', '.join(str(t) for t in topics)

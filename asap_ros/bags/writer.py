@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
@@ -44,7 +45,7 @@ class ResultBag:
             )
         self._writer.write(self._connections[key], time_ns, cdr)
 
-    def put(self, topic: str, time_ns: int, message) -> None:
+    def put(self, topic: str, time_ns: int, message: Any) -> None:
         """Append a message of the type store."""
         kind = message.__msgtype__
         self.write(topic, kind, time_ns, bytes(typestore().serialize_cdr(message, kind)))
