@@ -112,6 +112,7 @@ def test_outputs_of_one_frame_fit_one_another(vehicle, grid):
             name
         )
     mask, ground = pixels(car.last('mask')), points(car.last('ground_points'))
+    car.bench.wait(lambda: car.bench.heard['label_info'], 'label_info')  # it has its own time
     classes = {c.class_id: c.class_name for c in car.last('label_info').class_map}
     assert set(np.unique(mask)) <= set(classes)
     on_ground = np.isfinite(ground).all(axis=-1)
