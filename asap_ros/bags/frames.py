@@ -31,13 +31,13 @@ class RecordedFrame:
     true_space: Message | None = None
 
 
-def frames(bag: Bag, drive: DriveTopics, warnings: Warnings) -> Iterator[RecordedFrame]:
+def camera_frames(bag: Bag, drive: DriveTopics, warnings: Warnings) -> Iterator[RecordedFrame]:
     """Yield the camera's frames in the bag's order.
 
     A message whose header cannot be read is left out and named in ``warnings``.
     """
     waiting: deque[tuple[int, Message]] = deque()
-    beside = {
+    beside: dict[Topic | None, _Companions] = {
         t: _Companions()
         for t in (drive.reference, drive.masks, drive.true_road, drive.true_space)
         if t
@@ -69,7 +69,7 @@ def frames(bag: Bag, drive: DriveTopics, warnings: Warnings) -> Iterator[Recorde
             waiting.append((stamp, message))
         while waiting and (
             len(waiting) > LOOK_AHEAD
-            or all(companions.settled(waiting[0][0]) for companions in beside.values())
+            or all(companions.is_decided(waiting[0][0]) for companions in beside.values())
         ):
             yield take()
     while waiting:
@@ -88,7 +88,7 @@ class _Companions:
         self._by_stamp[stamp] = message
         self._newest = stamp
 
-    def settled(self, stamp: int) -> bool:
+    def is_decided(self, stamp: int) -> bool:
         """Return whether the message of that stamp is here, or will not come any more."""
         return stamp in self._by_stamp or self._newest > stamp
 
@@ -103,7 +103,7 @@ def play_order(bag: Bag, drive: DriveTopics, warnings: Warnings) -> Iterator[Mes
     """Yield images, calibrations and odometry, no image before the calibration of its stamp.
 
     A recorder may have written the two in either order; who listens needs the calibration
-    first. Messages whose header cannot be read are left out as in ``frames``.
+    first. Messages whose header cannot be read are left out as in ``camera_frames``.
     """
     waiting: deque[Message] = deque()
     newest_info = -1

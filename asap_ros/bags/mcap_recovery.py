@@ -17,10 +17,11 @@ from rosbags.rosbag2.storage_mcap import DECOMPRESSORS
 MAGIC = b'\x89MCAP0\r\n'
 SCHEMA, CHANNEL, MESSAGE, CHUNK, DATA_END = 0x03, 0x04, 0x05, 0x06, 0x0F
 
-Key = tuple[str, str]
+TopicKey = tuple[str, str]
+"""Name and type: a recording may have two types under one name."""
 
 
-def messages(path: Path) -> Iterator[tuple[Key, int, bytes]]:
+def messages(path: Path) -> Iterator[tuple[TopicKey, int, bytes]]:
     """Yield ((topic, type), log time in ns, CDR bytes) of every message that is still whole.
 
     Messages come in time order within a chunk and chunks in the file's order. A chunk whose
@@ -28,7 +29,7 @@ def messages(path: Path) -> Iterator[tuple[Key, int, bytes]]:
     records no longer follow one another. Raises OSError where the file cannot be read at all.
     """
     schemas: dict[int, str] = {}
-    channels: dict[int, Key] = {}
+    channels: dict[int, TopicKey] = {}
     size = path.stat().st_size
     with path.open('rb') as file:
         if file.read(len(MAGIC)) != MAGIC:
@@ -40,7 +41,7 @@ def messages(path: Path) -> Iterator[tuple[Key, int, bytes]]:
             found = []
             for inner_kind, data in inner:
                 try:
-                    message = _take(inner_kind, data, schemas, channels)
+                    message = _read_record(inner_kind, data, schemas, channels)
                 except (struct.error, UnicodeDecodeError):
                     continue
                 if message:
@@ -80,9 +81,9 @@ def _unpack(chunk: bytes) -> list[tuple[int, bytes]]:
     return records
 
 
-def _take(
-    kind: int, data: bytes, schemas: dict[int, str], channels: dict[int, Key]
-) -> tuple[Key, int, bytes] | None:
+def _read_record(
+    kind: int, data: bytes, schemas: dict[int, str], channels: dict[int, TopicKey]
+) -> tuple[TopicKey, int, bytes] | None:
     """Note a schema or a channel, or return a message whose channel is known."""
     if kind == SCHEMA:
         (key,) = struct.unpack_from('<H', data)

@@ -1,4 +1,7 @@
-"""Messages as bags hold them, made without ROS out of the project's own values."""
+"""Messages as bags hold them, made without ROS out of the project's own values.
+
+Their classes come from message definitions at run time, so that their type is Any.
+"""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class Bag:
             reader = Reader(self.path)
             reader.open()
         except Exception as error:  # a damaged file makes the parsers behind this fail anyhow
-            self.topics = self._salvaged_topics(error)
+            self.topics = self._recovered_topics(error)
         else:
             self._reader = reader
             counts: dict[tuple[str, str], int] = {}
@@ -134,20 +134,20 @@ class Bag:
                 return
             except Exception as error:  # as on opening: damage shows as any kind of exception
                 self._note_damage(error, yielded)
-        for key, time_ns, cdr in self._salvaged():
+        for key, time_ns, cdr in self._recovered():
             if key in wanted and time_ns >= newest and (key, cdr) not in at_newest:
                 yield Message(wanted[key], time_ns, cdr)
 
-    def _salvaged(self) -> Iterator[tuple[tuple[str, str], int, bytes]]:
+    def _recovered(self) -> Iterator[tuple[tuple[str, str], int, bytes]]:
         """Yield whatever whole messages the MCAP files hold, whatever their index says."""
         for file in self.files:
             if file.suffix == '.mcap':
                 yield from mcap_recovery.messages(file)
 
-    def _salvaged_topics(self, error: Exception) -> tuple[Topic, ...]:
+    def _recovered_topics(self, error: Exception) -> tuple[Topic, ...]:
         """Return the topics that a scan finds in a bag that does not open; else BagError."""
         counts: dict[tuple[str, str], int] = {}
-        for key, _, _ in self._salvaged():
+        for key, _, _ in self._recovered():
             counts[key] = counts.get(key, 0) + 1
         if not counts:
             raise BagError(
@@ -160,7 +160,7 @@ class Bag:
         """Put into words what is damaged; a sentence from opening is kept."""
         if self.damage:
             return
-        readable = sum(1 for _ in self._salvaged())
+        readable = sum(1 for _ in self._recovered())
         if readable:
             self.damage = f'bag {self.path} is damaged ({error}): {readable} messages are readable'
         else:

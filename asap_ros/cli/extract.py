@@ -68,7 +68,9 @@ def extract(
         )
     left_out = Warnings()
     count = 0
-    bar = tqdm(frames.frames(bag, drive, left_out), bag.name, drive.image.count, unit='frame')
+    bar = tqdm(
+        frames.camera_frames(bag, drive, left_out), bag.name, drive.image.count, unit='frame'
+    )
     for number, frame in enumerate(bar):
         if number % every:
             continue

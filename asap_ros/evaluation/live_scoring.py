@@ -66,7 +66,7 @@ def score(
     with EvaluationSession(folder, setting, sent, frames.rate(bag, drive)) as session:
         done = 0
         # Headers that cannot be read were named when the drive was played.
-        for frame in frames.frames(bag, drive, warnings=Warnings()):
+        for frame in frames.camera_frames(bag, drive, warnings=Warnings()):
             if frame.stamp_ns not in run.ledger:
                 continue
             result = run.ledger[frame.stamp_ns]

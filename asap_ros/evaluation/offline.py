@@ -145,7 +145,7 @@ def judge(
             folder, setting, drive.image.count, frames.rate(bag, drive)
         ) as session:
             bar = tqdm(
-                frames.frames(bag, drive, unreadable),
+                frames.camera_frames(bag, drive, unreadable),
                 bag.name,
                 drive.image.count,
                 unit='frame',

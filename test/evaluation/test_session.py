@@ -146,7 +146,7 @@ def test_label_sets_without_a_mapping_are_refused(tmp_path):
 
 def test_frames_come_beside_their_references(tmp_path):
     with Bag(tiny_bags.write(tmp_path / 'drive')) as bag:
-        found = list(frames.frames(bag, topics.find(bag), Warnings()))
+        found = list(frames.camera_frames(bag, topics.find(bag), Warnings()))
         assert frames.rate(bag, topics.find(bag)) == pytest.approx(20)
     assert len(found) == 6
     assert all(f.reference.stamp_ns == f.stamp_ns == f.image.stamp_ns for f in found)
@@ -159,7 +159,7 @@ def test_references_may_be_fewer_than_frames(tmp_path):
         lambda k: tiny_bags.png_mask(2 * (k // 2)),
     )
     with Bag(tiny_bags.write(tmp_path / 'drive', [tiny_bags.RAW, sparse], 40)) as bag:
-        found = list(frames.frames(bag, topics.find(bag), Warnings()))
+        found = list(frames.camera_frames(bag, topics.find(bag), Warnings()))
     assert [f.reference is not None for f in found] == [True, False] * 20
 
 
@@ -170,7 +170,7 @@ def test_a_frame_that_cannot_be_read_is_named_and_passed_over(tmp_path):
         whole[1] = type(whole[1])(drive.image, whole[1].time_ns, whole[1].cdr[:9])
         bag.messages = lambda *_: iter(whole)
         warnings = Warnings()
-        found = list(frames.frames(bag, drive, warnings))
+        found = list(frames.camera_frames(bag, drive, warnings))
     assert [f.stamp_ns for f in found] == [whole[0].stamp_ns, whole[2].stamp_ns]
     (warning,) = warnings
     assert '/camera/image_raw' in warning
