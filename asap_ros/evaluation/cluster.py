@@ -10,7 +10,8 @@ from distributed import Client, LocalCluster, as_completed
 
 from asap_ros.version import version
 
-J, R = TypeVar('J'), TypeVar('R')
+J = TypeVar('J')
+R = TypeVar('R')
 CONNECT = 15
 """Seconds to wait for a scheduler."""
 

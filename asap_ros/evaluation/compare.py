@@ -105,11 +105,11 @@ def compare(
         before, after = figure.of(a), figure.of(b)
         if before is None or after is None:
             continue
-        low = high = None
+        interval = None
         # A delay is of the frames in their order; drawing them anew would break it.
         if figure.of is not report_metrics.lag_s and min(len(a), len(b)) >= 2 * BLOCK:
-            low, high = _interval(figure, a, b, draws, other)
-        changes.append(_change(figure, before, after, low, high, allowed(figure, before)))
+            interval = _interval(figure, a, b, draws, other)
+        changes.append(_change(figure, before, after, interval, allowed(figure, before)))
     return changes
 
 
@@ -174,13 +174,19 @@ def text(changes: Sequence[MetricChange], a: str, b: str) -> str:
 
 
 def _change(
-    figure: ReportMetric, a: float, b: float, low: float | None, high: float | None, allowed: float
+    figure: ReportMetric,
+    a: float,
+    b: float,
+    interval: tuple[float, float] | None,
+    allowed: float,
 ) -> MetricChange:
     gain = 1 if figure.higher_is_better else -1
     difference = b - a
     better: bool | None = None
     sure_loss = -gain * difference
-    if low is not None:
+    low = high = None
+    if interval is not None:
+        low, high = interval
         if low > 0 or high < 0:
             better = bool(gain * difference > 0)
         # What is surely lost: the end of the interval that is kindest to B.
@@ -193,14 +199,21 @@ def _change(
     )
 
 
-def _interval(figure: ReportMetric, a: FrameTable, b: FrameTable, draws, other):
+def _interval(
+    figure: ReportMetric,
+    a: FrameTable,
+    b: FrameTable,
+    draws: Sequence[np.ndarray],
+    other: Sequence[np.ndarray],
+) -> tuple[float, float] | None:
+    """Return the 95 % interval of B's figure less A's, None where too few draws tell it."""
     found = []
     for mine, theirs in zip(draws, other):
         before, after = figure.of(a.take(mine)), figure.of(b.take(theirs))
         if before is not None and after is not None:
             found.append(after - before)
     if len(found) < DRAWS // 2:
-        return None, None
+        return None
     low, high = np.percentile(found, [2.5, 97.5])
     return float(low), float(high)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
@@ -134,18 +134,14 @@ def work(job: DriveJob, quiet: bool = True) -> DriveOutcome:
                 quiet,
             )
     except (BagError, OSError, ValueError) as error:
-        return refused(
-            job,
-            segmenter.labels,
-            EvaluatedDrive(job.bag, '', 'offline', damage=str(error)),
-            segmenter.facts,
-        )
+        source = EvaluatedDrive(job.bag, '', 'offline')
+        return refused(job, str(error), segmenter.labels, source, segmenter.facts)
     files = tuple(map(str, results.files))
     if not results.document['complete']:
         return DriveOutcome(job, results.document, files, Ending.INTERRUPTED)
     if not results.document['frames']['processed']:
-        error = f'not one frame of {job.bag} could be read'
-        return DriveOutcome(job, results.document, files, Ending.FAILED, error)
+        sentence = f'not one frame of {job.bag} could be read'
+        return DriveOutcome(job, results.document, files, Ending.FAILED, sentence)
     return DriveOutcome(job, results.document, files)
 
 
@@ -166,18 +162,22 @@ def _pipeline(model: str, engine: str, size: tuple[int, int], threads: int) -> P
 
 
 def refused(
-    job: DriveJob, judged: LabelSet, source: EvaluatedDrive, facts: Mapping[str, str] | None = None
+    job: DriveJob,
+    error: str,
+    masks: LabelSet,
+    source: EvaluatedDrive,
+    facts: Mapping[str, str] | None = None,
 ) -> DriveOutcome:
-    """Write the report of a bag of which nothing can be judged, if there is such a bag.
+    """Write the report of a bag that cannot be evaluated, if there is such a bag.
 
-    ``source.damage`` says why; ``judged`` are the labels that its masks would have had.
+    ``error`` says why; ``masks`` are the labels that its masks would have had.
     """
     if not Path(job.bag).exists():
-        return DriveOutcome(job, None, (), Ending.REFUSED, source.damage)
-    setting = EvaluationContext(judged, configuration=job.request.configuration())
+        return DriveOutcome(job, None, (), Ending.REFUSED, error)
+    context = EvaluationContext(masks, configuration=job.request.configuration())
     folder = Path(job.folder)
-    with EvaluationSession(folder, setting, 0, 10.0) as session:
-        results = session.finish(source, FrameCounts(0, 0, 0, 0), facts)
+    with EvaluationSession(folder, context, 0, 10.0) as session:
+        results = session.finish(replace(source, damage=error), FrameCounts(0, 0, 0, 0), facts)
     ResultBag(folder).close()  # without a message: takes that of an earlier run away
     files = tuple(map(str, results.files))
-    return DriveOutcome(job, results.document, files, Ending.REFUSED, source.damage)
+    return DriveOutcome(job, results.document, files, Ending.REFUSED, error)

@@ -18,13 +18,13 @@ QUALITY = 78
 
 @dataclass(frozen=True)
 class Concern:
-    """A reason to look at a frame: ``words`` with its figure, ``badness`` float (n,).
+    """A reason to look at a frame: ``words`` with its figure, ``severity`` float (n,).
 
     NaN where the frame is beyond reproach in this respect.
     """
 
     words: str
-    badness: np.ndarray
+    severity: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ExampleFrame:
 class FrameAlbum:
     """JPEG pictures of every frame, in a temporary file that ends with the album."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         """Start empty."""
         self._file = tempfile.TemporaryFile()
         self._places: list[tuple[int, int]] = []
@@ -99,10 +99,10 @@ def worst(table: FrameTable, count: int = WORST) -> list[ExampleFrame]:
     """Return the frames most worth a look: the worst of each concern in turn, worst first."""
     queues = []
     for concern in concerns(table):
-        rows = np.flatnonzero(np.isfinite(concern.badness))
-        order = rows[np.argsort(-concern.badness[rows], kind='stable')]
+        rows = np.flatnonzero(np.isfinite(concern.severity))
+        order = rows[np.argsort(-concern.severity[rows], kind='stable')]
         queues.append(
-            [ExampleFrame(int(r), concern.words.format(concern.badness[r])) for r in order]
+            [ExampleFrame(int(r), concern.words.format(concern.severity[r])) for r in order]
         )
     chosen: dict[int, ExampleFrame] = {}
     while any(queues) and len(chosen) < count:

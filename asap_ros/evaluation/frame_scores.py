@@ -28,7 +28,7 @@ class FrameScores:
     ):
         """Start with no frame.
 
-        ``truth_labels`` are those of references and truth, None without any; ``options`` are
+        ``truth_labels`` are those of references and truth, None where they are ``labels``; ``options`` are
         those that the free space was found with; ``odometry`` is the vehicle's over the whole
         drive, None where unknown. Raises LabelError where no mapping to ``labels`` is stated.
         """
@@ -39,8 +39,9 @@ class FrameScores:
         self.reference_space: FreeSpace | None = None
         """The free space of that mask, where it was compared with."""
         self.rows: list[dict[str, float]] = []
-        self._labels, self._truth_labels, self._options = labels, truth_labels, options
-        self._mapping = truth_labels.mapping_to(labels) if truth_labels else None
+        self._labels, self._options = labels, options
+        self._truth_labels = truth_labels or labels
+        self._mapping = self._truth_labels.mapping_to(labels)
         self._odometry = odometry
         self._drivable = labels.is_role(Role.DRIVABLE)[: len(labels)]
         self._start_ns: int | None = None
@@ -60,9 +61,9 @@ class FrameScores:
             row |= self._segmentation(seen.mask, self.reference)
         self.reference_space = None
         if seen.space is not None:
-            row |= self._free_space(seen)
+            row |= self._free_space(seen, seen.space)
         if seen.geometry is not None:
-            row |= road_metrics.told(seen.geometry)
+            row |= road_metrics.estimates(seen.geometry)
             if seen.true_road is not None:
                 row |= road_metrics.compare(seen.geometry, seen.true_road)
             if self._odometry is not None:
@@ -85,8 +86,9 @@ class FrameScores:
     def _segmentation(self, mask: np.ndarray, reference: np.ndarray) -> dict[str, float]:
         counts = self.matrix.add(overlay.resize_mask(mask, reference.shape), reference)
         self.compared += 1
+        agreement = accuracy(counts)
         row: dict[str, float] = {
-            'agreement': accuracy(counts),
+            'agreement': np.nan if agreement is None else agreement,
             'pixels': int(counts.sum()),
             'agreeing': int(np.trace(counts)),
         }
@@ -95,13 +97,13 @@ class FrameScores:
         for name, intersection, union in zip(self._labels.names, both, either):
             row[f'intersection.{name}'], row[f'union.{name}'] = int(intersection), int(union)
         true = counts[self._drivable]
-        told = counts[:, np.append(self._drivable, False)]
+        predicted = counts[:, np.append(self._drivable, False)]
         row['drivable_both'] = int(true[:, np.append(self._drivable, False)].sum())
-        row['drivable_either'] = int(true.sum() + told.sum()) - row['drivable_both']
+        row['drivable_either'] = int(true.sum() + predicted.sum()) - row['drivable_both']
         return row
 
-    def _free_space(self, seen: Observation) -> dict[str, float]:
-        space, camera = seen.space, seen.space.camera
+    def _free_space(self, seen: Observation, space: FreeSpace) -> dict[str, float]:
+        camera = space.camera
         if seen.true_space is not None:
             pitch = seen.true_road.pitch if seen.true_road is not None else None
             truth = free_space_metrics.of_truth(

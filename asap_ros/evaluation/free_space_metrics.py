@@ -19,7 +19,7 @@ WITHIN = 4.0
 """Rows by which a boundary may be off and still counts as found."""
 
 OBSTACLE = 4
-"""ColumnContacts in a row of one class that make an obstacle; narrower ones are noise of the labels."""
+"""Columns in a row of one class that make an obstacle; narrower ones are noise of the labels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,9 +81,9 @@ def compare(
     true_row = np.minimum(truth.row, start + 0.5)
     # ColumnContacts in which the truth lies below what is looked at tell nothing.
     known = truth.known & (start > space.camera.horizon(np.arange(len(start))))
-    told = space.state != UNKNOWN
-    within = known & told & (np.abs(row - true_row) <= WITHIN)
-    too_free = known & told & (row < true_row - WITHIN)
+    seen = space.state != UNKNOWN
+    within = known & seen & (np.abs(row - true_row) <= WITHIN)
+    too_free = known & seen & (row < true_row - WITHIN)
     counts: dict[str, float] = {
         'columns': int(known.sum()),
         'within_4px': int(within.sum()),

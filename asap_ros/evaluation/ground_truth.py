@@ -37,7 +37,7 @@ def setting_of(
     FileNotFoundError for a label set that there is not.
     """
     reference = None
-    if drive.reference:
+    if drive.reference and drive.reference_kind:
         reference = MaskReference(
             drive.reference.name, labels.load(truth_labels), drive.reference_kind
         )
@@ -48,7 +48,7 @@ def setting_of(
         true_road=_truth(drive.true_road),
         truth_labels=labels.load(truth_labels) if drive.true_space else None,
         odometry=vehicle.odometry,
-        driven=drive.odometry and MetricReference(drive.odometry.name, 'odometry'),
+        driven=MetricReference(drive.odometry.name, 'odometry') if drive.odometry else None,
         options=parameters.road_options(),
         configuration=configuration,
         inputs=[*bag.files, *inputs],
@@ -76,6 +76,7 @@ def metric_truth(
 
 def _truth(topic: Topic | None) -> MetricReference | None:
     """Return how far a topic of metric truth is to be believed."""
-    return topic and MetricReference(
-        topic.name, 'ground truth' if topic.name.startswith(TRUTH) else 'predictions'
-    )
+    if topic is None:
+        return None
+    kind = 'ground truth' if topic.name.startswith(TRUTH) else 'predictions'
+    return MetricReference(topic.name, kind)

@@ -90,8 +90,9 @@ def work(job: DriveJob, rate: float) -> DriveOutcome:
     except BagError as error:
         return refused(
             job,
+            str(error),
             labels.load(job.request.reference_labels),
-            EvaluatedDrive(job.bag, '', 'paced', rate, str(error)),
+            EvaluatedDrive(job.bag, '', 'paced', rate),
         )
     folder = Path(job.folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -110,10 +111,10 @@ def work(job: DriveJob, rate: float) -> DriveOutcome:
         os.killpg(process.pid, signal.SIGINT)
         process.wait()
     if not report.exists():
-        error = (
+        sentence = (
             f'the launch ended with {process.returncode} and without a report; its output above '
             'says why'
         )
-        return DriveOutcome(job, None, (), Ending.FAILED, error)
+        return DriveOutcome(job, None, (), Ending.FAILED, sentence)
     files = tuple(str(folder / name) for name in FILES if (folder / name).exists())
     return DriveOutcome(job, json.loads(report.read_text()), files, ending)

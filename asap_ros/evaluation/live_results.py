@@ -58,7 +58,7 @@ class LiveResults:
     scored after it, when that takes no time from the segmenter.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         """Start with nothing sent."""
         self._results: dict[int, LiveResult] = {}
         self.counters = dict.fromkeys(COUNTERS, 0)
@@ -98,7 +98,7 @@ class LiveResults:
         result = self._results.get(stamp_ns)
         if result:
             result.arrived = now
-            result.packed = zlib.compress(np.ascontiguousarray(mask), 1), mask.shape
+            result.packed = zlib.compress(np.ascontiguousarray(mask).data, 1), mask.shape
 
     def take_geometry(self, stamp_ns: int, geometry: RoadGeometry) -> None:
         """Note the corridor of a frame; those of frames that were not sent are passed over."""

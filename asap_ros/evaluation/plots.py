@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import re
+from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
@@ -32,7 +34,7 @@ VARIABLES = dict(
         ('ink', 'faint', 'grid', 'one', 'two', 'three', 'four', 'paper'),
     )
 )
-RC = {
+RC: dict[Any, Any] = {
     'svg.fonttype': 'none',
     'font.family': 'sans-serif',
     'font.size': 11,
@@ -257,12 +259,12 @@ def _milliseconds(value: float) -> str:
     return f'{value:.0f} ms' if value >= 10 else f'{value:.2g} ms'
 
 
-def _axes(size: tuple[float, float]):
+def _axes(size: tuple[float, float]) -> tuple[Figure, Axes]:
     figure = Figure(size, layout='constrained')
     return figure, figure.subplots()
 
 
-def _over_time(axes, time: np.ndarray) -> None:
+def _over_time(axes: Axes, time: np.ndarray) -> None:
     """Let a plot span the whole drive, whatever part of it has figures."""
     margin = 0.01 * max(np.ptp(time), 0.1)
     axes.set_xlim(time[0] - margin, time[-1] + margin)
@@ -270,7 +272,7 @@ def _over_time(axes, time: np.ndarray) -> None:
     _legend(axes)
 
 
-def _legend(axes) -> None:
+def _legend(axes: Axes) -> None:
     """Put the legend above the plot, where it covers nothing."""
     axes.legend(
         loc='lower right',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -93,8 +94,8 @@ def coverage(sigmas: float, truth: str = 'true') -> Callable[[FrameTable], float
             found, sigma = errors(table, s, truth), table[f'sigma_{s:.0f}m']
             known = np.isfinite(found) & np.isfinite(sigma)
             held.append(np.abs(found[known]) <= sigmas * sigma[known])
-        held = np.concatenate(held)
-        return float(held.mean()) if len(held) else None
+        every = np.concatenate(held)
+        return float(every.mean()) if len(every) else None
 
     return of
 
@@ -103,9 +104,9 @@ def sign_agreement(truth: str = 'true') -> Callable[[FrameTable], float | None]:
     """Return the share of frames in real bends (at 20 m) whose direction is told rightly."""
 
     def of(table: FrameTable) -> float | None:
-        true, told = table[f'{truth}_curvature_20m'], table['curvature_20m']
-        known = np.isfinite(told) & (np.abs(true) >= MIN_BEND)
-        return float((true[known] * told[known] > 0).mean()) if known.any() else None
+        true, estimated = table[f'{truth}_curvature_20m'], table['curvature_20m']
+        known = np.isfinite(estimated) & (np.abs(true) >= MIN_BEND)
+        return float((true[known] * estimated[known] > 0).mean()) if known.any() else None
 
     return of
 
@@ -172,7 +173,7 @@ def rounded(value: float | None) -> float | None:
 
 def look_up(document: dict, path: str) -> float | None:
     """Return a figure's value in a report, None where it has none."""
-    value = document
+    value: Any = document
     for part in path.split('.'):
         value = value.get(part) if isinstance(value, dict) else None
     return value

@@ -16,7 +16,7 @@ from asap_ros.evaluation.acceptance import NO_BREAK
 from asap_ros.evaluation.birdseye import Samples
 from asap_ros.evaluation.example_frames import FrameAlbum
 from asap_ros.evaluation.frame_table import FrameTable
-from asap_ros.evaluation.report_metrics import DRIVEN, ROAD, STAGES, look_up
+from asap_ros.evaluation.report_metrics import DRIVEN, ROAD, STAGES, ReportMetric, look_up
 from asap_ros.labels import LabelSet
 from asap_ros.version import version
 
@@ -295,7 +295,7 @@ def _configuration(document: dict) -> list[tuple[str, object]]:
     return [*source.items(), *engine.items(), *document['configuration'].items()]
 
 
-def _figure(figure, document: dict) -> str:
+def _figure(figure: ReportMetric, document: dict) -> str:
     value = look_up(document, figure.path)
     if value is None:
         return '–'

@@ -21,7 +21,7 @@ LATE = 2.0
 """Seconds after a step within which the estimate must have followed, else it never did."""
 
 
-def at(geometry: RoadGeometry, s: float) -> tuple[float, float]:
+def curvature_at(geometry: RoadGeometry, s: float) -> tuple[float, float]:
     """Return curvature and sigma, 1/m, at arc length s; NaN where the corridor is not told."""
     if not geometry.valid or not len(geometry.s) or not geometry.s[0] <= s <= geometry.s[-1]:
         return np.nan, np.nan
@@ -31,7 +31,7 @@ def at(geometry: RoadGeometry, s: float) -> tuple[float, float]:
     )
 
 
-def told(geometry: RoadGeometry) -> dict[str, float]:
+def estimates(geometry: RoadGeometry) -> dict[str, float]:
     """Return what a frame says of the corridor, for ``frames.csv``."""
     row: dict[str, float] = {
         'valid': int(geometry.valid),
@@ -41,7 +41,7 @@ def told(geometry: RoadGeometry) -> dict[str, float]:
         'view_end_m': geometry.view_end,
     }
     for s in AHEAD:
-        row[f'curvature_{s:.0f}m'], row[f'sigma_{s:.0f}m'] = at(geometry, s)
+        row[f'curvature_{s:.0f}m'], row[f'sigma_{s:.0f}m'] = curvature_at(geometry, s)
     return row
 
 
@@ -54,7 +54,7 @@ def compare(geometry: RoadGeometry, truth: RoadGeometry) -> dict[str, float]:
     parallel = geometry.reference == ReferenceCurve.EGO_PARALLEL
     beside = truth.lateral_offset * np.cos(truth.heading) if parallel else 0.0
     for s in AHEAD:
-        curvature, _ = at(truth, s)
+        curvature, _ = curvature_at(truth, s)
         row[f'true_curvature_{s:.0f}m'] = curvature / (1 + curvature * beside)
     if geometry.valid and not parallel:
         row['lateral_error_m'] = geometry.lateral_offset - truth.lateral_offset
@@ -129,7 +129,14 @@ def _steps(time: np.ndarray, truth: np.ndarray) -> list[tuple[float, float, floa
     return steps
 
 
-def _follows(time, estimate, begin, half, middle, rising) -> float | None:
+def _follows(
+    time: np.ndarray,
+    estimate: np.ndarray,
+    begin: float,
+    half: float,
+    middle: float,
+    rising: bool,
+) -> float | None:
     """Return the estimate's lag behind a step, None where it does not follow it."""
     inside = (time >= begin) & (time <= half + LATE) & np.isfinite(estimate)
     crossed = _crossing(time[inside], estimate[inside], middle, rising)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from asap_ros.labels import IGNORED
@@ -39,7 +41,7 @@ class ConfusionMatrix:
         pairs <<= 8
         pairs |= prediction
         joint = np.bincount(pairs.ravel(), minlength=65536).reshape(256, 256)
-        for name, used in (('true', joint.any(1)), ('predicted', joint.any(0))):
+        for name, used in (('true', joint.sum(axis=1)), ('predicted', joint.sum(axis=0))):
             foreign = np.flatnonzero(used[self.classes : IGNORED]) + self.classes
             if foreign.size:
                 raise ValueError(
@@ -68,7 +70,7 @@ class ConfusionMatrix:
         """Return the share of counted pixels whose class is right, None without any."""
         return accuracy(self.counts)
 
-    def group_iou(self, members) -> float | None:
+    def group_iou(self, members: Sequence[int] | np.ndarray) -> float | None:
         """Return the IoU of several classes taken as one, None where neither mask has them.
 
         ``members`` are class ids, or a bool table such as ``LabelSet.is_role`` returns.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 from asap_ros.bags.calibration_and_odometry import Odometry
 from asap_ros.evaluation import frame_table, report, report_page
@@ -87,7 +89,7 @@ class EvaluationSession:
         """Return the session."""
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Remove what an unfinished session has begun to write."""
         self._video.discard()
         self._album.close()
@@ -119,7 +121,7 @@ class EvaluationSession:
         frames: FrameCounts,
         engine: Mapping[str, str] | None = None,
         complete: bool = True,
-        warnings: Sequence[str] = (),
+        warnings: Iterable[str] = (),
     ) -> SessionResults:
         """Write report, page, table, video and contact sheet, and return them.
 
@@ -179,7 +181,7 @@ class EvaluationSession:
         parts = [f'frame {index}', f't {row["time_s"]:.2f} s']
         if not row['processed']:
             parts.append('no result')
-        if row.get('agreement') is not None:
+        if np.isfinite(row.get('agreement', np.nan)):
             parts.append(f'agrees {row["agreement"]:.1%}')
         if row.get('columns'):
             parts.append(f'free space within 4 px {row["within_4px"] / row["columns"]:.0%}')

@@ -50,10 +50,14 @@ class VideoFrame:
     geometry: RoadGeometry | None = None
     space: FreeSpace | None = None
 
-    @property
-    def comparable(self) -> bool:
-        """Return whether there are a mask and a reference to hold it against."""
-        return self.mask is not None and self.reference is not None
+
+@dataclass(frozen=True)
+class _OpenVideo:
+    """A video that is being written to ``path``; ``size`` (width, height) as OpenCV has it."""
+
+    writer: cv2.VideoWriter
+    path: Path
+    size: tuple[int, int]
 
 
 class OverlayVideo:
@@ -68,36 +72,34 @@ class OverlayVideo:
         self._labels = labels
         self._fps = min(max(fps, 1.0), 60.0)
         self._errors = errors
-        self._writer: cv2.VideoWriter | None = None
-        self._partial: Path | None = None
-        self._size: tuple[int, int] | None = None
+        self._open: _OpenVideo | None = None
 
     def add(self, shot: VideoFrame) -> None:
         """Append one frame; PictureError where no encoder works."""
         picture = side_by_side(shot, self._labels, self._errors)
-        if not self._writer:
-            self._size = picture.shape[1], picture.shape[0]
-            self._writer, self._partial = _open_writer(self._folder, self._fps, self._size)
-        if (picture.shape[1], picture.shape[0]) != self._size:  # a camera that changed its shape
-            picture = cv2.resize(picture, self._size, interpolation=cv2.INTER_AREA)
-        self._writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        size = picture.shape[1], picture.shape[0]
+        if self._open is None:
+            self._open = _open_video(self._folder, self._fps, size)
+        if size != self._open.size:  # a camera that changed its shape
+            picture = cv2.resize(picture, self._open.size, interpolation=cv2.INTER_AREA)
+        self._open.writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
 
     def close(self) -> Path | None:
         """Finish the file and return its path, None where there was no frame."""
-        if not self._writer:
+        if self._open is None:
             return None
-        self._writer.release()
-        self._writer = None
-        final = self._folder / f'overlay{self._partial.suffix}'
-        os.replace(self._partial, final)
+        self._open.writer.release()
+        final = self._folder / f'overlay{self._open.path.suffix}'
+        os.replace(self._open.path, final)
+        self._open = None
         return final
 
     def discard(self) -> None:
         """Drop what was written so far; after ``close`` this does nothing."""
-        if self._writer:
-            self._writer.release()
-            self._writer = None
-            self._partial.unlink(missing_ok=True)
+        if self._open is not None:
+            self._open.writer.release()
+            self._open.path.unlink(missing_ok=True)
+            self._open = None
 
 
 class ContactSheet:
@@ -115,7 +117,7 @@ class ContactSheet:
         """Take in frame number ``index`` where it is one of those to show."""
         if index in self._chosen:
             width = SHEET_WIDTH // SHEET_COLUMNS - 4
-            picture = _classes(_fitted(shot.rgb, width), shot, self._labels)
+            picture = _classes(_at_width(shot.rgb, width), shot, self._labels)
             tile = np.vstack([picture, overlay.caption(shot.title, width, 26)])
             self._tiles.append(
                 cv2.copyMakeBorder(tile, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=overlay.BACKGROUND)
@@ -144,13 +146,14 @@ class ContactSheet:
 
 def side_by_side(shot: VideoFrame, labels: LabelSet, errors: bool) -> np.ndarray:
     """Return one frame of the video, uint8 (h, w, 3) RGB with even sides."""
-    rgb = _fitted(shot.rgb, PANEL_WIDTH)
+    rgb = _at_width(shot.rgb, PANEL_WIDTH)
     panels = [('camera', rgb), ('classes and road', _classes(rgb, shot, labels))]
     if errors:
+        compared = _errors(rgb, shot)
         panels.append(
-            ('against the reference', _errors(rgb, shot))
-            if shot.comparable
-            else ('no comparison', rgb // 4)
+            ('no comparison', rgb // 4)
+            if compared is None
+            else ('against the reference', compared)
         )
     row = np.hstack(
         [np.vstack([overlay.caption(name, PANEL_WIDTH, 28), picture]) for name, picture in panels]
@@ -169,9 +172,10 @@ def close_up(shot: VideoFrame, labels: LabelSet) -> np.ndarray:
 
     Classes and road, and below them the errors where there is a reference.
     """
-    rgb = _fitted(shot.rgb, PANEL_WIDTH)
+    rgb = _at_width(shot.rgb, PANEL_WIDTH)
     picture = _classes(rgb, shot, labels)
-    return np.vstack([picture, _errors(rgb, shot)]) if shot.comparable else picture
+    compared = _errors(rgb, shot)
+    return picture if compared is None else np.vstack([picture, compared])
 
 
 def _classes(rgb: np.ndarray, shot: VideoFrame, labels: LabelSet) -> np.ndarray:
@@ -185,29 +189,32 @@ def _classes(rgb: np.ndarray, shot: VideoFrame, labels: LabelSet) -> np.ndarray:
     return draw_road(tinted, shot.geometry, labels, camera, shot.space)
 
 
-def _errors(rgb: np.ndarray, shot: VideoFrame) -> np.ndarray:
+def _errors(rgb: np.ndarray, shot: VideoFrame) -> np.ndarray | None:
+    """Return the frame with wrong pixels marked, None where there is nothing to compare."""
+    if shot.mask is None or shot.reference is None:
+        return None
     return overlay.draw_errors(rgb, shot.mask, shot.reference)
 
 
-def _fitted(rgb: np.ndarray, width: int) -> np.ndarray:
+def _at_width(rgb: np.ndarray, width: int) -> np.ndarray:
     """Return the frame at a width, its shape kept."""
     return resize(rgb, (max(2, round(rgb.shape[0] * width / rgb.shape[1])), width))
 
 
-def _open_writer(folder: Path, fps: float, size: tuple[int, int]) -> tuple[cv2.VideoWriter, Path]:
-    """Return an open writer of the first format that works here, and its file."""
+def _open_video(folder: Path, fps: float, size: tuple[int, int]) -> _OpenVideo:
+    """Begin a video in the first format that works here."""
     for code, suffix in FORMATS:
         path = folder / f'.overlay.partial{suffix}'
-        with _unheard():
-            writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*code), fps, size)
+        with _stderr_silenced():
+            writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), fps, size)
         if writer.isOpened():
-            return writer, path
+            return _OpenVideo(writer, path, size)
     tried = ', '.join(f'{code} in {suffix}' for code, suffix in FORMATS)
     raise VideoError(f'OpenCV here cannot write a video to {folder}; tried {tried}')
 
 
 @contextmanager
-def _unheard() -> Iterator[None]:
+def _stderr_silenced() -> Iterator[None]:
     """Keep OpenCV's FFmpeg from printing that WebM knows no four-letter codes, as is its way.
 
     It writes to the file descriptor itself. Whether the writer works is asked afterwards.

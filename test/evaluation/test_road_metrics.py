@@ -30,17 +30,21 @@ def corridor(curvature=0.01, rate=0.0, sigma=1e-3, end=30.0, offset=0.0, start=5
 def table(estimates, truths, step=0.1):
     return FrameTable.of(
         [
-            {'time_s': k * step, **road_metrics.told(told), **road_metrics.compare(told, true)}
+            {
+                'time_s': k * step,
+                **road_metrics.estimates(told),
+                **road_metrics.compare(told, true),
+            }
             for k, (told, true) in enumerate(zip(estimates, truths))
         ]
     )
 
 
 def test_curvature_is_judged_only_where_it_is_told():
-    assert road_metrics.at(corridor(0.01, 1e-4), 20.0) == pytest.approx((0.012, 1e-3))
-    assert np.isnan(road_metrics.at(corridor(end=18.0), 20.0)).all()
-    assert np.isnan(road_metrics.at(corridor(start=12.0), 10.0)).all()
-    assert np.isnan(road_metrics.at(invalid(Status.SHORT_VIEW), 10.0)).all()
+    assert road_metrics.curvature_at(corridor(0.01, 1e-4), 20.0) == pytest.approx((0.012, 1e-3))
+    assert np.isnan(road_metrics.curvature_at(corridor(end=18.0), 20.0)).all()
+    assert np.isnan(road_metrics.curvature_at(corridor(start=12.0), 10.0)).all()
+    assert np.isnan(road_metrics.curvature_at(invalid(Status.SHORT_VIEW), 10.0)).all()
 
 
 def test_errors_offsets_and_availability():
