@@ -11,6 +11,7 @@ from typing import Any
 from rosbags.rosbag2 import Reader
 
 from asap_ros.bags import mcap_recovery
+from asap_ros.bags.mcap_recovery import TopicKey
 from asap_ros.bags.typestore import typestore
 
 IMAGE = 'sensor_msgs/msg/Image'
@@ -92,7 +93,7 @@ class Bag:
             self.topics = self._recovered_topics(error)
         else:
             self._reader = reader
-            counts: dict[tuple[str, str], int] = {}
+            counts: dict[TopicKey, int] = {}
             for c in reader.connections:
                 key = (c.topic, c.msgtype)
                 counts[key] = counts.get(key, 0) + c.msgcount
@@ -138,7 +139,7 @@ class Bag:
             if key in wanted and time_ns >= newest and (key, cdr) not in at_newest:
                 yield Message(wanted[key], time_ns, cdr)
 
-    def _recovered(self) -> Iterator[tuple[tuple[str, str], int, bytes]]:
+    def _recovered(self) -> Iterator[tuple[TopicKey, int, bytes]]:
         """Yield whatever whole messages the MCAP files hold, whatever their index says."""
         for file in self.files:
             if file.suffix == '.mcap':
@@ -146,7 +147,7 @@ class Bag:
 
     def _recovered_topics(self, error: Exception) -> tuple[Topic, ...]:
         """Return the topics that a scan finds in a bag that does not open; else BagError."""
-        counts: dict[tuple[str, str], int] = {}
+        counts: dict[TopicKey, int] = {}
         for key, _, _ in self._recovered():
             counts[key] = counts.get(key, 0) + 1
         if not counts:
@@ -169,9 +170,7 @@ class Bag:
             )
 
 
-def _indexed(
-    reader: Reader, wanted: Container[tuple[str, str]]
-) -> Iterator[tuple[tuple[str, str], int, bytes]]:
+def _indexed(reader: Reader, wanted: Container[TopicKey]) -> Iterator[tuple[TopicKey, int, bytes]]:
     """Yield (topic and type, time, bytes) as the index of a bag leads to them."""
     connections = [c for c in reader.connections if (c.topic, c.msgtype) in wanted]
     if connections:
