@@ -80,7 +80,7 @@ class LiveResults:
         """Return how many frames have a usable mask."""
         return sum(r.packed is not None and not r.unusable for r in self._results.values())
 
-    def send(self, stamp_ns: int, now: float) -> None:
+    def add_sent(self, stamp_ns: int, now: float) -> None:
         """Note that a frame goes out; ValueError where its stamp has been used before."""
         if stamp_ns in self._results:
             raise ValueError(
@@ -89,24 +89,24 @@ class LiveResults:
             )
         self._results[stamp_ns] = LiveResult(now)
 
-    def take_back(self, stamp_ns: int) -> None:
+    def discard(self, stamp_ns: int) -> None:
         """Forget a frame whose result nobody waits for any more."""
         del self._results[stamp_ns]
 
-    def take_mask(self, stamp_ns: int, mask: np.ndarray, now: float) -> None:
+    def add_mask(self, stamp_ns: int, mask: np.ndarray, now: float) -> None:
         """Note a mask, uint8 (h, w); masks of frames that were not sent are passed over."""
         result = self._results.get(stamp_ns)
         if result:
             result.arrived = now
             result.packed = zlib.compress(np.ascontiguousarray(mask).data, 1), mask.shape
 
-    def take_geometry(self, stamp_ns: int, geometry: RoadGeometry) -> None:
+    def add_geometry(self, stamp_ns: int, geometry: RoadGeometry) -> None:
         """Note the corridor of a frame; those of frames that were not sent are passed over."""
         result = self._results.get(stamp_ns)
         if result:
             result.geometry = geometry
 
-    def take_timings(
+    def add_timings(
         self, stamp_ns: int, stages: Mapping[str, float], counters: Mapping[str, int]
     ) -> None:
         """Note a frame's stages in ms and the segmenter's counters since its activation.

@@ -39,7 +39,7 @@ class LiveRun:
     ended early; ``rate`` is the pace it was played at, None for lockstep.
     """
 
-    ledger: LiveResults
+    results: LiveResults
     labels: LabelSet
     engine: Mapping[str, str] | None
     complete: bool
@@ -60,16 +60,16 @@ def score(
     ``warnings`` are those of playing the drive; what cannot be read now is added to them.
     """
     lockstep = run.rate is None
-    sent = len(run.ledger)
+    sent = len(run.results)
     progress = Progress('scoring', sent)
     warnings.add(*vehicle.warnings)
     with EvaluationSession(folder, setting, sent, frames.rate(bag, drive)) as session:
         done = 0
         # Headers that cannot be read were named when the drive was played.
         for frame in frames.camera_frames(bag, drive, warnings=Warnings()):
-            if frame.stamp_ns not in run.ledger:
+            if frame.stamp_ns not in run.results:
                 continue
-            result = run.ledger[frame.stamp_ns]
+            result = run.results[frame.stamp_ns]
             try:
                 picture = images.picture(frame.image, SHOWN)
             except (BagError, ImageError) as error:  # the segmenter could not see it either
@@ -91,7 +91,7 @@ def score(
             progress.step(done)
         progress.end()
         unsent = drive.image.count - sent if run.complete else 0
-        counts = run.ledger.counts(drive.image.count, unsent, lockstep)
+        counts = run.results.counts(drive.image.count, unsent, lockstep)
         source = EvaluatedDrive(
             str(bag.path),
             drive.image.name,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nav_msgs.msg import Odometry
 from rclpy.duration import Duration
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -30,10 +33,10 @@ class BagPlayer:
         else:
             image = Image, drive.image_name
         self._image = node.create_publisher(*image, 5)
-        self._outputs: dict[Topic, tuple[type, object]] = {drive.image: (image[0], self._image)}
+        self._outputs: dict[Topic, tuple[type, Publisher]] = {drive.image: (image[0], self._image)}
         for topic, kind, name, depth in (
             (drive.camera_info, CameraInfo, drive.camera_info_name, 5),
-            (drive.odometry, Odometry, drive.odometry and drive.odometry.name, 50),
+            (drive.odometry, Odometry, drive.odometry.name if drive.odometry else '', 50),
         ):
             if topic:
                 self._outputs[topic] = kind, node.create_publisher(kind, name, depth)
@@ -49,7 +52,7 @@ class BagPlayer:
             self._static.publish(TFMessage(transforms=list(transforms.values())))
         first = next(bag.messages(drive.image), None)
         self.now_ns = 0
-        self.tick(first.time_ns if first else 0)
+        self.publish_clock(first.time_ns if first else 0)
 
     @property
     def image_name(self) -> str:
@@ -57,12 +60,12 @@ class BagPlayer:
         return self._image.topic_name
 
     @property
-    def heard(self) -> bool:
-        """Return whether anybody listens to the camera's images."""
+    def has_subscribers(self) -> bool:
+        """Return whether anybody subscribes to the camera's images."""
         return self._image.get_subscription_count() > 0
 
-    def settled(self) -> bool:
-        """Return whether all who listen to /tf_static have what it said; waits 0.1 s at most."""
+    def static_transforms_delivered(self) -> bool:
+        """Return whether all subscribers to /tf_static have received it; waits 0.1 s at most."""
         if not self._static:
             return True
         known = self._node.count_subscribers(self._static.topic_name)
@@ -70,16 +73,16 @@ class BagPlayer:
             Duration(seconds=0.1)
         )
 
-    def ready(self, message: Message):
+    def deserialize(self, message: Message) -> Any:
         """Return a recorded message as rclpy has it; it raises on damaged bytes, as it will."""
         return deserialize_message(message.cdr, self._outputs[message.topic][0])
 
-    def publish(self, message: Message, ready) -> None:
-        """Send a recorded message, ``ready`` as the method of that name made it, at its time."""
-        self.tick(message.time_ns)
-        self._outputs[message.topic][1].publish(ready)
+    def publish(self, message: Message, value: Any) -> None:
+        """Send a recorded message, its ``value`` as ``deserialize`` returned it, at its time."""
+        self.publish_clock(message.time_ns)
+        self._outputs[message.topic][1].publish(value)
 
-    def tick(self, bag_ns: int) -> None:
+    def publish_clock(self, bag_ns: int) -> None:
         """Publish /clock."""
         self.now_ns = max(self.now_ns, bag_ns)
         seconds, nanoseconds = divmod(self.now_ns, 1_000_000_000)

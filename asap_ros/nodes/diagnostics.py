@@ -141,12 +141,12 @@ def latency_status(latencies: Latencies, max_age: float) -> DiagnosticStatusWrap
     """
     status = DiagnosticStatusWrapper()
     table = latencies.percentiles()
-    age = table.get('age', {}).get('p95')
     if not table:
         status.summary(DiagnosticStatus.OK, 'no frame yet')
-    elif max_age and age > max_age * 1e3:
+    elif max_age and table['age']['p95'] > max_age * 1e3:
         status.summary(
-            DiagnosticStatus.WARN, f'p95 of the age is {age:.0f} ms, max_age {max_age * 1e3:.0f}'
+            DiagnosticStatus.WARN,
+            f'p95 of the age is {table["age"]["p95"]:.0f} ms, max_age {max_age * 1e3:.0f}',
         )
     else:
         status.summary(DiagnosticStatus.OK, f'total p50 {table["total"]["p50"]:.1f} ms')

@@ -36,7 +36,7 @@ class Invalid:
     reason: Status
     fault: str
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Raise ValueError where the reason is missing."""
         if not self.reason or not self.fault:
             raise ValueError('an invalid frame needs a reason and a sentence that says it')

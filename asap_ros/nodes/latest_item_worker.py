@@ -56,7 +56,7 @@ class LatestItemWorker(Generic[Item]):
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting is not None or not self._running)
-                if not self._running:
+                if not self._running or self._waiting is None:
                     return
                 item, self._waiting = self._waiting, None
             try:

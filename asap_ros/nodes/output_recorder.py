@@ -39,7 +39,7 @@ OUTPUTS = {
     'mask/camera_info': CameraInfo,
     'label_info': LabelInfo,
 }
-"""What is always listened to, below the segmenter's name; label_info is last (see ``listen``)."""
+"""What is always listened to, below the segmenter's name; label_info is last (see ``subscribe``)."""
 COSTLY = {
     'overlay': Image,
     'ground_points': PointCloud2,
@@ -49,43 +49,49 @@ COSTLY = {
 """What the segmenter makes for nobody else as a rule: pictures, and points of 6 MB a frame."""
 
 
-def listen(
+def subscribe(
     node: Node,
     segmenter: str,
     everything: bool,
     bag: ResultBag,
     clock: Callable[[], int],
-    heard: Mapping[str, Callable],
+    callbacks: Mapping[str, Callable],
 ) -> list:
     """Subscribe to a segmenter's outputs and return the subscriptions.
 
     Each message goes into ``bag`` as it came, at the time ``clock`` tells in ns; those that
-    ``heard`` names go to its callbacks too. Subscriptions are announced in the order of their
+    ``callbacks`` names go to them too. Subscriptions are announced in the order of their
     making, so once the latched label_info has come, the segmenter knows of the others and leaves
     out no message.
     """
 
-    def take(topic: str, kind: type, name: str, cdr: bytes) -> None:
+    def on_message(topic: str, kind: type, name: str, cdr: bytes) -> None:
         bag.write(topic, f'{kind.__module__.partition(".")[0]}/msg/{kind.__name__}', clock(), cdr)
-        if name in heard:
-            heard[name](deserialize_message(cdr, kind))
+        if name in callbacks:
+            callbacks[name](deserialize_message(cdr, kind))
 
-    _learn('vision_msgs', 'VisionClass', 'LabelInfo')
+    _register_types('vision_msgs', 'VisionClass', 'LabelInfo')
     named = {**(COSTLY if everything else {}), **OUTPUTS}
-    topics = [('/diagnostics', '/diagnostics', DiagnosticArray, 10)]
+    topics: list[tuple[str, str, type, QoSProfile | int]] = [
+        ('/diagnostics', '/diagnostics', DiagnosticArray, 10)
+    ]
     topics += [
         (name, f'{segmenter}/{name}', kind, LATCHED if name == 'label_info' else RESULTS)
         for name, kind in named.items()
     ]
     return [
         node.create_subscription(
-            kind, topic, partial(take, node.resolve_topic_name(topic), kind, name), qos, raw=True
+            kind,
+            topic,
+            partial(on_message, node.resolve_topic_name(topic), kind, name),
+            qos,
+            raw=True,
         )
         for name, topic, kind, qos in topics
     ]
 
 
-def _learn(package: str, *names: str) -> None:
+def _register_types(package: str, *names: str) -> None:
     """Add message types of an installed package to the store that bags are described by."""
     share = FilePath(get_package_share_directory(package))
     for name in names:

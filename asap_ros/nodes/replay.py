@@ -5,12 +5,15 @@ from __future__ import annotations
 import signal
 import time
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 from vision_msgs.msg import LabelInfo
 
@@ -54,7 +57,7 @@ class ReplayParameterError(ReplayError):
 class Replay(Node):
     """Plays one camera of a bag under its recorded names and notes what the segmenter answers."""
 
-    def __init__(self, **options):
+    def __init__(self, **options: Any) -> None:
         """Declare the parameters; ReplayParameterError where one makes no sense."""
         super().__init__(NAME, **options)
         for name, default, _ in PARAMETERS:
@@ -66,18 +69,17 @@ class Replay(Node):
                 raise ReplayParameterError(
                     f'parameter {name} must be above 0, not {self.given(name)}'
                 )
-        self.ledger = LiveResults()
+        self.results = LiveResults()
         self.labels: LabelSet | None = None
         self.engine: dict[str, str] | None = None
         self.warnings = Warnings()
         self.stopped = self.interrupted = False
         self._state: int | None = None
-        self._player: BagPlayer | None = None
         self._loop = SingleThreadedExecutor()
         self._loop.add_node(self)
-        self._inputs = []
+        self._inputs: list[Subscription] = []
 
-    def given(self, name: str):
+    def given(self, name: str) -> Any:
         """Return a parameter's value."""
         return self.get_parameter(name).value
 
@@ -100,19 +102,19 @@ class Replay(Node):
                     f'{bag.path} has no camera_info for {drive.image.name}: '
                     'masks only, nothing in metres'
                 )
-            self._player = BagPlayer(self, bag, drive)
+            player = BagPlayer(self, bag, drive)
             recorded = ResultBag(folder)
             try:
-                self._wait_for_segmenter(recorded)
-                if self.stopped:
+                self._wait_for_segmenter(player, recorded)
+                if self.stopped or self.labels is None:
                     return None
-                self._play(bag, drive)
+                self._play(player, bag, drive)
                 recorded.close()
             finally:
                 recorded.discard()
             lockstep = self.given('lockstep')
             run = LiveRun(
-                self.ledger,
+                self.results,
                 self.labels,
                 self.engine,
                 complete=not self.stopped,
@@ -133,14 +135,14 @@ class Replay(Node):
         """Return every parameter's value by its name."""
         return {name: self.given(name) for name, *_ in PARAMETERS}
 
-    def stop(self, number: int, _frame) -> None:
+    def stop(self, number: int, _frame: FrameType | None) -> None:
         """End the drive here (a signal handler); the same signal again ends the process."""
         signal.signal(number, signal.SIG_DFL)
         print('replay: ending early; writing what there is (again to end at once)', flush=True)
         self.stopped = self.interrupted = True
 
-    def _wait_for_segmenter(self, recorded: ResultBag) -> None:
-        """Return when the segmenter is active and hears us, or when the replay is stopped."""
+    def _wait_for_segmenter(self, player: BagPlayer, recorded: ResultBag) -> None:
+        """Return when the segmenter is active and receives, or when the replay is stopped."""
         name = self.given('segmenter')
         get_state = self.create_client(GetState, f'{name}/get_state')
         pending = None
@@ -162,22 +164,22 @@ class Replay(Node):
                     if self._state is None
                     else f'node is not active (lifecycle state {self._state})'
                 )
-            elif not self._player.heard:
-                missing = f'node does not listen to {self._player.image_name}'
-            elif not self._player.settled():
+            elif not player.has_subscribers:
+                missing = f'node does not listen to {player.image_name}'
+            elif not player.static_transforms_delivered():
                 missing = 'node has not received /tf_static'
             elif not subscribed:
-                self._inputs = output_recorder.listen(
+                self._inputs = output_recorder.subscribe(
                     self,
                     name,
                     self.given('record_all'),
                     recorded,
-                    lambda: self._player.now_ns,
+                    lambda: player.now_ns,
                     {
                         'mask': self._on_mask,
                         'timings': self._on_timings,
-                        'road_geometry': self._on_road,
-                        'label_info': self._on_labels,
+                        'road_geometry': self._on_road_geometry,
+                        'label_info': self._on_label_info,
                         '/diagnostics': self._on_diagnostics,
                     },
                 )
@@ -193,57 +195,56 @@ class Replay(Node):
                     f'waited {self.given("startup_timeout"):g} s in vain for '
                     f'{asked}: the {missing}'
                 )
-            self._player.tick(self._player.now_ns)
+            player.publish_clock(player.now_ns)
             self._spin(0.1)
 
-    def _play(self, bag: Bag, drive: topics.DriveTopics) -> None:
+    def _play(self, player: BagPlayer, bag: Bag, drive: topics.DriveTopics) -> None:
         """Send every frame, in lockstep or at its pace, and wait for the last results."""
         lockstep = self.given('lockstep')
         progress = Progress('replay', drive.image.count)
-        begin = start_ns = None
+        start: tuple[float, int] | None = None  # of the clock in s, of the bag in ns
         stamp = None
         for message in frames.play_order(bag, drive, self.warnings):
-            if begin is None:
-                begin, start_ns = time.monotonic(), message.time_ns
+            start = start or (time.monotonic(), message.time_ns)
             if not lockstep:
-                due = begin + (message.time_ns - start_ns) / 1e9 / self.given('rate')
-                self._wait_until(due, message.time_ns)
+                due = start[0] + (message.time_ns - start[1]) / 1e9 / self.given('rate')
+                self._wait_until(player, due, message.time_ns)
             if self.stopped:
                 break
-            if not self._send(drive, message) or message.topic is not drive.image:
+            if not self._send(player, drive, message) or message.topic is not drive.image:
                 continue
             stamp = message.stamp_ns
             if lockstep:
-                self._wait_for(stamp)
+                self._wait_for(player, stamp)
             if self.stopped:
                 break
-            infer = self.ledger[stamp].timings.get('infer')
-            progress.step(len(self.ledger), f'infer {infer:.0f} ms' if infer else '')
+            infer = self.results[stamp].timings.get('infer')
+            progress.step(len(self.results), f'infer {infer:.0f} ms' if infer else '')
         if stamp is not None and not lockstep:
-            self._wait_for(stamp)
+            self._wait_for(player, stamp)
         end = time.monotonic() + LAST_WORDS
         while time.monotonic() < end:
             self._spin(0.02)
         progress.end()
 
-    def _send(self, drive: topics.DriveTopics, message: Message) -> bool:
+    def _send(self, player: BagPlayer, drive: topics.DriveTopics, message: Message) -> bool:
         """Publish a recorded message as it is; return False where its bytes are damaged."""
         try:
-            ready = self._player.ready(message)
+            value = player.deserialize(message)
             if message.topic is drive.image:
-                self.ledger.send(message.stamp_ns, time.monotonic())
+                self.results.add_sent(message.stamp_ns, time.monotonic())
         except Exception as error:  # rclpy has no common class for what damaged bytes cause
             self.warnings.add(f'{message.topic.name} at {message.time_ns / 1e9:.3f} s: {error}')
             return False
-        self._player.publish(message, ready)
+        player.publish(message, value)
         return True
 
-    def _wait_for(self, stamp: int) -> None:
+    def _wait_for(self, player: BagPlayer, stamp: int) -> None:
         """Wait for the result of a frame; ends the drive where the segmenter has gone."""
         deadline = time.monotonic() + self.given('result_timeout')
-        while not self.ledger[stamp].resolved and not self.stopped:
-            if not self._player.heard:
-                self.warnings.add(f'the segmenter went away after {len(self.ledger)} frames')
+        while not self.results[stamp].resolved and not self.stopped:
+            if not player.has_subscribers:
+                self.warnings.add(f'the segmenter went away after {len(self.results)} frames')
                 self.stopped = True
             elif time.monotonic() > deadline:
                 self.warnings.add(
@@ -252,13 +253,13 @@ class Replay(Node):
                 )
                 return
             self._spin(0.05)
-        if not self.ledger[stamp].resolved:  # neither failed nor processed: ended before
-            self.ledger.take_back(stamp)
+        if not self.results[stamp].resolved:  # neither failed nor processed: ended before
+            self.results.discard(stamp)
 
-    def _wait_until(self, due: float, bag_ns: int) -> None:
+    def _wait_until(self, player: BagPlayer, due: float, bag_ns: int) -> None:
         """Serve results until the moment ``due`` comes, /clock going on at the bag's pace."""
         while not self.stopped and (left := due - time.monotonic()) > 0:
-            self._player.tick(bag_ns - int(left * 1e9 * self.given('rate')))
+            player.publish_clock(bag_ns - int(left * 1e9 * self.given('rate')))
             self._spin(min(left, 0.01))
 
     def _spin(self, seconds: float) -> None:
@@ -268,21 +269,21 @@ class Replay(Node):
     def _on_mask(self, message: Image) -> None:
         now = time.monotonic()
         try:
-            self.ledger.take_mask(_stamp_ns(message), message_codec.decode(message).pixels, now)
+            self.results.add_mask(_stamp_ns(message), message_codec.decode(message).pixels, now)
         except ImageError as error:
             self.warnings.add(f'mask at {_stamp_ns(message) / 1e9:.3f} s: {error}')
 
-    def _on_road(self, message: RoadGeometry) -> None:
-        self.ledger.take_geometry(_stamp_ns(message), message_readers.geometry_of(message))
+    def _on_road_geometry(self, message: RoadGeometry) -> None:
+        self.results.add_geometry(_stamp_ns(message), message_readers.geometry_of(message))
 
     def _on_timings(self, message: StageTimings) -> None:
-        self.ledger.take_timings(
+        self.results.add_timings(
             _stamp_ns(message),
             {name: getattr(message, name) for name in report.STAGES},
             {name: getattr(message, name) for name in COUNTERS},
         )
 
-    def _on_labels(self, message: LabelInfo) -> None:
+    def _on_label_info(self, message: LabelInfo) -> None:
         self.labels = label_set_of((c.class_id, c.class_name) for c in message.class_map)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
@@ -290,6 +291,6 @@ class Replay(Node):
         self.engine = engine_facts(statuses, self.given('segmenter')) or self.engine
 
 
-def _stamp_ns(message) -> int:
+def _stamp_ns(message: Any) -> int:
     """Return a header's stamp in nanoseconds."""
     return message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec

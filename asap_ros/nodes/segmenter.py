@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
@@ -38,7 +39,7 @@ class Configuration:
 class Segmenter(LifecycleNode):
     """Subscribes to a camera, runs the pipeline off the executor's thread, publishes results."""
 
-    def __init__(self, **options):
+    def __init__(self, **options: Any) -> None:
         """Declare the parameters; everything else waits for *configure*."""
         super().__init__('segmenter', **options)
         parameters.declare(self)

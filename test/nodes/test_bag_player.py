@@ -39,13 +39,13 @@ def test_static_transforms_have_arrived_when_the_player_says_so(tmp_path, nodes)
     heard = []
     with Bag(truthful_bags.write(tmp_path / 'bend', 2)) as bag:
         player = BagPlayer(playing, bag, topics.find(bag))
-        assert player.settled()  # nobody listens
+        assert player.static_transforms_delivered()  # nobody listens
         listening.create_subscription(TFMessage, '/tf_static', heard.append, LATCHED)
         end = time.monotonic() + 30
         while not playing.count_subscribers('/tf_static'):
             assert time.monotonic() < end
             time.sleep(0.001)
-        while not player.settled():
+        while not player.static_transforms_delivered():
             assert time.monotonic() < end
     executor = SingleThreadedExecutor(context=listening.context)
     executor.add_node(listening)
@@ -58,4 +58,4 @@ def test_a_listener_that_is_known_and_not_reached_is_waited_for(tmp_path, nodes,
     with Bag(truthful_bags.write(tmp_path / 'bend', 2)) as bag:
         player = BagPlayer(playing, bag, topics.find(bag))
         monkeypatch.setattr(playing, 'count_subscribers', lambda topic: 1)
-        assert not player.settled()
+        assert not player.static_transforms_delivered()

@@ -22,10 +22,10 @@ def ledger(sent, answered):
     """Return a ledger of frames 0 to ``sent`` - 1 of which those of ``answered`` came back."""
     made = LiveResults()
     for stamp in range(sent):
-        made.send(stamp, float(stamp))
+        made.add_sent(stamp, float(stamp))
         if stamp in answered:
-            made.take_mask(stamp, np.full((2, 3), stamp, np.uint8), stamp + 0.25)
-            made.take_timings(
+            made.add_mask(stamp, np.full((2, 3), stamp, np.uint8), stamp + 0.25)
+            made.add_timings(
                 stamp, {'infer': 5.0}, counters(stamp + 1, made.counters['processed'] + 1)
             )
     return made
@@ -33,9 +33,9 @@ def ledger(sent, answered):
 
 def test_masks_and_timings_are_matched_by_stamp():
     made = ledger(2, ())
-    made.take_mask(1, np.array([[7, 255]], np.uint8), 1.5)
+    made.add_mask(1, np.array([[7, 255]], np.uint8), 1.5)
     assert not made[1].resolved
-    made.take_timings(1, {'infer': 5.0, 'road': NAN, 'age': 99.0}, counters(2, 1))
+    made.add_timings(1, {'infer': 5.0, 'road': NAN, 'age': 99.0}, counters(2, 1))
     assert made[1].resolved and not made[0].resolved
     assert made[1].mask.tolist() == [[7, 255]]
     assert made[1].timings == {'infer': 5.0, 'age': 500.0}
@@ -44,43 +44,43 @@ def test_masks_and_timings_are_matched_by_stamp():
 
 def test_timings_may_come_before_the_mask():
     made = ledger(1, ())
-    made.take_timings(0, {'infer': 5.0}, counters(1, 1))
+    made.add_timings(0, {'infer': 5.0}, counters(1, 1))
     assert not made[0].resolved
-    made.take_mask(0, np.zeros((1, 1), np.uint8), 1.0)
+    made.add_mask(0, np.zeros((1, 1), np.uint8), 1.0)
     assert made[0].resolved
 
 
 def test_results_of_frames_of_others_are_passed_over():
     made = ledger(1, ())
-    made.take_mask(17, np.zeros((1, 1), np.uint8), 1.0)
-    made.take_timings(17, {'infer': 5.0}, counters(1, 1))
+    made.add_mask(17, np.zeros((1, 1), np.uint8), 1.0)
+    made.add_timings(17, {'infer': 5.0}, counters(1, 1))
     assert len(made) == 1 and made.processed == 0 and 17 not in made
 
 
 def test_a_strided_mask_is_kept_as_it_looks():
     made = ledger(1, ())
-    made.take_mask(0, np.arange(12, dtype=np.uint8).reshape(3, 4)[:, ::2], 1.0)
+    made.add_mask(0, np.arange(12, dtype=np.uint8).reshape(3, 4)[:, ::2], 1.0)
     assert made[0].mask.tolist() == [[0, 2], [4, 6], [8, 10]]
 
 
 def test_a_stamp_cannot_be_sent_twice():
     made = ledger(1, ())
     with pytest.raises(ValueError, match='two frames share the stamp 0.000000 s'):
-        made.send(0, 1.0)
+        made.add_sent(0, 1.0)
 
 
 def test_a_frame_taken_back_has_no_fate():
     made = ledger(3, {0, 1})
-    made.take_back(2)
+    made.discard(2)
     counts = made.counts(5, 0, lockstep=True)
     assert (counts.recorded, counts.sent, counts.processed, counts.failed) == (5, 2, 2, 0)
 
 
 def test_a_failed_frame_needs_no_mask_and_an_invalid_mask_does_not_count():
     made = ledger(3, {0})
-    made.take_timings(1, {'infer': NAN}, counters(2, 1, failed=1))
-    made.take_mask(2, np.full((2, 3), 255, np.uint8), 3.0)
-    made.take_timings(2, {'infer': NAN}, counters(3, 1, stale=1, failed=1))
+    made.add_timings(1, {'infer': NAN}, counters(2, 1, failed=1))
+    made.add_mask(2, np.full((2, 3), 255, np.uint8), 3.0)
+    made.add_timings(2, {'infer': NAN}, counters(3, 1, stale=1, failed=1))
     assert made[1].resolved and made[2].resolved and made[2].mask is None
     counts = made.counts(3, 0, lockstep=True)
     assert (counts.processed, counts.stale, counts.failed) == (1, 1, 1)
@@ -88,8 +88,8 @@ def test_a_failed_frame_needs_no_mask_and_an_invalid_mask_does_not_count():
 
 def test_a_frame_after_one_that_failed_in_silence_is_not_blamed():
     made = ledger(2, ())
-    made.take_mask(1, np.zeros((1, 1), np.uint8), 1.0)
-    made.take_timings(1, {'infer': 5.0}, counters(2, 1, failed=1))
+    made.add_mask(1, np.zeros((1, 1), np.uint8), 1.0)
+    made.add_timings(1, {'infer': 5.0}, counters(2, 1, failed=1))
     assert made[1].mask is not None
     counts = made.counts(2, 0, lockstep=True)
     assert (counts.processed, counts.failed) == (1, 1)
@@ -112,7 +112,7 @@ def test_frames_that_were_never_sent_have_failed():
 )
 def test_every_frame_has_one_fate_whatever_the_counters_say(told):
     made = ledger(5, {1, 3})
-    made.take_timings(99, {}, told)
+    made.add_timings(99, {}, told)
     for lockstep in (True, False):
         c = made.counts(5, 0, lockstep)
         assert c.processed + c.dropped + c.stale + c.failed == c.sent == 5
