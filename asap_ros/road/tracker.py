@@ -87,10 +87,18 @@ def move_jacobian(distance: float) -> np.ndarray:
     return jacobian
 
 
+@dataclass(frozen=True, eq=False)
+class _Estimate:
+    """The filter's road: ``parameters`` (6,), ``covariance`` (6, 6)."""
+
+    parameters: np.ndarray
+    covariance: np.ndarray
+
+
 class Tracker:
     """Keeps the road between frames. Time is in seconds, of any origin, from frames' stamps."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         """Start without a road."""
         self.reset()
         self.mount_pitch = 0.0
@@ -99,8 +107,7 @@ class Tracker:
 
     def reset(self) -> None:
         """Forget the road, for a jump in time or place; what the mounting is, is kept."""
-        self._parameters: np.ndarray | None = None
-        self._covariance: np.ndarray | None = None
+        self._estimate: _Estimate | None = None
         self._time: float | None = None
         self._seen = -np.inf
         self._refused = 0
@@ -108,7 +115,7 @@ class Tracker:
     @property
     def width(self) -> float | None:
         """The tracked width in metres, None without a road."""
-        return None if self._parameters is None else float(self._parameters[WIDTH])
+        return None if self._estimate is None else float(self._estimate.parameters[WIDTH])
 
     def step(
         self, time: float, motion: EgoMotion | None, fit: Fit | None, doubtful: bool = False
@@ -124,30 +131,33 @@ class Tracker:
             self.reset()
             elapsed = 0.0
         self._time = time
-        if self._parameters is not None:
-            self._predict(elapsed, motion)
-        if fit is not None and self._update(
-            inflate_pitch(fit, self.mount_pitch) if doubtful else fit
-        ):
-            self._learn_pitch(fit, elapsed)
-            self._seen = time
-            self._refused = 0
-            return Track(self._parameters, self._covariance, coasting=False)
-        if self._parameters is None:
+        predicted = self._estimate and self._predict(self._estimate, elapsed, motion)
+        if fit is not None:
+            updated = self._update(
+                predicted, inflate_pitch(fit, self.mount_pitch) if doubtful else fit
+            )
+            if updated is not None:
+                self._learn_pitch(fit, elapsed)
+                self._seen = time
+                self._refused = 0
+                self._estimate = updated
+                return Track(updated.parameters, updated.covariance, coasting=False)
+        self._estimate = predicted
+        if predicted is None:
             return None
         if time - self._seen > MAX_COAST[motion is not None]:
             self.reset()
             self._time = time
             return None
-        return Track(self._parameters, self._covariance, coasting=True)
+        return Track(predicted.parameters, predicted.covariance, coasting=True)
 
-    def _predict(self, elapsed: float, motion: EgoMotion | None) -> None:
+    def _predict(self, estimate: _Estimate, elapsed: float, motion: EgoMotion | None) -> _Estimate:
         noise = np.diag(DRIFT**2) * elapsed
         if motion is not None:
             jacobian = move_jacobian(motion.distance)
-            parameters = move(self._parameters, motion)
+            parameters = move(estimate.parameters, motion)
         else:
-            jacobian, parameters = np.eye(6), self._parameters.copy()
+            jacobian, parameters = np.eye(6), estimate.parameters.copy()
             reach = UNKNOWN_SPEED * elapsed
             noise += (
                 np.diag(
@@ -162,31 +172,26 @@ class Tracker:
                 )
                 ** 2
             )
-        covariance = jacobian @ self._covariance @ jacobian.T + noise
+        covariance = jacobian @ estimate.covariance @ jacobian.T + noise
         # The pitch swings about the mounting's; the last frame's says little of this one's.
         parameters[PITCH] = self.mount_pitch
         covariance[PITCH, :] = covariance[:, PITCH] = 0.0
         covariance[PITCH, PITCH] = max(MIN_BOUNCE, self.bounce) ** 2
-        self._parameters, self._covariance = parameters, covariance
+        return _Estimate(parameters, covariance)
 
-    def _update(self, fit: Fit) -> bool:
-        """Update with a fit and return true, or return false where the gate refuses it."""
-        if self._parameters is None:
-            self._parameters, self._covariance = fit.parameters.copy(), fit.covariance.copy()
-            return True
+    def _update(self, predicted: _Estimate | None, fit: Fit) -> _Estimate | None:
+        """Return the estimate with a fit taken in, None where the gate refuses the fit."""
+        anew = _Estimate(fit.parameters.copy(), fit.covariance.copy())
+        if predicted is None:
+            return anew
         information = fit.information / SHARED
-        updated = np.linalg.inv(np.linalg.inv(self._covariance) + information)
-        innovation = fit.parameters - self._parameters
+        updated = np.linalg.inv(np.linalg.inv(predicted.covariance) + information)
+        innovation = fit.parameters - predicted.parameters
         pull = information @ innovation
         if innovation @ pull - pull @ updated @ pull > GATE:
             self._refused += 1
-            if self._refused < MAX_REFUSED:
-                return False
-            self._parameters, self._covariance = fit.parameters.copy(), fit.covariance.copy()
-            return True
-        self._parameters = self._parameters + updated @ pull
-        self._covariance = 0.5 * (updated + updated.T)
-        return True
+            return anew if self._refused >= MAX_REFUSED else None
+        return _Estimate(predicted.parameters + updated @ pull, 0.5 * (updated + updated.T))
 
     def _learn_pitch(self, fit: Fit, elapsed: float) -> None:
         """Let the mounting's pitch and the usual bounce follow what is measured."""
