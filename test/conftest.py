@@ -97,14 +97,14 @@ def own_domain():
 
 
 @pytest.fixture
-def stand(ros, tiny_file):
-    """Make segmenters on stands (support/stand.py) that end with the test; parameters by name."""
-    from support.stand import Stand
+def make_segmenter(ros, tiny_file):
+    """Make live segmenters (support/live_segmenter.py) that end with the test."""
+    from support.live_segmenter import LiveSegmenter
 
     with contextlib.ExitStack() as stage:
 
         def make(model=tiny_file, **parameters):
-            made = Stand(model, **parameters)
+            made = LiveSegmenter(model, **parameters)
             stage.callback(made.close)
             return made
 
@@ -113,9 +113,9 @@ def stand(ros, tiny_file):
 
 
 @pytest.fixture
-def vehicle(stand):
-    """Make segmenters that see rendered roads (support/road_stand.py), subscribed to ``outputs``."""
-    from support.road_stand import ROAD_OUTPUTS, Vehicle, calibration
+def make_vehicle(make_segmenter):
+    """Make live segmenters that see rendered roads (support/live_vehicle.py)."""
+    from support.live_vehicle import ROAD_OUTPUTS, LiveVehicle, calibration
     from support.synthetic_roads import MOUNT
 
     def make(*outputs, info=True, **parameters):
@@ -124,10 +124,10 @@ def vehicle(stand):
             'network_width': MOUNT.width,
             'tf_timeout': 0.0,
         } | parameters
-        bench = stand(**parameters).start(*(outputs or ROAD_OUTPUTS), 'timings')
+        segmenter = make_segmenter(**parameters).start(*(outputs or ROAD_OUTPUTS), 'timings')
         if info:
-            bench.calibrate(calibration())
-        return Vehicle(bench)
+            segmenter.calibrate(calibration())
+        return LiveVehicle(segmenter)
 
     return make
 

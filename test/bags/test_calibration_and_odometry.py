@@ -11,8 +11,8 @@ from asap_ros.parameters.segmenter_parameters import SegmenterParameters
 from asap_ros.road.geometry import ReferenceCurve, Status
 from asap_ros.road.pose import CameraError, PoseError
 from asap_ros.road.road_pipeline import SourceImage
-from support import tiny_bags, truthful_bags
-from support.truthful_bags import MOUNT
+from support import bags_with_truth, tiny_bags
+from support.bags_with_truth import MOUNT
 
 STAMP = tiny_bags.START_NS
 GRID = (MOUNT.height, MOUNT.width)
@@ -24,7 +24,7 @@ def vehicle(path, values=None):
 
 
 def test_the_camera_is_that_of_calibration_and_static_transforms(tmp_path):
-    found = vehicle(truthful_bags.write(tmp_path / 'drive', 2))
+    found = vehicle(bags_with_truth.write(tmp_path / 'drive', 2))
     camera = found.camera(SourceImage('camera_optical', STAMP, GRID), GRID)
     expected = MOUNT.camera()
     assert np.allclose(camera.rotation, expected.rotation, atol=1e-9)
@@ -93,17 +93,17 @@ def test_images_that_may_not_be_rectified_are_told_of(tmp_path):
 
 
 def test_motion_between_frames(tmp_path):
-    found = vehicle(truthful_bags.write(tmp_path / 'drive', 20))
+    found = vehicle(bags_with_truth.write(tmp_path / 'drive', 20))
     for k in range(18):
         motion = found.between(STAMP / 1e9 + 0.05 * k, STAMP / 1e9 + 0.05 * (k + 1))
         assert motion.distance == pytest.approx(0.5, rel=1e-5)
         assert motion.yaw == pytest.approx(0.005, rel=1e-5)
-    bare = vehicle(truthful_bags.write(tmp_path / 'bare', 2, left_out=('/odometry',)))
+    bare = vehicle(bags_with_truth.write(tmp_path / 'bare', 2, left_out=('/odometry',)))
     assert bare.odometry is None and bare.between(0.0, 1.0) is None
 
 
 def test_truth_is_found_by_type_and_name_or_named(tmp_path):
-    with Bag(truthful_bags.write(tmp_path / 'drive', 1)) as bag:
+    with Bag(bags_with_truth.write(tmp_path / 'drive', 1)) as bag:
         drive = topics.find(bag)
         assert drive.true_road.name == '/ground_truth/road_geometry'
         assert drive.true_space.name == '/ground_truth/free_space'
@@ -116,9 +116,9 @@ def test_truth_is_found_by_type_and_name_or_named(tmp_path):
 
 
 def test_a_road_geometry_comes_back_as_it_was_written():
-    message = truthful_bags.road_geometry(0, truthful_bags.BEND)
+    message = bags_with_truth.road_geometry(0, bags_with_truth.BEND)
     told = message_readers.geometry_of(message)
-    x, y = truthful_bags.BEND.centre(told.s)
+    x, y = bags_with_truth.BEND.centre(told.s)
     assert told.valid and told.status == Status.OK and told.reference == ReferenceCurve.ROAD_CENTRE
     assert told.curvature == 0.01 and told.pitch == MOUNT.pitch
     assert np.allclose(told.path[:, :2], np.stack([x, y], axis=1), atol=1e-6)
@@ -126,13 +126,13 @@ def test_a_road_geometry_comes_back_as_it_was_written():
 
 def test_a_true_free_space_that_does_not_fit_is_refused():
     mask = np.zeros(GRID, np.uint8)
-    message = truthful_bags.free_space(0, mask)
+    message = bags_with_truth.free_space(0, mask)
     with pytest.raises(BagError, match='256 points, the image 128 columns'):
         message_readers.true_space_of(message, 128)
     message.fields = message.fields[:2]
     with pytest.raises(BagError, match='lacks float32 fields'):
         message_readers.true_space_of(message, 256)
-    message = truthful_bags.free_space(0, mask)
+    message = bags_with_truth.free_space(0, mask)
     message.data = message.data[:100]
     with pytest.raises(BagError, match='cut off'):
         message_readers.true_space_of(message, 256)

@@ -20,7 +20,7 @@ from asap_ros.segmentation.onnxruntime_engine import OnnxRuntimeEngine
 from asap_ros.segmentation.tensorrt import runtimes
 from asap_ros.segmentation.tensorrt.plan import PlanKey
 from asap_ros.segmentation.tensorrt.plan_cache import PlanCache
-from support import gpu_stand
+from support import fake_gpu
 
 MODEL = 'asap_mobilenet_v2_camvid'
 SMALL = ['--size', '64x128', '--runtime', 'tensorrt_rtx']
@@ -70,7 +70,7 @@ def test_golden_frame_where_there_is_a_gpu(run, monkeypatch):
     network = OnnxRuntimeEngine(model, 'cpu', 1).infer
     # The stand-in has no builder: the engine is there already.
     assert run(MODEL, '--arch', 'sm86', *SMALL)[0] == 0
-    gpu = gpu_stand.put_into(monkeypatch, rtx, network)
+    gpu = fake_gpu.install(monkeypatch, rtx, network)
     status, said, _ = run(MODEL, *SMALL)
     assert status == 0 and 'golden frame: 0 pixels differ, 100.00% agree' in said
     assert not gpu.held

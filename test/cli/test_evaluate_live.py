@@ -16,7 +16,7 @@ from asap_ros.evaluation import live_launch, report
 from asap_ros.evaluation.drive_job import DriveJob, EvaluationRequest
 from asap_ros.parameters import parameter_file
 from asap_ros.parameters.definition import ParameterError
-from support import truthful_bags
+from support import bags_with_truth
 from support.paths import ROOT
 
 pytest.importorskip('rclpy', reason='needs the ROS environment')
@@ -50,7 +50,7 @@ def start(bag, out, model, *given):
 
 
 def test_drops_age_and_everything_the_node_said_are_real(tmp_path, tiny_file):
-    bag = truthful_bags.write(tmp_path / 'bend', 30)
+    bag = bags_with_truth.write(tmp_path / 'bend', 30)
     process = start(bag, tmp_path / 'out', tiny_file, '--rate', '0.5', '--hood-fraction', '0.1')
     text, _ = process.communicate(timeout=300)
     assert process.returncode == 0, text
@@ -88,7 +88,7 @@ def test_drops_age_and_everything_the_node_said_are_real(tmp_path, tiny_file):
 
 
 def test_ctrl_c_writes_what_there_is_and_leaves_no_process(tmp_path, tiny_file):
-    bag = truthful_bags.write(tmp_path / 'bend', 400)
+    bag = bags_with_truth.write(tmp_path / 'bend', 400)
     process = start(bag, tmp_path / 'out', tiny_file)
     lines = []
     end = time.monotonic() + 120
@@ -113,7 +113,7 @@ def _read(path):
 
 
 def test_a_launch_that_fails_is_an_error_with_its_reason(tmp_path):
-    bag = truthful_bags.write(tmp_path / 'bend', 2)
+    bag = bags_with_truth.write(tmp_path / 'bend', 2)
     (tmp_path / 'nonsense.onnx').write_bytes(b'nonsense')
     process = start(bag, tmp_path / 'out', tmp_path / 'nonsense.onnx')
     text, _ = process.communicate(timeout=200)
@@ -121,7 +121,7 @@ def test_a_launch_that_fails_is_an_error_with_its_reason(tmp_path):
 
 
 def test_a_model_that_is_not_there_is_named_before_anything_is_launched(tmp_path):
-    bag = truthful_bags.write(tmp_path / 'bend', 2)
+    bag = bags_with_truth.write(tmp_path / 'bend', 2)
     process = start(bag, tmp_path / 'out', 'nonsense')
     text, _ = process.communicate(timeout=60)
     assert process.returncode == 2 and "evaluate: there is no model 'nonsense'" in text, text
@@ -172,7 +172,7 @@ def test_what_is_asked_for_reaches_the_launch_and_the_node(tmp_path, key):
 
 
 def test_a_bag_without_an_image_is_not_launched_and_gets_a_report_that_says_so(tmp_path):
-    bag = truthful_bags.write(tmp_path / 'bend', 2, left_out=('/camera/image_raw',))
+    bag = bags_with_truth.write(tmp_path / 'bend', 2, left_out=('/camera/image_raw',))
     outcome = live_launch.work(DriveJob(str(bag), str(tmp_path / 'out'), EvaluationRequest()), 1.0)
     assert 'no topic that looks like a camera' in outcome.error
     made = json.loads((tmp_path / 'out' / 'report.json').read_text())

@@ -10,7 +10,7 @@ from asap_ros.bags import message_readers
 from asap_ros.bags.reader import Bag
 from asap_ros.cli import evaluate
 from asap_ros.evaluation import report
-from support import browser, truthful_bags
+from support import bags_with_truth, browser
 from support.synthetic_roads import Box
 
 GIVEN = ('--masks-from', '/ground_truth/mask', '--size', '128x256')
@@ -21,7 +21,7 @@ CAR = Box(24.0, 3.2, 1.8, 1.5)
 def judged(tmp_path_factory):
     """A drive of 2.5 s round a left bend behind a car, judged on its true masks."""
     folder = tmp_path_factory.mktemp('truth')
-    bag = truthful_bags.write(folder / 'bend', 50, boxes=(CAR,))
+    bag = bags_with_truth.write(folder / 'bend', 50, boxes=(CAR,))
     assert evaluate.main([str(bag), '--out', str(folder / 'out'), *GIVEN]) == 0
     return folder / 'out'
 
@@ -70,7 +70,7 @@ def test_the_bag_of_results_says_at_each_stamp_what_was_found(judged):
             assert (
                 message.stamp_ns
                 == message.time_ns
-                == (truthful_bags.tiny_bags.START_NS + k * truthful_bags.tiny_bags.PERIOD_NS)
+                == (bags_with_truth.tiny_bags.START_NS + k * bags_with_truth.tiny_bags.PERIOD_NS)
             )
             geometry = message_readers.geometry_of(message.value)
             assert geometry.valid and geometry.curvature == pytest.approx(0.01, abs=1e-3)
@@ -90,7 +90,7 @@ def test_results_can_be_judged_again_as_masks(judged, tmp_path):
 
 
 def test_without_metric_truth_masks_stand_in_and_what_is_unknown_is_null(tmp_path):
-    bag = truthful_bags.write(
+    bag = bags_with_truth.write(
         tmp_path / 'bend',
         4,
         boxes=(CAR,),
@@ -132,7 +132,7 @@ def test_without_metric_truth_masks_stand_in_and_what_is_unknown_is_null(tmp_pat
 
 
 def test_without_a_calibration_nothing_is_said_of_the_road(tmp_path):
-    bag = truthful_bags.write(tmp_path / 'bend', 3, left_out=('/camera/camera_info',))
+    bag = bags_with_truth.write(tmp_path / 'bend', 3, left_out=('/camera/camera_info',))
     assert evaluate.main([str(bag), '--out', str(tmp_path / 'out'), *GIVEN]) == 0
     made = document(tmp_path / 'out')
     assert made['road']['availability'] is None and made['free_space']['columns_compared'] == 0

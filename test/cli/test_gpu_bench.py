@@ -17,7 +17,7 @@ from asap_ros.segmentation.onnxruntime_engine import OnnxRuntimeEngine
 from asap_ros.segmentation.tensorrt import find_or_build, runtimes
 from asap_ros.segmentation.tensorrt.plan import PlanOptions
 from asap_ros.segmentation.tensorrt.plan_cache import PlanCache
-from support import gpu_stand
+from support import fake_gpu
 
 NAME = 'asap_mobilenet_v2_camvid'
 
@@ -35,7 +35,7 @@ def bench(monkeypatch, tmp_path, capsys):
     find_or_build.find_or_build(
         rtx, model, PlanOptions('fp16', (64, 128), 2, ('sm86',)), cache, None
     )
-    gpu = gpu_stand.put_into(monkeypatch, rtx, OnnxRuntimeEngine(model, 'cpu', 1).infer)
+    gpu = fake_gpu.install(monkeypatch, rtx, OnnxRuntimeEngine(model, 'cpu', 1).infer)
 
     def run(*arguments):
         status = gpu_bench.main(

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from support import truthful_bags
+from support import bags_with_truth
 
 pytest.importorskip('rclpy', reason='needs the ROS environment')
 
@@ -37,7 +37,7 @@ def nodes():
 def test_static_transforms_have_arrived_when_the_player_says_so(tmp_path, nodes):
     playing, listening = nodes
     heard = []
-    with Bag(truthful_bags.write(tmp_path / 'bend', 2)) as bag:
+    with Bag(bags_with_truth.write(tmp_path / 'bend', 2)) as bag:
         player = BagPlayer(playing, bag, topics.find(bag))
         assert player.static_transforms_delivered()  # nobody listens
         listening.create_subscription(TFMessage, '/tf_static', heard.append, LATCHED)
@@ -55,7 +55,7 @@ def test_static_transforms_have_arrived_when_the_player_says_so(tmp_path, nodes)
 
 def test_a_listener_that_is_known_and_not_reached_is_waited_for(tmp_path, nodes, monkeypatch):
     playing, _ = nodes
-    with Bag(truthful_bags.write(tmp_path / 'bend', 2)) as bag:
+    with Bag(bags_with_truth.write(tmp_path / 'bend', 2)) as bag:
         player = BagPlayer(playing, bag, topics.find(bag))
         monkeypatch.setattr(playing, 'count_subscribers', lambda topic: 1)
         assert not player.static_transforms_delivered()

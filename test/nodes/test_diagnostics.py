@@ -120,49 +120,51 @@ def test_one_fitting_publisher_among_others_is_enough(asked, camera):
         ((Image, '/image'), 'sends nothing'),
     ],
 )
-def test_live_node_names_the_cause(stand, camera, capfd, publisher, says):
-    bench = stand(silence=0.5)
-    for silent in (bench.raw, bench.jpeg):
-        bench.camera.destroy_publisher(silent)
+def test_live_node_names_the_cause(make_segmenter, camera, capfd, publisher, says):
+    segmenter = make_segmenter(silence=0.5)
+    for silent in (segmenter.raw, segmenter.jpeg):
+        segmenter.camera.destroy_publisher(silent)
     if publisher:
         camera.create_publisher(*publisher, 1)
-        bench.wait(lambda: bench.node.count_publishers(publisher[1]), 'the publisher')
-    assert bench.node.trigger_configure() == bench.node.trigger_activate()
-    status = bench.status('frames', says)
+        segmenter.wait(lambda: segmenter.node.count_publishers(publisher[1]), 'the publisher')
+    assert segmenter.node.trigger_configure() == segmenter.node.trigger_activate()
+    status = segmenter.status('frames', says)
     assert status.level == ERROR and status.message.startswith('no frame for ')
     assert says in capfd.readouterr().err
 
 
-def test_live_node_with_qos_that_does_not_fit(stand):
-    bench = stand(silence=0.5, **{'qos_overrides./image.subscription.reliability': 'reliable'})
-    bench.camera.destroy_publisher(bench.raw)
-    bench.camera.create_publisher(Image, '/image', BEST_EFFORT)
-    assert bench.node.trigger_configure() == bench.node.trigger_activate()
-    assert bench.status('frames', 'does not fit').level == ERROR
+def test_live_node_with_qos_that_does_not_fit(make_segmenter):
+    segmenter = make_segmenter(
+        silence=0.5, **{'qos_overrides./image.subscription.reliability': 'reliable'}
+    )
+    segmenter.camera.destroy_publisher(segmenter.raw)
+    segmenter.camera.create_publisher(Image, '/image', BEST_EFFORT)
+    assert segmenter.node.trigger_configure() == segmenter.node.trigger_activate()
+    assert segmenter.status('frames', 'does not fit').level == ERROR
     # What was asked for images holds for images alone, and for this node alone.
     assert [
-        bench.camera.get_subscriptions_info_by_topic(topic)[0].qos_profile.reliability
+        segmenter.camera.get_subscriptions_info_by_topic(topic)[0].qos_profile.reliability
         for topic in ('/image', '/camera_info')
     ] == [ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT]
 
 
-def test_live_node_finds_its_voice_again(stand):
-    bench = stand(silence=0.5).start('mask', 'timings')
-    bench.status('frames', 'sends nothing')
-    bench.statuses.clear()
-    bench.set('silence', 60.0)
-    bench.send(bench.frame())
-    assert bench.status('frames', 'frames/s').level == OK
+def test_live_node_finds_its_voice_again(make_segmenter):
+    segmenter = make_segmenter(silence=0.5).start('mask', 'timings')
+    segmenter.status('frames', 'sends nothing')
+    segmenter.statuses.clear()
+    segmenter.set('silence', 60.0)
+    segmenter.send(segmenter.frame())
+    assert segmenter.status('frames', 'frames/s').level == OK
 
 
-def test_a_bag_that_is_paused_is_no_fault_of_the_camera(stand, camera, capfd):
-    bench = stand(silence=0.5, use_sim_time=True)
+def test_a_bag_that_is_paused_is_no_fault_of_the_camera(make_segmenter, camera, capfd):
+    segmenter = make_segmenter(silence=0.5, use_sim_time=True)
     clock = camera.create_publisher(Clock, '/clock', 1)
-    assert bench.node.trigger_configure() == bench.node.trigger_activate()
+    assert segmenter.node.trigger_configure() == segmenter.node.trigger_activate()
 
     def at(seconds):
-        now = bench.node.get_clock()
-        bench.wait(
+        now = segmenter.node.get_clock()
+        segmenter.wait(
             lambda: (
                 now.now().nanoseconds == seconds * 10**9
                 or clock.publish(Clock(clock=Time(sec=seconds)))
@@ -171,14 +173,14 @@ def test_a_bag_that_is_paused_is_no_fault_of_the_camera(stand, camera, capfd):
         )
 
     at(7)
-    bench.status('frames', '/clock stands still')
+    segmenter.status('frames', '/clock stands still')
     capfd.readouterr()
-    bench.statuses.clear()
-    assert bench.status('frames', '/clock stands still').level == ERROR
+    segmenter.statuses.clear()
+    assert segmenter.status('frames', '/clock stands still').level == ERROR
     assert 'no frame' not in capfd.readouterr().err
-    bench.statuses.clear()
+    segmenter.statuses.clear()
     at(8)
-    bench.status('frames', 'sends nothing')
+    segmenter.status('frames', 'sends nothing')
 
 
 def report(**changes):

@@ -20,9 +20,9 @@ from tf2_msgs.msg import TFMessage
 
 from asap_ros.msg import RoadGeometry
 from asap_ros.road.geometry import Status
-from support.launched import FRONT, TIMEOUT, Visitor, launched
-from support.road_stand import GRASS, OPTICAL, calibration, picture, transform
-from support.stand import LATCHED
+from support.launched_segmenter import FRONT, TIMEOUT, PeerNode, launched
+from support.live_segmenter import LATCHED
+from support.live_vehicle import GRASS, OPTICAL, calibration, picture, transform
 from support.synthetic_roads import MOUNT, Truth, render
 
 PARAMETERS = f"""
@@ -36,7 +36,7 @@ PARAMETERS = f"""
 """
 
 
-class Vehicle(Visitor):
+class VehicleNode(PeerNode):
     """A camera, its calibration and its transform; frames are answered by another process.
 
     Frames go as PNG: one that is larger than a socket's buffer comes by luck alone, best effort.
@@ -104,7 +104,7 @@ def vehicle(own_domain, tiny_file, tmp_path_factory):
         'compressed:=true',
     ):
         rclpy.init(args=[], context=context)
-        made = Vehicle(context)
+        made = VehicleNode(context)
         made.be_known()
         yield made
         made.close()

@@ -19,7 +19,8 @@ from visualization_msgs.msg import Marker
 
 from asap_ros.msg import RoadGeometry
 from asap_ros.road import drawing
-from support.road_stand import (
+from support.live_segmenter import pixels
+from support.live_vehicle import (
     GRASS,
     MOUNTED,
     OPTICAL,
@@ -29,7 +30,6 @@ from support.road_stand import (
     points,
     transform,
 )
-from support.stand import pixels
 from support.synthetic_roads import CAR, MOUNT, Box, Truth, render
 
 
@@ -39,8 +39,8 @@ def colours(mask):
 
 
 @pytest.mark.parametrize('radius', [80.0, -80.0, 300.0])
-def test_a_bend_of_known_radius(vehicle, radius):
-    car, truth = vehicle('road_geometry', 'path'), Truth(curvature=1 / radius)
+def test_a_bend_of_known_radius(make_vehicle, radius):
+    car, truth = make_vehicle('road_geometry', 'path'), Truth(curvature=1 / radius)
     car.mount()
     frame = car.see(render(truth))
     found, path = car.last('road_geometry'), car.last('path')
@@ -67,16 +67,16 @@ def test_a_bend_of_known_radius(vehicle, radius):
     assert car.last('timings').road > 0.0
 
 
-def test_pose_from_parameters(vehicle):
-    car = vehicle('road_geometry', base_frame='chassis', **MOUNTED)
+def test_pose_from_parameters(make_vehicle):
+    car = make_vehicle('road_geometry', base_frame='chassis', **MOUNTED)
     frame = car.see(render(Truth(curvature=0.01)))
     found = car.last('road_geometry')
     assert found.valid and found.curvature == pytest.approx(0.01, abs=5e-4)
     assert (found.header.stamp, found.header.frame_id) == (frame.header.stamp, 'chassis')
 
 
-def test_reference_through_the_vehicle(vehicle):
-    car = vehicle('road_geometry', 'markers', reference='ego_parallel', **MOUNTED)
+def test_reference_through_the_vehicle(make_vehicle):
+    car = make_vehicle('road_geometry', 'markers', reference='ego_parallel', **MOUNTED)
     car.see(render(Truth(curvature=0.01)))
     found = car.last('road_geometry')
     assert found.valid and found.reference == RoadGeometry.REFERENCE_EGO_PARALLEL
@@ -86,9 +86,9 @@ def test_reference_through_the_vehicle(vehicle):
 
 
 @pytest.mark.parametrize('grid', ['network', 'camera'])
-def test_outputs_of_one_frame_fit_one_another(vehicle, grid):
+def test_outputs_of_one_frame_fit_one_another(make_vehicle, grid):
     # What a semantic costmap layer reads together, and what nav2 reads.
-    car = vehicle(
+    car = make_vehicle(
         *ROAD_OUTPUTS,
         'mask',
         'confidence',
@@ -112,7 +112,9 @@ def test_outputs_of_one_frame_fit_one_another(vehicle, grid):
             name
         )
     mask, ground = pixels(car.last('mask')), points(car.last('ground_points'))
-    car.bench.wait(lambda: car.bench.heard['label_info'], 'label_info')  # it has its own time
+    car.segmenter.wait(
+        lambda: car.segmenter.heard['label_info'], 'label_info'
+    )  # it has its own time
     classes = {c.class_id: c.class_name for c in car.last('label_info').class_map}
     assert set(np.unique(mask)) <= set(classes)
     on_ground = np.isfinite(ground).all(axis=-1)
@@ -162,10 +164,10 @@ def test_outputs_of_one_frame_fit_one_another(vehicle, grid):
 @pytest.mark.parametrize(
     'hood', [(), (0.19, 1.0, 0.19, 0.83, 0.79, 0.83, 0.79, 1.0)], ids=['undeclared', 'declared']
 )
-def test_a_hood_is_an_obstacle_until_it_is_declared(vehicle, hood):
+def test_a_hood_is_an_obstacle_until_it_is_declared(make_vehicle, hood):
     mask = render(Truth(curvature=0.005))
     mask[430:, 200:800] = CAR
-    car = vehicle(
+    car = make_vehicle(
         'road_geometry',
         'free_space/scan',
         **MOUNTED,
@@ -177,9 +179,9 @@ def test_a_hood_is_an_obstacle_until_it_is_declared(vehicle, hood):
     assert (ranges[len(ranges) // 2] > 30.0) == bool(hood)
 
 
-def test_origin_is_base_link_though_the_camera_is_ahead_of_it(vehicle):
+def test_origin_is_base_link_though_the_camera_is_ahead_of_it(make_vehicle):
     mount = replace(MOUNT, x=1.7, y=0.2)
-    car = vehicle('free_space/scan', 'road_geometry')
+    car = make_vehicle('free_space/scan', 'road_geometry')
     car.mount(mount)
     truth = Truth(curvature=0.005)
     car.see(render(truth, mount, boxes=(Box(x=20.0, y=0.0, width=2.0, tall=1.5, label=CAR),)))
@@ -188,8 +190,8 @@ def test_origin_is_base_link_though_the_camera_is_ahead_of_it(vehicle):
     assert car.last('road_geometry').lateral_offset == pytest.approx(truth.offset, abs=0.05)
 
 
-def test_corridor_for_rviz(vehicle):
-    car, truth = vehicle('markers', **MOUNTED), Truth(curvature=0.005)
+def test_corridor_for_rviz(make_vehicle):
+    car, truth = make_vehicle('markers', **MOUNTED), Truth(curvature=0.005)
     car.see(render(truth, boxes=(Box(x=20.0, y=0.0, width=2.0, tall=1.5),)))
     found = car.last('markers').markers
     assert all(m.action == Marker.ADD and m.ns == 'corridor' for m in found)
@@ -209,8 +211,8 @@ def test_corridor_for_rviz(vehicle):
     assert found[-1].text.startswith('car ')
 
 
-def test_the_overlay_shows_the_road(vehicle):
-    car = vehicle('overlay', overlay_opacity=1.0, **MOUNTED)
+def test_the_overlay_shows_the_road(make_vehicle):
+    car = make_vehicle('overlay', overlay_opacity=1.0, **MOUNTED)
     frame = car.see(render(Truth(curvature=0.01)))
     shown = pixels(car.last('overlay'))
     assert car.last('overlay').header == frame.header
@@ -220,8 +222,8 @@ def test_the_overlay_shows_the_road(vehicle):
     assert not (shown[:60] == colours(render(Truth(curvature=0.01)))[:60]).all(), 'figures'
 
 
-def test_the_overlay_of_a_camera_without_a_transform_says_so(vehicle):
-    car = vehicle('overlay', overlay_opacity=1.0)
+def test_the_overlay_of_a_camera_without_a_transform_says_so(make_vehicle):
+    car = make_vehicle('overlay', overlay_opacity=1.0)
     car.see(GRASS)
     shown = pixels(car.last('overlay'))
     assert (shown[60:] == colours(GRASS)[60:]).all()
@@ -229,45 +231,45 @@ def test_the_overlay_of_a_camera_without_a_transform_says_so(vehicle):
     assert yellow.sum() > 20, 'no road: NO_TF'
 
 
-def test_an_overlay_of_a_camera_without_calibration_is_classes_alone(vehicle, capfd):
-    car = vehicle('overlay', info=False, overlay_opacity=1.0)
+def test_an_overlay_of_a_camera_without_calibration_is_classes_alone(make_vehicle, capfd):
+    car = make_vehicle('overlay', info=False, overlay_opacity=1.0)
     mask = render(Truth())
     car.see(mask)
     assert (pixels(car.last('overlay')) == colours(mask)).all()
     assert 'camera_info' not in capfd.readouterr().err
 
 
-def test_nothing_of_the_road_is_made_for_nobody(vehicle, monkeypatch):
-    car = vehicle('mask', **MOUNTED)
+def test_nothing_of_the_road_is_made_for_nobody(make_vehicle, monkeypatch):
+    car = make_vehicle('mask', **MOUNTED)
     monkeypatch.setattr('asap_ros.road.road_model.RoadModel.analyse', pytest.fail)
     monkeypatch.setattr('asap_ros.road.road_pipeline.build_camera', pytest.fail)
     car.see(render(Truth()))
     assert np.isnan(car.last('timings').road)
 
 
-def test_one_camera_object_while_nothing_changes(vehicle):
-    car = vehicle('road_geometry')
+def test_one_camera_object_while_nothing_changes(make_vehicle):
+    car = make_vehicle('road_geometry')
     kept = []
     for second in (99, 101, 104):
         car.move(Time(sec=second))
     for number in range(3):
         car.see(render(Truth()), number)
-        kept.append(car.bench.road._pipeline._cameras._built.camera)
+        kept.append(car.segmenter.road._pipeline._cameras._built.camera)
     assert kept[0] is kept[1] is kept[2]
     info = calibration()
     info.p[2] += 1.0
-    car.bench.calibrate(info)
+    car.segmenter.calibrate(info)
     car.see(render(Truth()), 3)
-    assert car.bench.road._pipeline._cameras._built.camera is not kept[0]
+    assert car.segmenter.road._pipeline._cameras._built.camera is not kept[0]
 
 
-def test_odometry_moves_the_tracked_road(vehicle, monkeypatch):
-    car = vehicle('road_geometry', **MOUNTED)
+def test_odometry_moves_the_tracked_road(make_vehicle, monkeypatch):
+    car = make_vehicle('road_geometry', **MOUNTED)
     seen = []
-    model = car.bench.road._pipeline.model
+    model = car.segmenter.road._pipeline.model
     analyse = model.analyse
     monkeypatch.setattr(model, 'analyse', lambda *a: seen.append(a[2]) or analyse(*a))
-    start = car.bench.header(0).stamp.sec
+    start = car.segmenter.header(0).stamp.sec
     car.see(render(Truth()))
     for step in range(6):
         car.drive(
@@ -293,21 +295,21 @@ def test_odometry_moves_the_tracked_road(vehicle, monkeypatch):
         ({'hood_polygon': [0.0, 1.0, 0.5, 0.8, 1.0, 1.5]}, 'the corner (1.0, 1.5)'),
     ],
 )
-def test_parameters_that_do_not_hold(stand, capfd, parameters, says):
-    bench = stand(**parameters)
-    assert bench.node.trigger_configure() == TransitionCallbackReturn.FAILURE
+def test_parameters_that_do_not_hold(make_segmenter, capfd, parameters, says):
+    segmenter = make_segmenter(**parameters)
+    assert segmenter.node.trigger_configure() == TransitionCallbackReturn.FAILURE
     assert says in capfd.readouterr().err
-    assert bench.node.engine_facts() is None
+    assert segmenter.node.engine_facts() is None
 
 
-def test_inputs_of_the_road_end_with_the_configuration(stand):
-    bench = stand().start('mask', 'timings')
+def test_inputs_of_the_road_end_with_the_configuration(make_segmenter):
+    segmenter = make_segmenter().start('mask', 'timings')
 
     def inputs():
-        names = bench.node.get_subscriber_names_and_types_by_node('segmenter', '/')
+        names = segmenter.node.get_subscriber_names_and_types_by_node('segmenter', '/')
         return {name for name, _ in names if name in ('/tf', '/tf_static', '/odometry')}
 
-    bench.wait(lambda: inputs() == {'/tf', '/tf_static', '/odometry'}, 'the inputs')
-    bench.node.trigger_deactivate()
-    bench.node.trigger_cleanup()
-    bench.wait(lambda: not inputs(), 'their end')
+    segmenter.wait(lambda: inputs() == {'/tf', '/tf_static', '/odometry'}, 'the inputs')
+    segmenter.node.trigger_deactivate()
+    segmenter.node.trigger_cleanup()
+    segmenter.wait(lambda: not inputs(), 'their end')

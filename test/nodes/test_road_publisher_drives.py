@@ -52,19 +52,19 @@ def picture(message, scale):
     return np.ascontiguousarray(frame.repeat(scale, 0).repeat(scale, 1))
 
 
-def drive(stand, folder):
+def drive(make_segmenter, folder):
     """Return every road_geometry and path of a drive."""
-    bench = stand(
+    segmenter = make_segmenter(
         network_height=SIZE[0], network_width=SIZE[1], min_confidence=0.5, hood_fraction=0.18
     )
-    bench.start('road_geometry', 'path', 'timings')
+    segmenter.start('road_geometry', 'path', 'timings')
     latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-    static = bench.camera.create_publisher(TFMessage, '/tf_static', latched)
-    buffer, size = bench.road._poses._buffer, None
+    static = segmenter.camera.create_publisher(TFMessage, '/tf_static', latched)
+    buffer, size = segmenter.road._poses._buffer, None
     for topic, message in messages(folder):
         if topic == '/tf_static':
             static.publish(message)
-            bench.wait(
+            segmenter.wait(
                 lambda child=message.transforms[0].child_frame_id: (
                     child in buffer.all_frames_as_string()
                 ),
@@ -72,12 +72,12 @@ def drive(stand, folder):
             )
         elif topic == '/camera/camera_info':
             size = message.height
-            bench.calibrate(message)
+            segmenter.calibrate(message)
         else:
-            bench.send(
+            segmenter.send(
                 message_codec.encode(picture(message, size // SIZE[0]), 'rgb8', message.header)
             )
-    return bench.heard['road_geometry'], bench.heard['path']
+    return segmenter.heard['road_geometry'], segmenter.heard['path']
 
 
 def bends(found):
@@ -88,8 +88,8 @@ def bends(found):
     'bag, lowest, highest',
     [('aachen_0', 1 / 120, 1 / 40), ('aachen_1', -1e-3, 1e-3), ('aachen_2', -1e-3, 1e-3)],
 )
-def test_a_drive(stand, bags, bag, lowest, highest):
-    found, paths = drive(stand, bags / bag)
+def test_a_drive(make_segmenter, bags, bag, lowest, highest):
+    found, paths = drive(make_segmenter, bags / bag)
     assert len(found) == len(paths) == 30
     assert np.mean([g.valid for g in found]) >= 0.9, [g.status for g in found]
     assert lowest < np.median(bends(found)) < highest

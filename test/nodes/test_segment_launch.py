@@ -25,8 +25,8 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from asap_ros.imaging import message_codec
-from support.launched import FRONT, TIMEOUT, Visitor, launched
-from support.stand import LATCHED, SIZE, pixels
+from support.launched_segmenter import FRONT, TIMEOUT, PeerNode, launched
+from support.live_segmenter import LATCHED, SIZE, pixels
 
 LAUNCH_FILE = str(ROOT / 'launch' / 'segment.launch.py')
 PARAMETERS = f"""
@@ -78,7 +78,7 @@ def not_started(tiny_file, params_file):
     return description(model=tiny_file, params_file=params_file, autostart=False)
 
 
-class Camera(Visitor):
+class Camera(PeerNode):
     """A camera in this process, and what it asks of a segmenter in another."""
 
     def __init__(self, context):

@@ -1,4 +1,4 @@
-"""The live node on a GPU that is not there (support/gpu_stand.py): what serves, and what it says."""
+"""The live node on a stand-in for a GPU (support/fake_gpu.py): what serves, and what it says."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from asap_ros.segmentation.engine import EngineError
 from asap_ros.segmentation.frame_statistics import Counts
 from asap_ros.segmentation.onnxruntime_engine import OnnxRuntimeEngine
 from asap_ros.segmentation.tensorrt import runtimes
-from support import gpu_stand
-from support.stand import SIZE, pixels
+from support import fake_gpu
+from support.live_segmenter import SIZE, pixels
 
 MODEL = 'asap_mobilenet_v2_camvid'
 OK, WARN, ERROR = b'\x00', b'\x01', b'\x02'
@@ -38,44 +38,44 @@ def gpu(monkeypatch, reference):
         rtx = runtimes.load('tensorrt_rtx')
     except EngineError as error:
         pytest.skip(str(error))
-    return gpu_stand.put_into(monkeypatch, rtx, reference.infer)
+    return fake_gpu.install(monkeypatch, rtx, reference.infer)
 
 
-def right(bench, reference, number):
+def right(segmenter, reference, number):
     """Assert that the latest mask is that of the number'th frame."""
-    assert bench.heard['mask'][-1].header == bench.header(number)
+    assert segmenter.heard['mask'][-1].header == segmenter.header(number)
     expected, _ = reference.infer(tiny_model.frame(*SIZE, seed=number)[np.newaxis])
-    np.testing.assert_array_equal(pixels(bench.heard['mask'][-1]), expected[0])
+    np.testing.assert_array_equal(pixels(segmenter.heard['mask'][-1]), expected[0])
 
 
 def values(status):
     return {v.key: v.value for v in status.values}
 
 
-def start(stand, tmp_path, **parameters):
-    return stand(MODEL, engine='auto', engine_cache=str(tmp_path / 'engines'), **parameters).start(
-        'mask', 'confidence', 'timings'
-    )
+def start(make_segmenter, tmp_path, **parameters):
+    return make_segmenter(
+        MODEL, engine='auto', engine_cache=str(tmp_path / 'engines'), **parameters
+    ).start('mask', 'confidence', 'timings')
 
 
 def test_frames_are_answered_before_while_and_after_the_engine_is_built(
-    stand, tmp_path, gpu, reference, capfd
+    make_segmenter, tmp_path, gpu, reference, capfd
 ):
-    bench = start(stand, tmp_path)
-    served, number = bench.engine, 0
+    segmenter = start(make_segmenter, tmp_path)
+    served, number = segmenter.engine, 0
     while served._building.is_alive():
-        bench.send(bench.frame(number))
-        right(bench, reference, number)
+        segmenter.send(segmenter.frame(number))
+        right(segmenter, reference, number)
         number += 1
     assert number >= 1
     for _ in range(2):
-        bench.send(bench.frame(number))
-        right(bench, reference, number)
+        segmenter.send(segmenter.frame(number))
+        right(segmenter, reference, number)
         number += 1
-    assert bench.counts == Counts(received=number, processed=number)
-    building = bench.status('engine', 'on onnxruntime, CPUExecutionProvider, fp32; building')
+    assert segmenter.counts == Counts(received=number, processed=number)
+    building = segmenter.status('engine', 'on onnxruntime, CPUExecutionProvider, fp32; building')
     assert building.level == OK and values(building)['state'] == 'building'
-    status = bench.status('engine', f'{MODEL} on tensorrt_rtx, Stand-in RTX 3090, fp16')
+    status = segmenter.status('engine', f'{MODEL} on tensorrt_rtx, Stand-in RTX 3090, fp16')
     found = values(status)
     assert status.level == OK and found['state'] == 'chosen'
     assert 'switched from onnxruntime to tensorrt_rtx after' in found['message']
@@ -84,48 +84,50 @@ def test_frames_are_answered_before_while_and_after_the_engine_is_built(
     assert 'building it, onnxruntime serves meanwhile' in said and 'between two frames' in said
 
 
-def test_cleanup_in_the_middle_of_a_build(stand, tmp_path, gpu):
-    bench = start(stand, tmp_path)
-    process = bench.engine._building
-    assert bench.node.trigger_deactivate() == bench.node.trigger_cleanup()
+def test_cleanup_in_the_middle_of_a_build(make_segmenter, tmp_path, gpu):
+    segmenter = start(make_segmenter, tmp_path)
+    process = segmenter.engine._building
+    assert segmenter.node.trigger_deactivate() == segmenter.node.trigger_cleanup()
     assert not process.is_alive() and not gpu.held
     assert not list(Path(tmp_path / 'engines').glob('*.partial'))
 
 
-def built(stand, tmp_path, **parameters):
-    """Return a stand whose engine serves, after its first frame."""
-    bench = start(stand, tmp_path, **parameters)
-    bench.engine._building.join()
-    bench.send(bench.frame())
-    return bench
+def built(make_segmenter, tmp_path, **parameters):
+    """Return a live segmenter whose built engine serves, after its first frame."""
+    segmenter = start(make_segmenter, tmp_path, **parameters)
+    segmenter.engine._building.join()
+    segmenter.send(segmenter.frame())
+    return segmenter
 
 
-def test_cuda_error_in_flight(stand, tmp_path, gpu, reference):
-    bench = built(stand, tmp_path)
+def test_cuda_error_in_flight(make_segmenter, tmp_path, gpu, reference):
+    segmenter = built(make_segmenter, tmp_path)
     gpu.fail['cudaGraphLaunch'] = 'cudaErrorIllegalAddress'
-    bench.send(bench.frame(1))
-    right(bench, reference, 1)
-    bench.status('engine', 'on tensorrt_rtx')
+    segmenter.send(segmenter.frame(1))
+    right(segmenter, reference, 1)
+    segmenter.status('engine', 'on tensorrt_rtx')
     gpu.fail['cudaGraphLaunch'] = 'cudaErrorIllegalAddress'
-    bench.send(bench.frame(2))
-    right(bench, reference, 2)
-    status = bench.status('engine', 'on onnxruntime, CPUExecutionProvider, fp32; tensorrt_rtx fa')
+    segmenter.send(segmenter.frame(2))
+    right(segmenter, reference, 2)
+    status = segmenter.status(
+        'engine', 'on onnxruntime, CPUExecutionProvider, fp32; tensorrt_rtx fa'
+    )
     assert status.level == WARN and 'cudaErrorIllegalAddress' in status.message
-    assert bench.counts == Counts(received=3, processed=3)
+    assert segmenter.counts == Counts(received=3, processed=3)
 
 
-def test_no_engine_left(stand, tmp_path, gpu):
-    built(stand, tmp_path).close()
-    bench = start(stand, tmp_path, allow_fallback=False)
+def test_no_engine_left(make_segmenter, tmp_path, gpu):
+    built(make_segmenter, tmp_path).close()
+    segmenter = start(make_segmenter, tmp_path, allow_fallback=False)
     for number in (1, 2, 3):  # at the second error nothing is left
         gpu.fail['cudaGraphLaunch'] = 'cudaErrorIllegalAddress'
-        bench.send(bench.frame(number))
-    assert (pixels(bench.heard['mask'][-1]) == 255).all()
-    assert bench.heard['mask'][-1].header == bench.header(3)
-    assert bench.counts == Counts(received=3, processed=1, failed=2)
-    status = bench.status('engine', 'nothing may take its place')
+        segmenter.send(segmenter.frame(number))
+    assert (pixels(segmenter.heard['mask'][-1]) == 255).all()
+    assert segmenter.heard['mask'][-1].header == segmenter.header(3)
+    assert segmenter.counts == Counts(received=3, processed=1, failed=2)
+    status = segmenter.status('engine', 'nothing may take its place')
     assert status.level == ERROR and values(status)['state'] == 'stopped'
-    assert bench.status('frames', 'nothing may take its place').level == ERROR
+    assert segmenter.status('frames', 'nothing may take its place').level == ERROR
 
 
 @pytest.mark.parametrize(
@@ -136,20 +138,22 @@ def test_no_engine_left(stand, tmp_path, gpu):
         ({'precision': 'fp64'}, "precision: 'fp64' is not one of fp32, fp16, int8"),
     ],
 )
-def test_refusals(stand, tmp_path, gpu, capfd, parameters, says):
-    bench = stand(MODEL, **{'engine': 'auto', 'engine_cache': str(tmp_path)} | parameters)
-    assert bench.node.trigger_configure() == FAILURE
+def test_refusals(make_segmenter, tmp_path, gpu, capfd, parameters, says):
+    segmenter = make_segmenter(
+        MODEL, **{'engine': 'auto', 'engine_cache': str(tmp_path)} | parameters
+    )
+    assert segmenter.node.trigger_configure() == FAILURE
     assert says in capfd.readouterr().err
-    assert bench.node.engine_facts() is None and not gpu.held
+    assert segmenter.node.engine_facts() is None and not gpu.held
 
 
-def test_the_road_that_cannot_be_lets_go_of_the_engine(stand, tmp_path, gpu, capfd):
-    bench = stand(
+def test_the_road_that_cannot_be_lets_go_of_the_engine(make_segmenter, tmp_path, gpu, capfd):
+    segmenter = make_segmenter(
         MODEL, engine='auto', engine_cache=str(tmp_path), **{'camera.pose_from': 'parameters'}
     )
-    assert bench.node.trigger_configure() == FAILURE
+    assert segmenter.node.trigger_configure() == FAILURE
     assert 'set the camera height' in capfd.readouterr().err
-    assert bench.node.engine_facts() is None and not gpu.held
+    assert segmenter.node.engine_facts() is None and not gpu.held
 
 
 def test_the_node_imports_neither_tensorrt_nor_onnx_nor_torch():

@@ -24,55 +24,57 @@ from asap_ros.imaging import message_codec
 from asap_ros.nodes import segmenter as node_module
 from asap_ros.nodes.camera_subscriber import CameraSubscriber
 from asap_ros.segmentation.frame_statistics import Counts
-from support.stand import SIZE, TIMEOUT, pixels
+from support.live_segmenter import SIZE, TIMEOUT, pixels
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 MASK = tiny_model.expected_mask(tiny_model.frame(*SIZE))
 
 
-def state(bench):
-    return bench.node._state_machine.current_state[1]
+def state(segmenter):
+    return segmenter.node._state_machine.current_state[1]
 
 
-def topics(bench):
+def topics(segmenter):
     """Return what the segmenter publishes and subscribes to below its own name and as input."""
-    names = bench.node.get_publisher_names_and_types_by_node('segmenter', '/')
-    inputs = bench.node.get_subscriber_names_and_types_by_node('segmenter', '/')
+    names = segmenter.node.get_publisher_names_and_types_by_node('segmenter', '/')
+    inputs = segmenter.node.get_subscriber_names_and_types_by_node('segmenter', '/')
     return (
         {name for name, _ in names if name.startswith('/segmenter/mask')},
         {name for name, _ in inputs if name in ('/image', '/camera_info')},
     )
 
 
-def test_model_that_is_not_there(stand, capfd, tmp_path):
-    bench = stand(tmp_path / 'nothing.onnx')
-    assert bench.node.trigger_configure() == FAILURE
-    assert state(bench) == 'unconfigured'
+def test_model_that_is_not_there(make_segmenter, capfd, tmp_path):
+    segmenter = make_segmenter(tmp_path / 'nothing.onnx')
+    assert segmenter.node.trigger_configure() == FAILURE
+    assert state(segmenter) == 'unconfigured'
     assert 'not configured: ' in (err := capfd.readouterr().err)
     assert 'nothing.onnx is not there' in err
-    assert bench.node.engine_facts() is None
-    assert bench.status('engine', 'no network loaded').level == b'\x03'
+    assert segmenter.node.engine_facts() is None
+    assert segmenter.status('engine', 'no network loaded').level == b'\x03'
 
 
-def test_truncated_model_until_it_is_whole(stand, capfd, tmp_path):
+def test_truncated_model_until_it_is_whole(make_segmenter, capfd, tmp_path):
     path = tiny_model.write(tmp_path / 'cut.onnx')
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    bench = stand(path)
+    segmenter = make_segmenter(path)
     for _ in range(2):
-        assert bench.node.trigger_configure() == FAILURE
+        assert segmenter.node.trigger_configure() == FAILURE
         assert 'cut.onnx is damaged or not an ONNX network' in capfd.readouterr().err
     path.write_bytes(whole)
-    bench.start('mask', 'timings')
-    bench.send(bench.frame())
-    np.testing.assert_array_equal(pixels(bench.heard['mask'][0]), MASK)
+    segmenter.start('mask', 'timings')
+    segmenter.send(segmenter.frame())
+    np.testing.assert_array_equal(pixels(segmenter.heard['mask'][0]), MASK)
 
 
-def test_model_that_fails_its_golden_frame(stand, capfd, tmp_path):
+def test_model_that_fails_its_golden_frame(make_segmenter, capfd, tmp_path):
     wrong = np.zeros(SIZE, np.uint8)
-    bench = stand(tiny_model.write(tmp_path / 'wrong.onnx', tiny_model.entries(wrong)))
-    assert bench.node.trigger_configure() == FAILURE
-    assert state(bench) == 'unconfigured'
+    segmenter = make_segmenter(
+        tiny_model.write(tmp_path / 'wrong.onnx', tiny_model.entries(wrong))
+    )
+    assert segmenter.node.trigger_configure() == FAILURE
+    assert state(segmenter) == 'unconfigured'
     assert 'of the golden frame of' in capfd.readouterr().err
 
 
@@ -88,46 +90,50 @@ def test_model_that_fails_its_golden_frame(stand, capfd, tmp_path):
         ({'model': 'mars'}, "there is no model 'mars'"),
     ],
 )
-def test_parameter_that_does_not_hold(stand, capfd, parameters, says):
-    bench = stand(**parameters) if 'model' not in parameters else stand(parameters['model'])
-    assert bench.node.trigger_configure() == FAILURE
+def test_parameter_that_does_not_hold(make_segmenter, capfd, parameters, says):
+    segmenter = (
+        make_segmenter(**parameters)
+        if 'model' not in parameters
+        else make_segmenter(parameters['model'])
+    )
+    assert segmenter.node.trigger_configure() == FAILURE
     assert says in capfd.readouterr().err
 
 
-def test_an_error_that_nobody_expected_is_told(stand, capfd, monkeypatch):
+def test_an_error_that_nobody_expected_is_told(make_segmenter, capfd, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError('nobody knows')
 
     monkeypatch.setattr(node_module.Pipeline, 'open', fail)
-    bench = stand()
-    assert bench.node.trigger_configure() == FAILURE
+    segmenter = make_segmenter()
+    assert segmenter.node.trigger_configure() == FAILURE
     assert 'RuntimeError: nobody knows' in capfd.readouterr().err
     monkeypatch.undo()
-    bench.start()
+    segmenter.start()
 
 
-def test_inputs_that_cannot_be_had_leave_the_node_inactive(stand, capfd):
-    bench = stand(**{'qos_overrides./image.subscription.reliability': 'sometimes'})
+def test_inputs_that_cannot_be_had_leave_the_node_inactive(make_segmenter, capfd):
+    segmenter = make_segmenter(**{'qos_overrides./image.subscription.reliability': 'sometimes'})
     before = threading.active_count()
-    assert bench.node.trigger_configure() == SUCCESS
-    assert bench.node.trigger_activate() == FAILURE
-    assert state(bench) == 'inactive'
+    assert segmenter.node.trigger_configure() == SUCCESS
+    assert segmenter.node.trigger_activate() == FAILURE
+    assert state(segmenter) == 'inactive'
     assert 'not activated: ' in (err := capfd.readouterr().err) and '`sometimes`' in err
-    assert threading.active_count() == before and topics(bench)[1] == set()
+    assert threading.active_count() == before and topics(segmenter)[1] == set()
 
 
-def test_failed_transition_lets_go_of_everything(stand, capfd, monkeypatch):
-    bench = stand().start('mask', 'timings')
+def test_failed_transition_lets_go_of_everything(make_segmenter, capfd, monkeypatch):
+    segmenter = make_segmenter().start('mask', 'timings')
     before = threading.active_count() - 1
     with monkeypatch.context() as patch:
         patch.setattr(CameraSubscriber, 'close', fail_once(patch))
-        assert bench.node.trigger_deactivate() == TransitionCallbackReturn.ERROR
-    assert state(bench) == 'unconfigured'
+        assert segmenter.node.trigger_deactivate() == TransitionCallbackReturn.ERROR
+    assert state(segmenter) == 'unconfigured'
     assert 'a transition failed' in capfd.readouterr().err
-    assert topics(bench) == (set(), set()) and threading.active_count() == before
-    bench.start('mask', 'timings')
-    bench.send(bench.frame())
-    np.testing.assert_array_equal(pixels(bench.heard['mask'][0]), MASK)
+    assert topics(segmenter) == (set(), set()) and threading.active_count() == before
+    segmenter.start('mask', 'timings')
+    segmenter.send(segmenter.frame())
+    np.testing.assert_array_equal(pixels(segmenter.heard['mask'][0]), MASK)
 
 
 def fail_once(patch):
@@ -140,58 +146,58 @@ def fail_once(patch):
     return fail
 
 
-def test_topics_of_each_state(stand):
+def test_topics_of_each_state(make_segmenter):
     outputs = {'/segmenter/mask', '/segmenter/mask/camera_info', '/segmenter/mask/compressed'}
     inputs = {'/image', '/camera_info'}
-    bench = stand()
-    assert topics(bench) == (set(), set())
+    segmenter = make_segmenter()
+    assert topics(segmenter) == (set(), set())
     for transition, expected in (
         ('configure', (outputs, set())),
         ('activate', (outputs, inputs)),
         ('deactivate', (outputs, set())),
         ('cleanup', (set(), set())),
     ):
-        assert getattr(bench.node, f'trigger_{transition}')() == SUCCESS
-        bench.wait(lambda: topics(bench) == expected, transition)  # noqa: B023
+        assert getattr(segmenter.node, f'trigger_{transition}')() == SUCCESS
+        segmenter.wait(lambda: topics(segmenter) == expected, transition)  # noqa: B023
 
 
-def test_counts_begin_anew_with_each_activation(stand):
-    bench = stand().start('mask', 'timings')
-    bench.send(bench.frame())
-    assert bench.node.trigger_deactivate() == SUCCESS
-    assert bench.status('frames', 'not active')
-    bench.activate()
-    bench.send(bench.frame(1))
-    assert bench.counts == Counts(received=1, processed=1)
+def test_counts_begin_anew_with_each_activation(make_segmenter):
+    segmenter = make_segmenter().start('mask', 'timings')
+    segmenter.send(segmenter.frame())
+    assert segmenter.node.trigger_deactivate() == SUCCESS
+    assert segmenter.status('frames', 'not active')
+    segmenter.activate()
+    segmenter.send(segmenter.frame(1))
+    assert segmenter.counts == Counts(received=1, processed=1)
 
 
-def test_cycles_leave_nothing_behind(stand):
-    bench = stand()
+def test_cycles_leave_nothing_behind(make_segmenter):
+    segmenter = make_segmenter()
     before = threading.active_count()
     pipelines, publishers = [], []
     for number in range(3):
-        bench.start('mask', 'timings')
-        pipelines.append(weakref.ref(bench.pipeline))
-        publishers.append(weakref.ref(bench.publisher('mask')))
+        segmenter.start('mask', 'timings')
+        pipelines.append(weakref.ref(segmenter.pipeline))
+        publishers.append(weakref.ref(segmenter.publisher('mask')))
         for again in range(2):
-            bench.send(bench.frame(number))
+            segmenter.send(segmenter.frame(number))
             np.testing.assert_array_equal(
-                pixels(bench.heard['mask'][-1]),
+                pixels(segmenter.heard['mask'][-1]),
                 tiny_model.expected_mask(tiny_model.frame(*SIZE, seed=number)),
             )
-            assert bench.node.trigger_deactivate() == SUCCESS
+            assert segmenter.node.trigger_deactivate() == SUCCESS
             assert threading.active_count() == before
             if not again:
-                bench.activate()
-        assert bench.node.trigger_cleanup() == SUCCESS
-    bench.spin(0.1)  # the executor holds the subscription that it served last
+                segmenter.activate()
+        assert segmenter.node.trigger_cleanup() == SUCCESS
+    segmenter.spin(0.1)  # the executor holds the subscription that it served last
     gc.collect()
     assert [r() for r in pipelines + publishers] == [None] * 6
 
 
-def test_deactivation_finishes_the_frame_in_work(stand, monkeypatch):
-    bench = stand().start('mask', 'timings')
-    engine = bench.engine
+def test_deactivation_finishes_the_frame_in_work(make_segmenter, monkeypatch):
+    segmenter = make_segmenter().start('mask', 'timings')
+    engine = segmenter.engine
     busy, go_on, infer = threading.Event(), threading.Event(), engine.infer
 
     def slow(frames):
@@ -200,23 +206,23 @@ def test_deactivation_finishes_the_frame_in_work(stand, monkeypatch):
         return infer(frames)
 
     monkeypatch.setattr(engine, 'infer', slow)
-    bench.offer(bench.frame())
-    bench.wait(busy.is_set, 'the frame to be taken')
+    segmenter.offer(segmenter.frame())
+    segmenter.wait(busy.is_set, 'the frame to be taken')
     threading.Timer(0.2, go_on.set).start()
-    assert bench.node.trigger_deactivate() == SUCCESS
-    assert bench.counts == Counts(received=1, processed=1)
-    bench.wait(lambda: bench.heard['mask'], 'its mask')
-    np.testing.assert_array_equal(pixels(bench.heard['mask'][0]), MASK)
+    assert segmenter.node.trigger_deactivate() == SUCCESS
+    assert segmenter.counts == Counts(received=1, processed=1)
+    segmenter.wait(lambda: segmenter.heard['mask'], 'its mask')
+    np.testing.assert_array_equal(pixels(segmenter.heard['mask'][0]), MASK)
 
 
 @pytest.mark.parametrize('steps', [(), ('configure',), ('configure', 'activate')])
-def test_shutdown_from_any_state(stand, steps):
-    bench = stand()
+def test_shutdown_from_any_state(make_segmenter, steps):
+    segmenter = make_segmenter()
     before = threading.active_count()
     for step in steps:
-        assert getattr(bench.node, f'trigger_{step}')() == SUCCESS
-    assert bench.node.trigger_shutdown() == SUCCESS
-    assert state(bench) == 'finalized'
+        assert getattr(segmenter.node, f'trigger_{step}')() == SUCCESS
+    assert segmenter.node.trigger_shutdown() == SUCCESS
+    assert state(segmenter) == 'finalized'
     assert threading.active_count() == before
 
 

@@ -22,8 +22,8 @@ from nav_msgs.msg import Path as PathMessage
 from sensor_msgs.msg import Image, LaserScan, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
-from support.launched import FRONT, Visitor, launched
-from support.stand import KINDS
+from support.launched_segmenter import FRONT, PeerNode, launched
+from support.live_segmenter import KINDS
 
 CONFIG = ROOT / 'config'
 DISPLAYS = {
@@ -128,7 +128,7 @@ def test_every_panel_of_foxglove_has_its_place():
 def asker(own_domain):
     context = rclpy.Context()
     rclpy.init(args=[], context=context)
-    made = Visitor('asker', context)
+    made = PeerNode('asker', context)
     yield made
     made.close()
     rclpy.try_shutdown(context=context)

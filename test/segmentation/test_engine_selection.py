@@ -1,4 +1,4 @@
-"""Which engine is chosen: on this machine, and on one with a GPU (support/gpu_stand.py)."""
+"""Which engine is chosen: on this machine, and on one with a GPU (support/fake_gpu.py)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from asap_ros.segmentation.tensorrt import cuda, runtimes
 from asap_ros.segmentation.tensorrt.cuda import CudaError
 from asap_ros.segmentation.tensorrt.plan import PlanOptions
 from asap_ros.segmentation.tensorrt.plan_cache import PlanCache
-from support import gpu_stand
+from support import fake_gpu
 
 SIZE = (64, 128)
 PATIENCE = 120.0
@@ -34,7 +34,7 @@ def reference(shipped):
 
 @pytest.fixture
 def gpu(monkeypatch, rtx, reference):
-    return gpu_stand.put_into(monkeypatch, rtx, reference.infer)
+    return fake_gpu.install(monkeypatch, rtx, reference.infer)
 
 
 @pytest.fixture
@@ -203,7 +203,7 @@ def test_a_damaged_engine_is_built_again(served, gpu, cache, entry):
 def test_an_engine_that_the_runtime_refuses_is_built_again(
     served, monkeypatch, rtx, reference, cache, entry
 ):
-    gpu_stand.put_into(monkeypatch, rtx, reference.infer, loads=lambda plan: plan != entry.plan)
+    fake_gpu.install(monkeypatch, rtx, reference.infer, loads=lambda plan: plan != entry.plan)
     cache.put(entry.manifest, entry.plan)
     engine = served()
     assert any('cannot be used: tensorrt_rtx' in text for _, text in served.news)
@@ -219,7 +219,7 @@ def test_an_engine_that_labels_otherwise_is_refused(
         labels, confidence = reference.infer(frames)
         return labels ^ 1, confidence
 
-    gpu = gpu_stand.put_into(monkeypatch, rtx, wrong)
+    gpu = fake_gpu.install(monkeypatch, rtx, wrong)
     cache.put(entry.manifest, entry.plan)
     with pytest.raises(EngineError, match=r'labels only 0\.00% of the golden frame'):
         served(allow_fallback=False)
@@ -236,7 +236,7 @@ def test_an_engine_that_is_right_for_one_frame_alone_is_refused(
         labels[1:] ^= 1
         return labels, confidence
 
-    gpu_stand.put_into(monkeypatch, rtx, wrong)
+    fake_gpu.install(monkeypatch, rtx, wrong)
     cache.put(entry.manifest, entry.plan)  # of batches up to 2
     with pytest.raises(EngineError, match='of the golden frame'):
         served(allow_fallback=False)

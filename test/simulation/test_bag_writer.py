@@ -8,13 +8,13 @@ from asap_ros.bags import images, topics
 from asap_ros.bags.reader import Bag
 from asap_ros.road.pose import pose_from_quaternion
 from asap_simulation.bag_writer import START_NS, TOPICS, BagRecording, RecordingError
-from support import small_drives
+from support import simulated_drives
 
 RATE = 10.0
 
 
 def write(path, raw=False, frames=3):
-    simulation = small_drives.drive('urban')
+    simulation = simulated_drives.drive('urban')
     made = [simulation.frame(number, RATE) for number in range(frames)]
     with BagRecording(path, simulation.lens, raw) as bag:
         for frame in made:
@@ -115,7 +115,7 @@ def test_nothing_is_overwritten_and_nothing_half_remains(tmp_path):
     write(tmp_path / 'drive', frames=1)
     with pytest.raises(RecordingError, match='exists already'):
         write(tmp_path / 'drive', frames=1)
-    simulation = small_drives.drive('urban')
+    simulation = simulated_drives.drive('urban')
     with pytest.raises(ZeroDivisionError):
         with BagRecording(tmp_path / 'broken', simulation.lens, False) as bag:
             bag.add(simulation.frame(0, RATE))

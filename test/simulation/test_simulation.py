@@ -10,7 +10,7 @@ from asap_ros.road.projection import Camera
 from asap_ros.road.road_model import RoadModel
 from asap_simulation.scenario import SCENARIOS
 from asap_simulation.simulation import SimulatedCamera
-from support import small_drives
+from support import simulated_drives
 
 CITYSCAPES = labels.load('cityscapes')
 ROAD = CITYSCAPES.id_of('road')
@@ -54,7 +54,7 @@ def edge_columns(simulation, frame, side):
     ],
 )
 def test_road_edges_reproject_to_the_masks_edges(name, lens):
-    simulation = small_drives.drive(name, lens=lens, empty=True, junctions=0)
+    simulation = simulated_drives.drive(name, lens=lens, empty=True, junctions=0)
     compared = 0
     for number in (5, 70, 140):
         frame = simulation.frame(number, 20.0)
@@ -70,7 +70,7 @@ def test_road_edges_reproject_to_the_masks_edges(name, lens):
 
 
 def test_curvature_heading_and_offset_are_the_clothoids():
-    simulation = small_drives.drive('winding')
+    simulation = simulated_drives.drive('winding')
     line = simulation.world.layout.line
     for number in (0, 60, 130):
         frame = simulation.frame(number, 20.0)
@@ -93,7 +93,7 @@ def test_curvature_heading_and_offset_are_the_clothoids():
 
 
 def test_pitch_is_that_of_the_mounting_and_the_sway():
-    simulation = small_drives.drive('winding')
+    simulation = simulated_drives.drive('winding')
     pitches = []
     for number in range(0, 40, 4):
         frame = simulation.frame(number, 20.0)
@@ -105,7 +105,7 @@ def test_pitch_is_that_of_the_mounting_and_the_sway():
 
 @pytest.mark.parametrize('name', ['urban', 'crest'])
 def test_free_space_is_the_masks_first_pixel_that_is_no_road(name):
-    simulation = small_drives.drive(name)
+    simulation = simulated_drives.drive(name)
     frame = simulation.frame(30, 20.0)
     assert len(frame.free_space) == simulation.lens.width
     u, v = pixels(
@@ -130,7 +130,7 @@ def test_free_space_is_the_masks_first_pixel_that_is_no_road(name):
 
 @pytest.mark.parametrize('name', ['winding', 'crest'])
 def test_odometry_integrates_to_the_poses(name):
-    simulation = small_drives.drive(name)
+    simulation = simulated_drives.drive(name)
     motion, terrain = simulation.world.motion, simulation.world.terrain
     rotation, position = motion.pose(0.0, terrain)
     step = 0.01
@@ -146,9 +146,9 @@ def test_odometry_integrates_to_the_poses(name):
 
 
 def test_one_seed_is_one_drive_and_another_is_another():
-    first = small_drives.drive('urban').frame(7, 20.0)
-    again = small_drives.drive.__wrapped__('urban').frame(7, 20.0)
-    other = small_drives.drive('urban', seed=2).frame(7, 20.0)
+    first = simulated_drives.drive('urban').frame(7, 20.0)
+    again = simulated_drives.drive.__wrapped__('urban').frame(7, 20.0)
+    other = simulated_drives.drive('urban', seed=2).frame(7, 20.0)
     np.testing.assert_array_equal(first.rgb, again.rgb)
     np.testing.assert_array_equal(first.mask, again.mask)
     np.testing.assert_array_equal(first.free_space, again.free_space)
@@ -157,7 +157,7 @@ def test_one_seed_is_one_drive_and_another_is_another():
 
 
 def test_a_frame_does_not_depend_on_those_before_it():
-    simulation = small_drives.drive('rain')
+    simulation = simulated_drives.drive('rain')
     alone = simulation.frame(12, 20.0)
     simulation.frame(3, 20.0)
     np.testing.assert_array_equal(simulation.frame(12, 20.0).rgb, alone.rgb)
@@ -165,7 +165,7 @@ def test_a_frame_does_not_depend_on_those_before_it():
 
 @pytest.mark.parametrize('name', sorted(SCENARIOS))
 def test_every_scenario_shows_what_it_promises(name):
-    simulation = small_drives.drive(name)
+    simulation = simulated_drives.drive(name)
     seen = set()
     for number in range(0, 200, 25):
         frame = simulation.frame(number, 20.0)
@@ -178,13 +178,13 @@ def test_every_scenario_shows_what_it_promises(name):
 
 
 def test_night_is_dark_and_day_is_not():
-    day, night = (small_drives.drive(n).frame(20, 20.0).rgb.mean() for n in ('urban', 'night'))
+    day, night = (simulated_drives.drive(n).frame(20, 20.0).rgb.mean() for n in ('urban', 'night'))
     assert day > 100 > 70 > night
 
 
 def test_the_road_model_finds_an_empty_arc_where_the_truth_has_it():
     """A mask, the calibration and the truth agree on signs, origins and scales."""
-    simulation = small_drives.drive(
+    simulation = simulated_drives.drive(
         'winding',
         lens=SHARP,
         empty=True,

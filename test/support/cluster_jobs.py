@@ -1,4 +1,4 @@
-"""Jobs for tests of the cluster, in a module that its workers can import."""
+"""Jobs for evaluation.cluster that die or fail, in a module that its workers can import."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Places in the checkout that tests read."""
+"""Folders of the checkout that tests read."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from asap_ros.network.asap import Asap
 from asap_ros.network.config import SLIM_4
 from asap_training import checkpoint
 from asap_training.checkpoint import Checkpoint, CheckpointError
-from support.faults import until_the_disk_is_full
+from support.full_disk import until_the_disk_is_full
 
 
 def test_a_full_disk_leaves_the_old_checkpoint_whole(tmp_path, monkeypatch):

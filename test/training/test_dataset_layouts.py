@@ -10,7 +10,7 @@ from asap_ros import labels
 from asap_ros.labels import LabelError
 from asap_training import dataset_layouts, datasets
 from asap_training.datasets import DataError
-from support.trees import official_cityscapes
+from support import tiny_datasets
 
 CAMVID = labels.load('camvid')
 
@@ -39,7 +39,7 @@ def test_lines_of_two_paths_name_the_pair_too(tiny_camvid):
 
 
 def test_cityscapes_is_paired_across_cities_and_label_ids_become_train_ids(tmp_path):
-    root = official_cityscapes(tmp_path)
+    root = tiny_datasets.cityscapes(tmp_path)
     found = dataset_layouts.cityscapes(root, 'train')
     assert [p.image.name for p in found.pairs] == [
         'aachen_000000_000019_leftImg8bit.png',
@@ -68,7 +68,7 @@ def test_cityscapes_is_paired_across_cities_and_label_ids_become_train_ids(tmp_p
     ],
 )
 def test_missing_files_of_cityscapes_are_named(tmp_path, tree, name, missing):
-    root = official_cityscapes(tmp_path)
+    root = tiny_datasets.cityscapes(tmp_path)
     (root / tree / 'train' / 'aachen' / name).unlink()
     with pytest.raises(DataError, match='1 files are missing') as refused:
         dataset_layouts.cityscapes(root, 'train')
@@ -76,7 +76,7 @@ def test_missing_files_of_cityscapes_are_named(tmp_path, tree, name, missing):
 
 
 def test_a_split_that_is_empty_or_not_there_is_named(tmp_path):
-    root = official_cityscapes(tmp_path)
+    root = tiny_datasets.cityscapes(tmp_path)
     with pytest.raises(DataError, match='leftImg8bit/test is missing'):
         dataset_layouts.cityscapes(root, 'test')
     (root / 'leftImg8bit' / 'test' / 'berlin').mkdir(parents=True)

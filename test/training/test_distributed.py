@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from training.conftest import run_training
 
 from asap_training import checkpoint, recipe
 from support.paths import ROOT, SUPPORT
+from support.tiny_training import run_training
 
 ALONE = os.environ | {'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT)}
 
@@ -65,7 +65,7 @@ def test_the_arithmetic_of_two_processes_is_that_of_one(chosen, tmp_path):
     Shared batch norm, OHEM by its threshold and by its least share, the mean over pixels that
     the processes have different numbers of, clipping.
     """
-    script = str(SUPPORT / 'descend_in_double.py')
+    script = str(SUPPORT / 'float64_training_steps.py')
     subprocess.run(
         [sys.executable, script, str(chosen), str(tmp_path / 'one.pt')],
         cwd=ROOT,

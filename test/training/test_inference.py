@@ -14,7 +14,7 @@ from asap_ros.evaluation.segmentation_metrics import ConfusionMatrix
 from asap_training import checkpoint, evaluate, inference, plots, recipe, submit
 from asap_training.inference import Protocol
 from asap_training.training_run import TrainingRun
-from support.trees import official_cityscapes
+from support import tiny_datasets
 
 
 class LeftIsBright(nn.Module):
@@ -124,7 +124,7 @@ def cityscapes_network(tmp_path):
 
 
 def test_a_submission_holds_label_ids_by_city(cityscapes_network, tmp_path, capsys):
-    root = official_cityscapes(tmp_path / 'cityscapes')
+    root = tiny_datasets.cityscapes(tmp_path / 'cityscapes')
     command = [
         str(cityscapes_network),
         str(root),

@@ -8,13 +8,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from training.conftest import run_training as run
 
 from asap_training import checkpoint, recipe, train
 from asap_training.optimisation import schedule
 from asap_training.training_run import TrainingRun
-from support.faults import until_the_disk_is_full
-from support.trees import official_cityscapes
+from support import tiny_datasets
+from support.full_disk import until_the_disk_is_full
+from support.tiny_training import run_training as run
 
 
 def history(out) -> list[dict]:
@@ -31,7 +31,7 @@ def test_a_run_learns_two_classes(trained):
 
 
 def test_cityscapes_in_its_official_layout_is_trained_on(tmp_path, capsys):
-    root = official_cityscapes(tmp_path / 'cityscapes')
+    root = tiny_datasets.cityscapes(tmp_path / 'cityscapes')
     small = recipe.change(
         recipe.load('paper_cityscapes'),
         {

@@ -1,4 +1,4 @@
-"""The engine's calls against the signatures that CUDA and TensorRT publish: see support/gpu_stand.py."""
+"""The engine's calls against the published CUDA and TensorRT signatures (support/fake_gpu.py)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from asap_ros.segmentation.tensorrt.engine import TensorRtEngine
 from asap_ros.segmentation.tensorrt.plan import CachedPlan, PlanKey, PlanManifest
 from asap_ros.segmentation.tensorrt.runtimes import TensorRtRuntime, make_logger
 from asap_ros.segmentation.tensorrt.session import PlanRefused
-from support import gpu_stand
-from support.gpu_stand import RTX_CLASSES
-from support.published import TENSORRT_8_6, Published
+from support import fake_gpu
+from support.fake_gpu import RTX_CLASSES
+from support.tensorrt_api import TENSORRT_8_6, PublishedApi
 
 SIZE = (64, 128)
 
@@ -31,7 +31,7 @@ def network(frames):
 
 @pytest.fixture
 def gpu(monkeypatch):
-    made = gpu_stand.Gpu()
+    made = fake_gpu.Gpu()
     monkeypatch.setattr(cuda, 'cudart', made)
     return made
 
@@ -41,15 +41,15 @@ def runtime(request, gpu):
     """Either runtime with the signatures of its real release."""
     name, _, version = request.param.partition(' ')
     if name == 'tensorrt':
-        published = Published.of_text(TENSORRT_8_6)
+        published = PublishedApi.of_text(TENSORRT_8_6)
     else:
         rtx = request.getfixturevalue('rtx')
-        published, version = Published.of_module(rtx.trt, *RTX_CLASSES), rtx.version
+        published, version = PublishedApi.of_module(rtx.trt, *RTX_CLASSES), rtx.version
     return make(gpu, name, published, version)
 
 
 def make(gpu, name, published, version, **options):
-    trt = gpu_stand.make_trt(gpu, published, options.pop('network', network), version, **options)
+    trt = fake_gpu.make_trt(gpu, published, options.pop('network', network), version, **options)
     return TensorRtRuntime(name, trt, make_logger(trt))
 
 
@@ -113,7 +113,7 @@ def test_a_stream_that_cannot_be_captured_is_not(gpu, rtx):
     runtime = make(
         gpu,
         'tensorrt_rtx',
-        Published.of_module(rtx.trt, *RTX_CLASSES),
+        PublishedApi.of_module(rtx.trt, *RTX_CLASSES),
         rtx.version,
         capturable=False,
     )
@@ -153,7 +153,7 @@ def test_a_batch_that_comes_out_wrong_is_found(gpu, tiny_file):
     from asap_ros.segmentation import model_file
 
     model = model_file.read(tiny_file)
-    published = Published.of_text(TENSORRT_8_6)
+    published = PublishedApi.of_text(TENSORRT_8_6)
     runtime = make(gpu, 'tensorrt', published, '8.6', network=swapped)
     engine = TensorRtEngine(runtime, plan(runtime), 'GPU')
     with pytest.raises(EngineError, match='pixels differ'):
@@ -182,7 +182,7 @@ def test_context_that_cannot_be_made(runtime, gpu):
 
 
 def test_plan_that_the_runtime_does_not_take(gpu):
-    published = Published.of_text(TENSORRT_8_6)
+    published = PublishedApi.of_text(TENSORRT_8_6)
     runtime = make(gpu, 'tensorrt', published, '8.6', loads=lambda plan: False)
     with pytest.raises(PlanRefused, match='cannot load the engine'):
         TensorRtEngine(runtime, plan(runtime), 'GPU')
@@ -241,7 +241,7 @@ def test_time_on_the_device_is_that_of_the_batch_asked_for(gpu, graph):
         seen.append(len(given))
         return network(given)
 
-    published = Published.of_text(TENSORRT_8_6)
+    published = PublishedApi.of_text(TENSORRT_8_6)
     runtime = make(gpu, 'tensorrt', published, '8.6', network=watched)
     engine = TensorRtEngine(runtime, plan(runtime), 'GPU', graph)
     for batch in (2, 3):
@@ -260,7 +260,7 @@ def test_what_the_engine_says_of_itself(engine):
 
 
 def test_the_stand_in_refuses_what_tensorrt_would(gpu, rtx):
-    published = Published.of_module(rtx.trt, *RTX_CLASSES)
+    published = PublishedApi.of_module(rtx.trt, *RTX_CLASSES)
     for arguments, says in (
         (('image', 3), 'shape must be'),
         (('image',), '1 arguments'),
@@ -276,8 +276,8 @@ def test_the_stand_in_refuses_what_tensorrt_would(gpu, rtx):
 
 def test_both_tables_agree_on_what_the_engine_calls(rtx):
     """What is in the table of 8.6 is in TensorRT-RTX, with as many arguments."""
-    old = Published.of_text(TENSORRT_8_6).members
-    new = Published.of_module(rtx.trt, *RTX_CLASSES).members
+    old = PublishedApi.of_text(TENSORRT_8_6).members
+    new = PublishedApi.of_module(rtx.trt, *RTX_CLASSES).members
     for name, signatures in old.items():
         assert name in new
         if signatures and name != 'ICudaEngine.create_execution_context':

@@ -11,7 +11,7 @@ from asap_ros.segmentation.tensorrt import cuda, roofline
 from asap_ros.segmentation.tensorrt.cuda import Gpu
 from asap_ros.segmentation.tensorrt.mixed_precision import make_typed_network
 from asap_ros.segmentation.tensorrt.roofline import GpuPeak, LayerWork
-from support import gpu_stand
+from support import fake_gpu
 
 
 def network():
@@ -71,7 +71,7 @@ def test_shipped_model(shipped):
 
 
 def test_peak_of_a_known_gpu(monkeypatch):
-    monkeypatch.setattr(cuda, 'cudart', gpu_stand.Gpu())  # the clocks of an RTX 3090
+    monkeypatch.setattr(cuda, 'cudart', fake_gpu.Gpu())  # the clocks of an RTX 3090
     ampere = Gpu('RTX 3090', 'sm86', 24 << 30, 24 << 30)
     found = roofline.gpu_peak(ampere, 'fp16')
     assert found.flops == pytest.approx(142e12, rel=0.01)

@@ -1,8 +1,8 @@
-"""A GPU that is not there, strict about how it is spoken to.
+"""A stand-in for a GPU and its TensorRT, strict about how it is called.
 
 Calls of CUDA go through the real cuda-bindings first, which convert every argument and then find
-no driver; calls of TensorRT must fit what it publishes (support/published.py). Device memory is host
-memory; what is captured does not run before its graph is launched, as on a GPU.
+no driver; calls of TensorRT must fit what it publishes (support/tensorrt_api.py). Device memory
+is host memory; what is captured does not run before its graph is launched, as on a GPU.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cuda.bindings import runtime as real
 from asap_ros.segmentation.engine import EngineError
 from asap_ros.segmentation.tensorrt import cuda, runtimes
 from asap_ros.segmentation.tensorrt.runtimes import TensorRtRuntime
-from support.published import Published, Spoken
+from support.tensorrt_api import ApiStandIn, PublishedApi
 
 NO_GPU = (real.cudaError_t.cudaErrorInsufficientDriver, real.cudaError_t.cudaErrorNoDevice)
 
@@ -148,14 +148,14 @@ class Gpu:
 RTX_CLASSES = ('Runtime', 'ICudaEngine', 'IExecutionContext', 'IRuntimeConfig')
 
 
-def put_into(monkeypatch, rtx, network, **options) -> Gpu:
+def install(monkeypatch, rtx, network, **options) -> Gpu:
     """Put a GPU into this machine, on which the real TensorRT-RTX would be used.
 
     It builds as it does; what it builds is run by ``network``. ``options`` go to ``make_trt``.
     """
     gpu = Gpu()
     trt = make_trt(
-        gpu, Published.of_module(rtx.trt, *RTX_CLASSES), network, rtx.version, **options
+        gpu, PublishedApi.of_module(rtx.trt, *RTX_CLASSES), network, rtx.version, **options
     )
     trt.ComputeCapability = rtx.trt.ComputeCapability
     runtime = TensorRtRuntime('tensorrt_rtx', trt, runtimes.make_logger(trt))
@@ -172,7 +172,7 @@ def put_into(monkeypatch, rtx, network, **options) -> Gpu:
 
 def make_trt(
     gpu: Gpu,
-    published: Published,
+    published: PublishedApi,
     network,
     version: str,
     loads=lambda plan: True,
@@ -187,7 +187,7 @@ def make_trt(
     class ILogger:
         INTERNAL_ERROR, ERROR = 0, 1
 
-    class IExecutionContext(Spoken):
+    class IExecutionContext(ApiStandIn):
         def __init__(self):
             self._shape, self._addresses = None, {}
 
@@ -230,13 +230,13 @@ def make_trt(
             for name, result in zip(('labels', 'confidence'), network(at('image', shape))):
                 at(name, result.shape)[...] = result
 
-    class IRuntimeConfig(Spoken):
+    class IRuntimeConfig(ApiStandIn):
         cuda_graph_strategy = dynamic_shapes_kernel_specialization_strategy = None
 
         def __init__(self):
             pass
 
-    class ICudaEngine(Spoken):
+    class ICudaEngine(ApiStandIn):
         num_io_tensors = 3
 
         def __init__(self):
@@ -251,11 +251,11 @@ def make_trt(
         def create_runtime_config(self):
             return IRuntimeConfig()
 
-    class Runtime(Spoken):
+    class Runtime(ApiStandIn):
         def deserialize_cuda_engine(self, serialized_engine):
             return ICudaEngine() if loads(serialized_engine) else None
 
-    Spoken.published = published
+    ApiStandIn.published = published
     return SimpleNamespace(
         __version__=version,
         ILogger=ILogger,

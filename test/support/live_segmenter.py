@@ -64,7 +64,7 @@ def camera_info(height: int = SIZE[0], width: int = SIZE[1]) -> CameraInfo:
     )
 
 
-class Stand:
+class LiveSegmenter:
     """The segmenter and its camera, both spun by the one thread that calls ``wait``.
 
     ``heard``: messages by the names in KINDS, in the order they came.
@@ -154,7 +154,7 @@ class Stand:
         while time.monotonic() < end:
             self._executor.spin_once(timeout_sec=0.02)
 
-    def start(self, *outputs: str) -> Stand:
+    def start(self, *outputs: str) -> LiveSegmenter:
         """Configure and activate, and subscribe to these outputs."""
         assert self.node.trigger_configure() == TransitionCallbackReturn.SUCCESS
         self.activate()

@@ -1,4 +1,4 @@
-"""``ros2 launch`` as a terminal runs it, and a node of this process that talks with it."""
+"""``ros2 launch`` of the segmenter as a terminal runs it, and a node that talks with it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def launched(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen, 
             process.wait()
 
 
-class Visitor(Node):
+class PeerNode(Node):
     """A node of this process that is spun by whoever calls ``wait``."""
 
     def __init__(self, name: str, context: rclpy.Context):

@@ -1,7 +1,7 @@
-"""Three steps of training in float64, alone or under torchrun; for test_distributed.py.
+"""Three steps of training in float64, alone or under torchrun; a program for test_distributed.py.
 
-``python descend_in_double.py RECIPE OUT``: the losses and the weights' gradients and values, of
-each of two settings of OHEM, go to OUT.
+``python float64_training_steps.py RECIPE OUT``: the losses and the weights' gradients and
+values, of each of two settings of OHEM, go to OUT.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""A stand whose segmenter sees roads: rendered frames, the camera's calibration and its place."""
+"""A live segmenter that sees rendered roads; its camera's calibration, TF and odometry."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tf2_msgs.msg import TFMessage
 from asap_ros.imaging import message_codec
 from asap_ros.nodes import road_publisher
 from support import tiny_model
-from support.stand import LATCHED
+from support.live_segmenter import LATCHED
 from support.synthetic_roads import LABELS, MOUNT, Mount
 
 ROAD_OUTPUTS = tuple(road_publisher.OUTPUTS)
@@ -61,14 +61,14 @@ def transform(mount: Mount = MOUNT, base: str = 'base_link', stamp: Time | None 
     return message
 
 
-class Vehicle:
-    """A stand whose segmenter sees roads, and the vehicle's TF and odometry."""
+class LiveVehicle:
+    """A live segmenter that sees roads, and the vehicle's TF and odometry."""
 
-    def __init__(self, bench):
-        self.bench = bench
-        self._static = bench.camera.create_publisher(TFMessage, '/tf_static', LATCHED)
-        self._moving = bench.camera.create_publisher(TFMessage, '/tf', 10)
-        self._odometry = bench.camera.create_publisher(Odometry, 'odometry', 10)
+    def __init__(self, segmenter):
+        self.segmenter = segmenter
+        self._static = segmenter.camera.create_publisher(TFMessage, '/tf_static', LATCHED)
+        self._moving = segmenter.camera.create_publisher(TFMessage, '/tf', 10)
+        self._odometry = segmenter.camera.create_publisher(Odometry, 'odometry', 10)
 
     def mount(self, mount: Mount = MOUNT, base: str = 'base_link') -> None:
         """Publish where the camera is, and wait until the segmenter knows."""
@@ -80,29 +80,29 @@ class Vehicle:
         self.await_transform(RosTime.from_msg(stamp), 'base_link')
 
     def await_transform(self, at: RosTime, base: str) -> None:
-        buffer = self.bench.road._poses._buffer
-        self.bench.wait(lambda: buffer.can_transform(base, OPTICAL, at), 'TF')
+        buffer = self.segmenter.road._poses._buffer
+        self.segmenter.wait(lambda: buffer.can_transform(base, OPTICAL, at), 'TF')
 
     def drive(self, stamp: Time, speed: float) -> None:
         """Publish odometry, and wait until the segmenter knows."""
         message = Odometry(header=Header(stamp=stamp))
         message.twist.twist.linear.x = speed
-        log = self.bench.road._motion
+        log = self.segmenter.road._motion
         before = len(log._entries)
-        self.bench.wait(lambda: self._odometry.get_subscription_count(), 'odometry')
+        self.segmenter.wait(lambda: self._odometry.get_subscription_count(), 'odometry')
         self._odometry.publish(message)
-        self.bench.wait(lambda: len(log._entries) > before, 'odometry')
+        self.segmenter.wait(lambda: len(log._entries) > before, 'odometry')
 
     def see(self, mask: np.ndarray, number: int = 0, **changes) -> Image:
         """Send the frame of a mask, wait for every answer, and return the frame."""
-        frame = message_codec.encode(picture(mask), 'rgb8', self.bench.header(number))
+        frame = message_codec.encode(picture(mask), 'rgb8', self.segmenter.header(number))
         for name, value in changes.items():
             setattr(frame, name, value)
-        self.bench.send(frame)
+        self.segmenter.send(frame)
         return frame
 
     def last(self, name: str):
-        return self.bench.heard[name][-1]
+        return self.segmenter.heard[name][-1]
 
 
 def points(message) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What TensorRT publishes of its classes, and stand-ins that can do no more than that.
+"""The methods that TensorRT publishes, and a base of stand-ins that can do no more than that.
 
 Calls must fit the signatures that the real module states in its docstrings, or those of TensorRT
 8.6 below.
@@ -75,14 +75,14 @@ def parse(line: str) -> tuple[str, Signature] | None:
     return found[1], Signature(tuple(parameters))
 
 
-class Published:
+class PublishedApi:
     """The members of a TensorRT's classes by ``Class.member``; None for one that is a value."""
 
     def __init__(self, members: dict[str, list[Signature] | None]):
         self.members = members
 
     @classmethod
-    def of_text(cls, text: str) -> Published:
+    def of_text(cls, text: str) -> PublishedApi:
         """Take a table such as TENSORRT_8_6."""
         members = {}
         for line in text.split('\n'):
@@ -95,7 +95,7 @@ class Published:
         return cls(members)
 
     @classmethod
-    def of_module(cls, trt, *names: str) -> Published:
+    def of_module(cls, trt, *names: str) -> PublishedApi:
         """Take what the docstrings of a real module's classes state."""
         members = {}
         for owner in names:
@@ -119,10 +119,10 @@ class Published:
         assert '' in refusals, f'{owner}.{name}: {"; or ".join(refusals)}'
 
 
-class Spoken:
+class ApiStandIn:
     """Base of the stand-ins: a member that the real class does not publish does not exist."""
 
-    published: Published
+    published: PublishedApi
 
     def __init__(self, *arguments):
         self.published.check(type(self).__name__, '__init__', arguments)

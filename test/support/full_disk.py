@@ -1,4 +1,4 @@
-"""Faults that the kernel itself makes."""
+"""A full disk, made by the kernel itself."""
 
 import resource
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Small simulated drives for tests."""
+"""Small drives made by asap_simulation."""
 
 from dataclasses import replace
 from functools import cache

@@ -1,4 +1,4 @@
-"""Small simulated drives with metric truth: a road of known curvature, seen from a moving car."""
+"""Small bags with ground truth: a road of known curvature, seen from a moving car."""
 
 from __future__ import annotations
 
