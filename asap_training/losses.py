@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
+from pydantic import ConfigDict, PositiveInt
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional
 
@@ -15,7 +16,7 @@ from asap_ros.network.layers import resize
 from asap_training import distributed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra='forbid'))
 class LossConfig:
     """Settings that the paper leaves open, with the values usual for OHEM on road scenes.
 
@@ -32,12 +33,7 @@ class LossConfig:
     threshold: float = 0.7
     keep: float = 0.0625
     jaccard: float = 0.0
-    auxiliary_stride: int = 1
-
-    def __post_init__(self):
-        """Raise ValueError where the stride is none."""
-        if self.auxiliary_stride < 1:
-            raise ValueError(f'auxiliary_stride {self.auxiliary_stride}: must be at least 1')
+    auxiliary_stride: PositiveInt = 1
 
 
 def ohem_cross_entropy(

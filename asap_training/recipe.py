@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, asdict, dataclass, field, fields, replace
-from enum import Enum
+import re
+from dataclasses import asdict, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
-from types import UnionType
-from typing import get_args, get_origin, get_type_hints
+from typing import Annotated, Literal
 
 import yaml
+from pydantic import (
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
+from pydantic.dataclasses import dataclass
+from pydantic_core import ErrorDetails
 
 from asap_ros import labels as label_sets
 from asap_ros.labels import LabelSet
+from asap_ros.network.asap import STRIDE
 from asap_ros.network.config import AsapConfig
 from asap_training import dataset_layouts, datasets
 from asap_training.augment import Augmentation
@@ -22,12 +35,18 @@ from asap_training.losses import LossConfig
 
 FOLDER = Path(__file__).parent / 'recipes'
 
+Side = Annotated[int, Field(gt=0, multiple_of=STRIDE)]
+"""A height or width in pixels that the network takes."""
+Schedule = Literal['poly', 'cosine']
+Precision = Literal['float32', 'bfloat16', 'float16']
+NO_OTHERS = ConfigDict(extra='forbid', allow_inf_nan=False)
+
 
 class RecipeError(ValueError):
     """A recipe that cannot be understood or followed; the message names the entry."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=NO_OTHERS)
 class DataSource:
     """One data set of a recipe.
 
@@ -43,20 +62,18 @@ class DataSource:
     data: str
     layout: str
     split: str = ''
-    weight: float = 1.0
+    weight: PositiveFloat = 1.0
     exclude: tuple[str, ...] = ()
     classes: dict[str, str] | None = None
-    resize: tuple[int, int] | None = None
+    resize: tuple[PositiveInt, PositiveInt] | None = None
     optional: bool = False
 
-    def __post_init__(self):
-        """Raise RecipeError for an unknown layout or a weight that draws nothing."""
-        if self.layout not in dataset_layouts.LAYOUTS:
-            raise RecipeError(
-                f'layout {self.layout!r} is unknown; known are {", ".join(dataset_layouts.LAYOUTS)}'
-            )
-        if not self.weight > 0:
-            raise RecipeError(f'weight {self.weight} of {self.data}: must be above 0')
+    @field_validator('layout')
+    @classmethod
+    def _known_layout(cls, layout: str) -> str:
+        if layout not in dataset_layouts.LAYOUTS:
+            raise ValueError(f'known layouts are {", ".join(dataset_layouts.LAYOUTS)}')
+        return layout
 
     def open(self, roots: dict[str, Path], target: LabelSet) -> DataSet:
         """Return the data set below ``roots[data]``; RecipeError where no folder was given."""
@@ -77,7 +94,7 @@ class DataSource:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=NO_OTHERS)
 class Optimisation:
     """SGD and its schedule; ``trunk_factor`` scales the learning rate of the pretrained trunk.
 
@@ -94,45 +111,23 @@ class Optimisation:
     norms and the loss stay float32. float16 needs CUDA.
     """
 
-    epochs: int = 50
-    passes: int = 1
-    batch: int = 8
-    rate: float = 0.02
-    trunk_factor: float = 0.5
-    momentum: float = 0.9
-    weight_decay: float = 1e-4
-    schedule: str = 'poly'
-    power: float = 0.9
-    warm_up: int = 200
-    clip: float = 0.0
-    class_exponent: float = 0.0
-    average: float = 0.99
-    precision: str = 'float32'
-
-    def __post_init__(self):
-        """Raise RecipeError where an entry is out of its range."""
-        for name, known in CHOICES.items():
-            if getattr(self, name) not in known:
-                raise RecipeError(
-                    f'{name} {getattr(self, name)!r} is unknown; known are {", ".join(known)}'
-                )
-        for name, least in (
-            ('epochs', 1),
-            ('passes', 1),
-            ('batch', 1),
-            ('rate', 0),
-            ('warm_up', 0),
-            ('clip', 0),
-        ):
-            if getattr(self, name) < least:
-                raise RecipeError(f'{name} {getattr(self, name)}: must be at least {least}')
+    epochs: PositiveInt = 50
+    passes: PositiveInt = 1
+    batch: PositiveInt = 8
+    rate: NonNegativeFloat = 0.02
+    trunk_factor: NonNegativeFloat = 0.5
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: NonNegativeFloat = 1e-4
+    schedule: Schedule = 'poly'
+    power: NonNegativeFloat = 0.9
+    warm_up: NonNegativeInt = 200
+    clip: NonNegativeFloat = 0.0
+    class_exponent: NonNegativeFloat = 0.0
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    precision: Precision = 'float32'
 
 
-CHOICES = {'schedule': ('poly', 'cosine'), 'precision': ('float32', 'bfloat16', 'float16')}
-"""Entries of Optimisation that take one of a few words."""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=NO_OTHERS)
 class Recipe:
     """``size`` is the (height, width) that pictures are resized to for validation and test.
 
@@ -145,21 +140,18 @@ class Recipe:
     network: AsapConfig
     train: tuple[DataSource, ...]
     validation: DataSource
-    size: tuple[int, int]
+    size: tuple[Side, Side]
     augmentation: Augmentation
     optimisation: Optimisation = field(default_factory=Optimisation)
     loss: LossConfig = field(default_factory=LossConfig)
-    keep: str = 'best'
+    keep: Literal['best', 'last'] = 'best'
 
-    def __post_init__(self):
-        """Raise RecipeError where ``keep`` or ``size`` is impossible."""
-        if self.keep not in ('best', 'last'):
-            raise RecipeError(f'keep {self.keep!r}: must be best or last')
-        for name, size in (('size', self.size), ('augmentation.crop', self.augmentation.crop)):
-            if len(size) != 2 or any(side < 1 or side % 32 for side in size):
-                raise RecipeError(
-                    f'{name} {size}: height and width must be positive multiples of 32'
-                )
+    @field_validator('augmentation')
+    @classmethod
+    def _crop_that_the_network_takes(cls, augmentation: Augmentation) -> Augmentation:
+        if any(side < 1 or side % STRIDE for side in augmentation.crop):
+            raise ValueError(f'crop: height and width must be positive multiples of {STRIDE}')
+        return augmentation
 
     @property
     def label_set(self) -> LabelSet:
@@ -168,91 +160,52 @@ class Recipe:
 
     def to_json(self) -> str:
         """Return the recipe as JSON, as a checkpoint keeps it."""
-        return json.dumps(asdict(self) | {'network': self.network.to_dict()}, sort_keys=True)
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+_RECIPE = TypeAdapter(Recipe)
 
 
 def parse(document: dict) -> Recipe:
-    """Return the recipe that a document states; RecipeError names what does not belong."""
+    """Return the recipe that a document states; RecipeError names every entry that is wrong."""
     try:
-        parts = dict(document)
-        for name, kind, form in (
-            ('train', list, 'a list of sources'),
-            ('network', dict, 'entries of the form name: value'),
-        ):
-            if not isinstance(parts[name], kind):
-                raise RecipeError(f'{name} is {parts[name]!r}: must be {form}')
-        classes = {'classes': len(label_sets.load(parts['labels']))}
-        parts['network'] = _build(AsapConfig, classes | parts['network'], 'network')
-        parts['train'] = [
-            _build(DataSource, source, f'train[{k}]') for k, source in enumerate(parts['train'])
-        ]
-        parts['validation'] = _build(DataSource, parts['validation'], 'validation')
-        parts['augmentation'] = _build(Augmentation, parts['augmentation'], 'augmentation')
-        parts['optimisation'] = _build(Optimisation, parts.get('optimisation', {}), 'optimisation')
-        parts['loss'] = _build(LossConfig, parts.get('loss', {}), 'loss')
-        return _build(Recipe, parts, 'the recipe')
-    except KeyError as error:
-        raise RecipeError(f'the recipe lacks the entry {error}') from error
-    except (TypeError, ValueError) as error:
-        raise RecipeError(str(error)) from error
+        # As JSON, since there a list is a tuple and a word an enumeration's member, even strictly.
+        return _RECIPE.validate_json(json.dumps(_with_classes(document), default=str), strict=True)
+    except ValidationError as error:
+        raise RecipeError('; '.join(map(_sentence, error.errors()))) from error
 
 
-def _build(kind: type, values: dict, where: str):
-    if not isinstance(values, dict):
-        raise RecipeError(f'{where} is {values!r}: must be entries of the form name: value')
-    known = {f.name: f for f in fields(kind)}
-    if unknown := values.keys() - known.keys():
-        raise RecipeError(
-            f'{where}: unknown entries {", ".join(sorted(map(str, unknown)))}; '
-            f'known are {", ".join(known)}'
-        )
-    missing = [
-        f.name
-        for f in known.values()
-        if f.name not in values and f.default is MISSING and f.default_factory is MISSING
-    ]
-    if missing:
-        raise RecipeError(f'{where} lacks the entries {", ".join(missing)}')
-    types = get_type_hints(kind)
-    for name, value in values.items():
-        if not _fits(value, types[name]):
-            raise RecipeError(
-                f'{where}: {name} is {value!r}, must be {known[name].type}'
-                + _hint(value, types[name])
-            )
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
-
-
-def _fits(value: object, kind: type) -> bool:
-    """Return whether a value read from YAML is of an annotated type; a list may be a tuple."""
-    origin, inner = get_origin(kind), get_args(kind)
-    if origin is UnionType:
-        return any(_fits(value, one) for one in inner)
-    if origin is tuple:
-        if not isinstance(value, (list, tuple)):
-            return False
-        wanted = inner[:1] * len(value) if inner[-1] is ... else inner
-        return len(value) == len(wanted) and all(map(_fits, value, wanted))
-    if origin is dict:
-        return isinstance(value, dict) and all(
-            _fits(k, inner[0]) and _fits(v, inner[1]) for k, v in value.items()
-        )
-    if isinstance(value, bool):
-        return kind is bool
-    if issubclass(kind, Enum):  # which words it takes, its owner says
-        return isinstance(value, str)
-    return isinstance(value, (int, float) if kind is float else kind)
-
-
-def _hint(value: object, kind: type) -> str:
-    """Return what helps with YAML's oddest rule: 1e-4 is a text there."""
-    if kind is not float or not isinstance(value, str):
-        return ''
+def _with_classes(document: dict) -> dict:
+    """Return the document with the network's number of classes, which its label set gives."""
+    labels, network = document.get('labels'), document.get('network')
+    if not isinstance(labels, str) or not isinstance(network, dict):
+        return document
     try:
-        float(value)
-    except ValueError:
-        return ''
-    return ' (YAML takes a number with an exponent only with a point: 1.0e-4)'
+        classes = len(label_sets.load(labels))
+    except (FileNotFoundError, ValueError) as error:
+        raise RecipeError(f'labels is {labels!r}: {error}') from error
+    return document | {'network': {'classes': classes} | network}
+
+
+def _sentence(fault: ErrorDetails) -> str:
+    """Return path, value and reason of one wrong entry."""
+    where = ''.join(f'[{part}]' if isinstance(part, int) else f'.{part}' for part in fault['loc'])
+    where = where.removeprefix('.')
+    match fault['type']:
+        case 'missing':
+            return f'the entry {where} is missing'
+        case 'unexpected_keyword_argument':
+            return f'the entry {where} is unknown'
+        case 'value_error':
+            reason = str(fault['ctx']['error'])
+        case 'dataclass_type' | 'dataclass_exact_type':
+            reason = 'must be entries of the form name: value'
+        case 'tuple_type':
+            reason = 'must be a list'
+        case _:
+            reason = fault['msg'].removeprefix('Input should ').removeprefix('Tuple should ')
+            reason = f'must {reason}'
+    return f'{where} is {fault["input"]!r}: {reason}'
 
 
 def change(chosen: Recipe, changes: dict) -> Recipe:
@@ -284,6 +237,15 @@ def _flat(document: dict, prefix: str = '') -> dict:
     return leaves
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML that reads 1e-4 as the number that it is in YAML 1.2; in 1.1 it is a text."""
+
+
+_Loader.add_implicit_resolver(
+    'tag:yaml.org,2002:float', re.compile(r'[-+]?[0-9]+[eE][-+]?[0-9]+$'), list('-+0123456789')
+)
+
+
 def load(name_or_path: str) -> Recipe:
     """Return a packaged recipe by its name, or one from a YAML file's path."""
     path = Path(name_or_path)
@@ -293,7 +255,7 @@ def load(name_or_path: str) -> Recipe:
         known = ', '.join(sorted(p.stem for p in FOLDER.glob('*.yaml')))
         raise RecipeError(f'there is no recipe {name_or_path}; packaged are {known}')
     try:
-        document = yaml.safe_load(path.read_text())
+        document = yaml.load(path.read_text(), _Loader)
     except yaml.YAMLError as error:
         raise RecipeError(f'{path} is not YAML: {error}') from error
     if not isinstance(document, dict):

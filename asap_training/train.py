@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import get_args
 
 import torch
 from tqdm import tqdm
@@ -229,7 +230,7 @@ def main(given: list[str] | None = None) -> None:
     )
     parser.add_argument(
         '--precision',
-        choices=recipe.CHOICES['precision'],
+        choices=get_args(recipe.Precision),
         help="of the computation (default the recipe's)",
     )
     parser.add_argument('--seed', type=int, default=0, help='of every random draw')
@@ -253,7 +254,7 @@ def main(given: list[str] | None = None) -> None:
             for name in ('epochs', 'precision')
             if getattr(options, name) is not None
         }
-        chosen = replace(chosen, optimisation=replace(chosen.optimisation, **instead))
+        chosen = recipe.change(chosen, {'optimisation': instead})
         torch.backends.cudnn.benchmark = True
         if not train(prepare(options, chosen, device)):
             parser.exit(
