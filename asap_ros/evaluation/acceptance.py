@@ -47,9 +47,10 @@ class AcceptanceGoal:
         if value is None:
             return 'unknown'
         factor = 100.0 if self.percent else self.scale
-        told = [f'{value * factor:.{digits}g}' for digits in range(3, 10)]
+        candidates = [f'{value * factor:.{digits}g}' for digits in range(3, 10)]
         number = next(
-            (text for text in told if self.met(float(text) / factor) == self.met(value)), told[0]
+            (text for text in candidates if self.met(float(text) / factor) == self.met(value)),
+            candidates[0],
         )
         if self.percent:
             return f'{number} %'
@@ -85,17 +86,17 @@ GOALS = (
 """The project's own goals for the shipped networks on a drive."""
 
 
-def sentence(verdict: dict) -> str:
-    """Return a verdict of ``judge`` in one line for a terminal, with each goal that is missed."""
+def sentence(found: dict) -> str:
+    """Return what ``verdict`` returned in one line for a terminal, with each goal that is missed."""
     missed = [
         f'{check["words"]} {check["shown"]} (goal: {check["goal"]})'
-        for check in verdict['checks']
+        for check in found['checks']
         if check['met'] is False
     ]
-    return ': '.join([verdict['summary'], *(['; '.join(missed)] if missed else [])])
+    return ': '.join([found['summary'], *(['; '.join(missed)] if missed else [])])
 
 
-def judge(document: dict) -> dict:
+def verdict(document: dict) -> dict:
     """Return the verdict on a report: ``summary``, ``good`` and one check a goal.
 
     ``good`` is None where no figure with truth is known.
@@ -114,7 +115,7 @@ def judge(document: dict) -> dict:
             }
         )
     missed = [check for check in checks if check['met'] is False]
-    judged = [
+    compared = [
         check
         for check in checks
         if check['met'] is not None and check['figure'] != 'frames.failed'
@@ -128,7 +129,7 @@ def judge(document: dict) -> dict:
         )
     elif not document['frames']['processed']:
         good, summary = False, 'Not one frame was processed'
-    elif judged:
+    elif compared:
         good, summary = True, 'Meets every goal that this drive can tell'
     else:
         good, summary = None, 'This drive holds no truth to judge by'

@@ -14,11 +14,12 @@ from asap_ros import labels
 from asap_ros.bags import topics
 from asap_ros.bags.calibration_and_odometry import CalibrationAndOdometry
 from asap_ros.bags.reader import Bag, BagError
+from asap_ros.bags.recorded_drive import RecordedDrive
 from asap_ros.bags.topic_names import ANY, TopicNames
 from asap_ros.bags.writer import ResultBag
 from asap_ros.evaluation import ground_truth, offline
 from asap_ros.evaluation.offline import MaskSource
-from asap_ros.evaluation.report import EvaluatedDrive, FrameCounts
+from asap_ros.evaluation.report import EvaluatedDrive, EvaluatedRun, FrameCounts
 from asap_ros.evaluation.session import EvaluationContext, EvaluationSession
 from asap_ros.labels import LabelSet
 from asap_ros.parameters.loading import load
@@ -110,25 +111,22 @@ def work(job: DriveJob, quiet: bool = True) -> DriveOutcome:
     segmenter = segmenter_of(request)
     try:
         with Bag(job.bag) as bag:
-            drive = topics.find(bag, request.wanted)
-            vehicle = CalibrationAndOdometry(bag, drive, request.parameters)
+            found = topics.find(bag, request.wanted)
+            vehicle = CalibrationAndOdometry(bag, found, request.parameters)
             inputs = [] if request.wanted.masks else [model_file.locate(request.model)]
-            setting = ground_truth.setting_of(
-                bag,
+            drive = RecordedDrive(bag, found, vehicle)
+            context = ground_truth.evaluation_context(
                 drive,
                 segmenter.labels,
-                vehicle,
                 request.parameters,
                 request.reference_labels,
                 request.configuration(),
                 inputs,
             )
-            results = offline.judge(
-                bag,
+            results = offline.evaluate(
                 drive,
                 segmenter,
-                vehicle,
-                setting,
+                context,
                 request.parameters,
                 Path(job.folder),
                 quiet,
@@ -177,7 +175,9 @@ def refused(
     context = EvaluationContext(masks, configuration=job.request.configuration())
     folder = Path(job.folder)
     with EvaluationSession(folder, context, 0, 10.0) as session:
-        results = session.finish(replace(source, damage=error), FrameCounts(0, 0, 0, 0), facts)
+        results = session.finish(
+            EvaluatedRun(replace(source, damage=error), FrameCounts(0, 0, 0, 0), facts)
+        )
     ResultBag(folder).close()  # without a message: takes that of an earlier run away
     files = tuple(map(str, results.files))
     return DriveOutcome(job, results.document, files, Ending.REFUSED, error)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from asap_ros import labels
 from asap_ros.bags import message_readers
-from asap_ros.bags.calibration_and_odometry import CalibrationAndOdometry
 from asap_ros.bags.frames import RecordedFrame
 from asap_ros.bags.message_readers import TrueSpace
-from asap_ros.bags.reader import Bag, BagError, Topic
-from asap_ros.bags.topics import TRUTH, DriveTopics
+from asap_ros.bags.reader import BagError, Topic
+from asap_ros.bags.recorded_drive import RecordedDrive
+from asap_ros.bags.topics import TRUTH
 from asap_ros.bags.warnings import Warnings
 from asap_ros.evaluation.report import MaskReference, MetricReference
 from asap_ros.evaluation.session import EvaluationContext
@@ -20,38 +20,36 @@ from asap_ros.parameters.segmenter_parameters import SegmenterParameters
 from asap_ros.road.geometry import RoadGeometry
 
 
-def setting_of(
-    bag: Bag,
-    drive: DriveTopics,
-    judged: LabelSet,
-    vehicle: CalibrationAndOdometry,
+def evaluation_context(
+    drive: RecordedDrive,
+    masks: LabelSet,
     parameters: SegmenterParameters,
     truth_labels: str,
     configuration: Mapping[str, object],
     inputs: Sequence[Path] = (),
 ) -> EvaluationContext:
-    """Return the setting of a drive.
+    """Return what a drive's results are compared with.
 
-    ``judged`` are the labels of the masks, ``truth_labels`` names those of the bag's masks and
+    ``masks`` are the labels of the masks, ``truth_labels`` names those of the bag's masks and
     truth; ``inputs`` are files that went in beside the bag's. Raises LabelError or
     FileNotFoundError for a label set that there is not.
     """
-    reference = None
-    if drive.reference and drive.reference_kind:
+    topics, reference = drive.topics, None
+    if topics.reference and topics.reference_kind:
         reference = MaskReference(
-            drive.reference.name, labels.load(truth_labels), drive.reference_kind
+            topics.reference.name, labels.load(truth_labels), topics.reference_kind
         )
     return EvaluationContext(
-        labels=judged,
+        labels=masks,
         reference=reference,
-        true_space=_truth(drive.true_space),
-        true_road=_truth(drive.true_road),
-        truth_labels=labels.load(truth_labels) if drive.true_space else None,
-        odometry=vehicle.odometry,
-        driven=MetricReference(drive.odometry.name, 'odometry') if drive.odometry else None,
+        true_space=_truth(topics.true_space),
+        true_road=_truth(topics.true_road),
+        truth_labels=labels.load(truth_labels) if topics.true_space else None,
+        odometry=drive.vehicle.odometry,
+        driven=MetricReference(topics.odometry.name, 'odometry') if topics.odometry else None,
         options=parameters.road_options(),
         configuration=configuration,
-        inputs=[*bag.files, *inputs],
+        inputs=[*drive.bag.files, *inputs],
     )
 
 

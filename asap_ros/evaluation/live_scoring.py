@@ -11,14 +11,14 @@ import numpy as np
 from asap_ros.bags import frames, images
 from asap_ros.bags.calibration_and_odometry import CalibrationAndOdometry
 from asap_ros.bags.frames import RecordedFrame
-from asap_ros.bags.reader import Bag, BagError
-from asap_ros.bags.topics import DriveTopics
+from asap_ros.bags.reader import BagError
+from asap_ros.bags.recorded_drive import RecordedDrive
 from asap_ros.bags.warnings import Warnings
 from asap_ros.evaluation import ground_truth
 from asap_ros.evaluation.live_results import LiveResults
 from asap_ros.evaluation.observation import Observation
 from asap_ros.evaluation.progress import Progress
-from asap_ros.evaluation.report import EvaluatedDrive
+from asap_ros.evaluation.report import EvaluatedDrive, EvaluatedRun
 from asap_ros.evaluation.session import EvaluationContext, EvaluationSession, SessionResults
 from asap_ros.imaging.files import ImageError
 from asap_ros.imaging.pixel_formats import CameraPicture
@@ -47,11 +47,9 @@ class LiveRun:
 
 
 def score(
-    bag: Bag,
-    drive: DriveTopics,
+    drive: RecordedDrive,
     run: LiveRun,
-    vehicle: CalibrationAndOdometry,
-    setting: EvaluationContext,
+    context: EvaluationContext,
     folder: Path,
     warnings: Warnings,
 ) -> SessionResults:
@@ -59,14 +57,15 @@ def score(
 
     ``warnings`` are those of playing the drive; what cannot be read now is added to them.
     """
+    bag, topics, vehicle = drive.bag, drive.topics, drive.vehicle
     lockstep = run.rate is None
     sent = len(run.results)
     progress = Progress('scoring', sent)
     warnings.add(*vehicle.warnings)
-    with EvaluationSession(folder, setting, sent, frames.rate(bag, drive)) as session:
+    with EvaluationSession(folder, context, sent, frames.rate(bag, topics)) as session:
         done = 0
         # Headers that cannot be read were named when the drive was played.
-        for frame in frames.camera_frames(bag, drive, warnings=Warnings()):
+        for frame in frames.camera_frames(bag, topics, warnings=Warnings()):
             if frame.stamp_ns not in run.results:
                 continue
             result = run.results[frame.stamp_ns]
@@ -82,7 +81,7 @@ def score(
                     result.mask,
                     result.timings,
                     result.geometry if vehicle.calibrated else None,
-                    _space(frame, picture, result.mask, vehicle, setting),
+                    _space(frame, picture, result.mask, vehicle, context),
                     images.reference(frame, warnings),
                     *ground_truth.metric_truth(frame, picture.width, warnings),
                 )
@@ -90,16 +89,16 @@ def score(
             done += 1
             progress.step(done)
         progress.end()
-        unsent = drive.image.count - sent if run.complete else 0
-        counts = run.results.counts(drive.image.count, unsent, lockstep)
+        unsent = topics.image.count - sent if run.complete else 0
+        counts = run.results.counts(topics.image.count, unsent, lockstep)
         source = EvaluatedDrive(
             str(bag.path),
-            drive.image.name,
+            topics.image.name,
             'lockstep' if lockstep else 'paced',
             run.rate,
             bag.damage,
         )
-        return session.finish(source, counts, run.engine, run.complete, warnings)
+        return session.finish(EvaluatedRun(source, counts, run.engine, run.complete, [*warnings]))
 
 
 def _space(
@@ -107,7 +106,7 @@ def _space(
     picture: CameraPicture,
     mask: np.ndarray | None,
     vehicle: CalibrationAndOdometry,
-    setting: EvaluationContext,
+    context: EvaluationContext,
 ) -> FreeSpace | None:
     """Return the free space that the node finds in a mask of its own, None without a camera.
 
@@ -119,9 +118,9 @@ def _space(
         camera = vehicle.camera(images.source_image(frame, picture), mask.shape)
     except CameraError:  # the node's own answer, which is scored, says so for every frame
         return None
-    hood = hood_rows(camera.width, camera.height, setting.options)
+    hood = hood_rows(camera.width, camera.height, context.options)
     return find_free_space(
-        LabelledFrame(mask, None, camera), setting.labels, setting.options, hood
+        LabelledFrame(mask, None, camera), context.labels, context.options, hood
     )
 
 

@@ -14,13 +14,13 @@ from tqdm import tqdm
 from asap_ros.bags import frames, images, message_builders
 from asap_ros.bags.calibration_and_odometry import CalibrationAndOdometry
 from asap_ros.bags.frames import RecordedFrame
-from asap_ros.bags.reader import Bag, BagError
-from asap_ros.bags.topics import DriveTopics
+from asap_ros.bags.reader import BagError
+from asap_ros.bags.recorded_drive import RecordedDrive
 from asap_ros.bags.warnings import Warnings
 from asap_ros.bags.writer import ResultBag
 from asap_ros.evaluation import ground_truth
 from asap_ros.evaluation.observation import Observation
-from asap_ros.evaluation.report import EvaluatedDrive, FrameCounts
+from asap_ros.evaluation.report import EvaluatedDrive, EvaluatedRun, FrameCounts
 from asap_ros.evaluation.session import EvaluationContext, EvaluationSession, SessionResults
 from asap_ros.imaging import overlay
 from asap_ros.imaging.files import ImageError
@@ -32,13 +32,13 @@ from asap_ros.road.road_model import Road
 from asap_ros.road.road_pipeline import RoadPipeline
 from asap_ros.segmentation.pipeline import Pipeline, resample
 
-Seen = tuple[np.ndarray, 'np.ndarray | None', dict[str, float]]
+MaskResult = tuple[np.ndarray, 'np.ndarray | None', dict[str, float]]
 """A mask uint8 (h, w), its confidence uint8 of the same grid or None, and stages in ms."""
 
 
 @dataclass(frozen=True)
 class MaskSource:
-    """What makes the masks that are judged: a network, or a topic of the bag.
+    """What makes the masks that are evaluated: a network, or a topic of the bag.
 
     ``labels`` of the masks; ``facts`` of the engine; ``size`` (height, width) of the masks;
     ``run`` takes a frame and its picture, and raises BagError or ImageError where it cannot.
@@ -47,13 +47,13 @@ class MaskSource:
     labels: LabelSet
     facts: Mapping[str, str]
     size: tuple[int, int]
-    run: Callable[[RecordedFrame, CameraPicture], Seen]
+    run: Callable[[RecordedFrame, CameraPicture], MaskResult]
 
 
 def network(pipeline: Pipeline, min_confidence: float) -> MaskSource:
     """Return the network behind the pipeline that the node uses, and as the node uses it."""
 
-    def run(_: RecordedFrame, picture: CameraPicture) -> Seen:
+    def run(_: RecordedFrame, picture: CameraPicture) -> MaskResult:
         seen = pipeline.run(picture)
         return *resample(seen, seen.mask.shape, min_confidence), seen.timings
 
@@ -66,7 +66,7 @@ def recorded_masks(topic: str, labels: LabelSet, size: tuple[int, int]) -> MaskS
     They are brought to ``size`` (height, width); a frame without a mask of its stamp fails.
     """
 
-    def run(frame: RecordedFrame, _: CameraPicture) -> Seen:
+    def run(frame: RecordedFrame, _: CameraPicture) -> MaskResult:
         if frame.mask is None:
             raise BagError(
                 f'there is no mask on {topic} for the frame at {frame.stamp_ns / 1e9:.3f} s'
@@ -118,12 +118,10 @@ class Chain:
         return road, {**stages, 'total': sum(stages.values())}
 
 
-def judge(
-    bag: Bag,
-    drive: DriveTopics,
+def evaluate(
+    drive: RecordedDrive,
     segmenter: MaskSource,
-    vehicle: CalibrationAndOdometry,
-    setting: EvaluationContext,
+    context: EvaluationContext,
     parameters: SegmenterParameters,
     folder: Path,
     quiet: bool = False,
@@ -134,6 +132,7 @@ def judge(
     run early; what there is by then is written, and the report says that it is not complete.
     ``quiet`` leaves out the progress bar.
     """
+    bag, topics, vehicle = drive.bag, drive.topics, drive.vehicle
     processed = 0
     complete = True
     unreadable = Warnings()  # of frames, each of which has failed
@@ -142,12 +141,12 @@ def judge(
     output = ResultBag(folder)
     try:
         with EvaluationSession(
-            folder, setting, drive.image.count, frames.rate(bag, drive)
+            folder, context, topics.image.count, frames.rate(bag, topics)
         ) as session:
             bar = tqdm(
-                frames.camera_frames(bag, drive, unreadable),
+                frames.camera_frames(bag, topics, unreadable),
                 bag.name,
-                drive.image.count,
+                topics.image.count,
                 unit='frame',
                 dynamic_ncols=True,
                 disable=quiet,
@@ -184,9 +183,11 @@ def judge(
             for sentence in [*warnings, *([bag.damage] if bag.damage else [])]:
                 print(f'warning: {bag.name}: {sentence}', file=sys.stderr)
             sent = processed + len(unreadable)
-            counts = FrameCounts(drive.image.count, sent, sent, processed, failed=len(unreadable))
-            source = EvaluatedDrive(str(bag.path), drive.image.name, 'offline', damage=bag.damage)
-            results = session.finish(source, counts, segmenter.facts, complete, warnings)
+            counts = FrameCounts(topics.image.count, sent, sent, processed, failed=len(unreadable))
+            source = EvaluatedDrive(str(bag.path), topics.image.name, 'offline', damage=bag.damage)
+            results = session.finish(
+                EvaluatedRun(source, counts, segmenter.facts, complete, warnings)
+            )
         output.close()
         return results
     finally:

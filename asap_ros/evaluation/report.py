@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -78,6 +78,21 @@ class FrameCounts:
     dropped: int = 0
     stale: int = 0
     failed: int = 0
+
+
+@dataclass(frozen=True)
+class EvaluatedRun:
+    """How a run over a drive went.
+
+    ``engine`` holds the engine's facts, None where they are not known; ``complete`` is False for
+    a run that was ended before its last frame; ``warnings`` say what went wrong on the way.
+    """
+
+    drive: EvaluatedDrive
+    frames: FrameCounts
+    engine: Mapping[str, str] | None = None
+    complete: bool = True
+    warnings: Sequence[str] = ()
 
 
 def schema() -> dict:
@@ -156,33 +171,28 @@ def road(
 
 
 def build(
-    source: EvaluatedDrive,
-    frames: FrameCounts,
+    run: EvaluatedRun,
     table: FrameTable,
     scores: Mapping[str, dict],
-    engine: Mapping[str, str] | None = None,
-    complete: bool = True,
     configuration: Mapping[str, object] | None = None,
     files: Iterable[dict] = (),
-    warnings: Iterable[str] = (),
 ) -> dict:
     """Return the report as plain dicts, lists, numbers and strings.
 
     ``scores`` holds what ``segmentation``, ``free_space`` and ``road`` returned, under these
-    names; ``engine`` the engine's facts, those missing become null; ``complete`` is False for a
-    run that was ended before its last frame; ``configuration`` how it was run; ``files`` what
-    ``file_facts`` returned for the files that went in; ``warnings`` what went wrong on the way,
-    of which the first WARNINGS are kept.
+    names; ``configuration`` how it was run; ``files`` what ``file_facts`` returned for the files
+    that went in. Facts of the engine that are missing become null; of the warnings the first
+    WARNINGS are kept.
     """
-    warnings = list(warnings)
+    warnings = list(run.warnings)
     if len(warnings) > WARNINGS:
         warnings[WARNINGS:] = [f'and {len(warnings) - WARNINGS} more like these']
     document = {
         'schema': 'asap_ros/report',
         'version': VERSION,
-        'complete': complete,
-        'source': asdict(source),
-        'frames': asdict(frames),
+        'complete': run.complete,
+        'source': asdict(run.drive),
+        'frames': asdict(run.frames),
         'latency_ms': {
             stage: {
                 f'p{q}': rounded(report_metrics.percentile(stage, q)(table)) for q in (50, 95, 99)
@@ -190,12 +200,12 @@ def build(
             for stage in STAGES
         },
         **{name: scores[name] for name in ('segmentation', 'free_space', 'road')},
-        'engine': {key: (engine or {}).get(key) or None for key in ENGINE},
+        'engine': {key: (run.engine or {}).get(key) or None for key in ENGINE},
         'configuration': dict(configuration or {}),
         'files': list(files),
         'warnings': warnings,
     }
-    return {**document, 'verdict': acceptance.judge(document)}
+    return {**document, 'verdict': acceptance.verdict(document)}
 
 
 def file_facts(path: Path) -> dict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
@@ -48,21 +49,28 @@ NAMES = {
 }
 
 
+@dataclass(frozen=True)
+class RunPictures:
+    """What was seen on a run.
+
+    ``album`` holds a picture a row of the table; ``video`` lies beside the page and shows a row
+    a frame at ``fps``, None where there was no frame.
+    """
+
+    album: FrameAlbum
+    samples: Samples
+    video: Path | None
+    fps: float
+
+
 def write(
     path: Path,
     document: dict,
     table: FrameTable,
     labels: LabelSet,
-    album: FrameAlbum,
-    samples: Samples,
-    video: Path | None,
-    fps: float,
+    pictures: RunPictures,
 ) -> Path:
-    """Write the page of a report in one step and return its path.
-
-    ``album`` holds a picture a row of ``table``; ``video`` lies beside the page and shows a row
-    a frame at ``fps``.
-    """
+    """Write the page of a report in one step and return its path."""
     context = {
         **head(document),
         'version': version(),
@@ -71,9 +79,9 @@ def write(
         'classes': _classes(document, labels),
         'time': _time(document, table),
         'moments': [
-            {'svg': plots.birdseye(m), 'words': f'Frame {m.row}'} for m in samples.moments
+            {'svg': plots.birdseye(m), 'words': f'Frame {m.row}'} for m in pictures.samples.moments
         ],
-        'frames': _frames(table, album, video, fps),
+        'frames': _frames(table, pictures),
         'no_frames': 'Nothing stands out.' if len(table) else 'There was no frame.',
         'configuration': _configuration(document),
         'files': document['files'],
@@ -276,14 +284,15 @@ def _time(document: dict, table: FrameTable) -> dict:
     }
 
 
-def _frames(table: FrameTable, album: FrameAlbum, video: Path | None, fps: float) -> list[dict]:
+def _frames(table: FrameTable, pictures: RunPictures) -> list[dict]:
+    video = pictures.video
     return [
         {
             'row': choice.row,
             'why': choice.why,
             'time': f'{table["time_s"][choice.row]:.2f}',
-            'jpeg': base64.b64encode(album.jpeg(choice.row)).decode(),
-            'link': f'{video.name}#t={choice.row / fps:.3f}' if video else '',
+            'jpeg': base64.b64encode(pictures.album.jpeg(choice.row)).decode(),
+            'link': f'{video.name}#t={choice.row / pictures.fps:.3f}' if video else '',
         }
         for choice in albums.worst(table)
     ]

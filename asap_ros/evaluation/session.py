@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from asap_ros.evaluation.example_frames import FrameAlbum
 from asap_ros.evaluation.frame_scores import FrameScores
 from asap_ros.evaluation.frame_table import FrameTable
 from asap_ros.evaluation.observation import Observation
-from asap_ros.evaluation.report import EvaluatedDrive, FrameCounts, MaskReference, MetricReference
+from asap_ros.evaluation.report import EvaluatedRun, MaskReference, MetricReference
+from asap_ros.evaluation.report_page import RunPictures
 from asap_ros.evaluation.visualisation import ContactSheet, OverlayVideo, VideoFrame, close_up
 from asap_ros.labels import LabelSet
 from asap_ros.road.options import RoadOptions
@@ -68,20 +69,20 @@ class EvaluationSession:
     Masks are compared on the reference's grid and in the network's label set.
     """
 
-    def __init__(self, folder: Path, setting: EvaluationContext, total: int, fps: float):
+    def __init__(self, folder: Path, context: EvaluationContext, total: int, fps: float):
         """Begin a run of ``total`` expected frames at ``fps``, its results to go to ``folder``.
 
         Raises OSError where the folder cannot be made, LabelError where the reference's classes
         cannot be mapped to those of the run.
         """
-        self._folder, self._setting, self._fps = Path(folder), setting, fps
-        reference = setting.reference.labels if setting.reference else setting.truth_labels
-        self._scores = FrameScores(setting.labels, reference, setting.options, setting.odometry)
+        self._folder, self._context, self._fps = Path(folder), context, fps
+        reference = context.reference.labels if context.reference else context.truth_labels
+        self._scores = FrameScores(context.labels, reference, context.options, context.odometry)
         self._folder.mkdir(parents=True, exist_ok=True)
         self._video = OverlayVideo(
-            self._folder, setting.labels, fps, errors=setting.reference is not None
+            self._folder, context.labels, fps, errors=context.reference is not None
         )
-        self._sheet = ContactSheet(setting.labels, total)
+        self._sheet = ContactSheet(context.labels, total)
         self._album = FrameAlbum()
         self._samples = Samples(total)
 
@@ -111,43 +112,32 @@ class EvaluationSession:
         )
         self._video.add(shot)
         self._sheet.add(index, shot)
-        self._album.add(close_up(shot, self._setting.labels))
+        self._album.add(close_up(shot, self._context.labels))
         self._samples.add(index, row['time_s'], seen, self._scores.reference_space)
         return row
 
-    def finish(
-        self,
-        source: EvaluatedDrive,
-        frames: FrameCounts,
-        engine: Mapping[str, str] | None = None,
-        complete: bool = True,
-        warnings: Iterable[str] = (),
-    ) -> SessionResults:
+    def finish(self, run: EvaluatedRun) -> SessionResults:
         """Write report, page, table, video and contact sheet, and return them.
 
         Where this run makes one of these not, that of an earlier run does not stay beside them.
         """
-        setting, rows = self._setting, FrameTable.of(self._scores.rows)
-        space_truth = setting.true_space
-        if space_truth is None and setting.reference is not None:
-            space_truth = MetricReference(setting.reference.topic, setting.reference.kind)
+        context, rows = self._context, FrameTable.of(self._scores.rows)
+        space_truth = context.true_space
+        if space_truth is None and context.reference is not None:
+            space_truth = MetricReference(context.reference.topic, context.reference.kind)
         scores = {
             'segmentation': report.segmentation(
-                setting.labels, self._scores.matrix, setting.reference, self._scores.compared
+                context.labels, self._scores.matrix, context.reference, self._scores.compared
             ),
             'free_space': report.free_space(rows, space_truth),
-            'road': report.road(rows, setting.labels, setting.true_road, setting.driven),
+            'road': report.road(rows, context.labels, context.true_road, context.driven),
         }
         document = report.build(
-            source,
-            frames,
+            run,
             rows,
             scores,
-            engine,
-            complete,
-            setting.configuration,
-            [report.file_facts(path) for path in setting.inputs],
-            warnings,
+            context.configuration,
+            [report.file_facts(path) for path in context.inputs],
         )
         video = self._video.close()
         sheet = self._sheet.write(self._folder / SHEET, self._heading(document))
@@ -164,17 +154,14 @@ class EvaluationSession:
                 earlier.unlink(missing_ok=True)
         path = self._folder / 'report.json'
         report.write(document, path)
-        looks = report_page.write(
+        page = report_page.write(
             self._folder / 'report.html',
             document,
             rows,
-            setting.labels,
-            self._album,
-            self._samples,
-            video,
-            self._fps,
+            context.labels,
+            RunPictures(self._album, self._samples, video, self._fps),
         )
-        return SessionResults(document, path, looks, written, video, sheet)
+        return SessionResults(document, path, page, written, video, sheet)
 
     def _title(self, index: int, row: Mapping[str, float]) -> str:
         """Return one line about a frame."""
@@ -197,7 +184,7 @@ class EvaluationSession:
             or 'engine unknown'
         )
         lines = [f'{Path(document["source"]["bag"]).name}: {used}', report.headline(document)]
-        reference = self._setting.reference
+        reference = self._context.reference
         if reference and self._scores.compared:
             lines.append(
                 f'Compared with {reference.topic} ({reference.kind}, {reference.labels.name})'

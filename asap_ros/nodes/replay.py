@@ -21,6 +21,7 @@ from asap_ros import labels
 from asap_ros.bags import frames, message_readers, topics
 from asap_ros.bags.calibration_and_odometry import CalibrationAndOdometry
 from asap_ros.bags.reader import Bag, Message
+from asap_ros.bags.recorded_drive import RecordedDrive
 from asap_ros.bags.topic_names import topic_names
 from asap_ros.bags.warnings import Warnings
 from asap_ros.bags.writer import ResultBag
@@ -120,16 +121,15 @@ class Replay(Node):
                 complete=not self.stopped,
                 rate=None if lockstep else self.given('rate'),
             )
-            setting = ground_truth.setting_of(
-                bag,
-                drive,
+            recording = RecordedDrive(bag, drive, vehicle)
+            context = ground_truth.evaluation_context(
+                recording,
                 self.labels,
-                vehicle,
                 parameters,
                 self.given('reference_labels'),
                 {**self._given_values(), 'software': version()},
             )
-            return score(bag, drive, run, vehicle, setting, folder, self.warnings)
+            return score(recording, run, context, folder, self.warnings)
 
     def _given_values(self) -> dict[str, object]:
         """Return every parameter's value by its name."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from asap_ros.evaluation.acceptance import GOALS, AcceptanceGoal, judge, sentence
+from asap_ros.evaluation.acceptance import GOALS, AcceptanceGoal, sentence, verdict
 
 
 def document(processed=10, complete=True, **figures):
@@ -27,8 +27,8 @@ GOOD = {
 
 
 def test_every_goal_that_is_known_must_be_met():
-    assert judge(document(**GOOD))['good'] is True
-    only = judge(document(road__coverage_95=0.93))
+    assert verdict(document(**GOOD))['good'] is True
+    only = verdict(document(road__coverage_95=0.93))
     assert only['good'] is True and sum(c['met'] is None for c in only['checks']) == 3
 
 
@@ -44,13 +44,13 @@ def test_every_goal_that_is_known_must_be_met():
     ],
 )
 def test_one_that_is_missed_is_counted(path, value):
-    told = judge(document(**{**GOOD, path: value}))
+    told = verdict(document(**{**GOOD, path: value}))
     assert told['good'] is False and told['summary'] == 'Falls short of 1 of 5 goals'
 
 
 def test_a_line_for_the_terminal_names_what_is_missed():
-    assert sentence(judge(document(**GOOD))) == 'Meets every goal that this drive can tell'
-    assert sentence(judge(document(**{**GOOD, 'free_space__false_free': 0.0148}))) == (
+    assert sentence(verdict(document(**GOOD))) == 'Meets every goal that this drive can tell'
+    assert sentence(verdict(document(**{**GOOD, 'free_space__false_free': 0.0148}))) == (
         'Falls short of 1 of 5 goals: columns called free that are not 1.48 % (goal: at most 1 %)'
     )
 
@@ -71,9 +71,9 @@ def test_what_just_misses_a_goal_does_not_look_like_it(path, value, shown):
 
 
 def test_without_truth_there_is_no_verdict_and_without_frames_a_bad_one():
-    assert judge(document())['good'] is None
-    assert judge(document(processed=0))['good'] is False
-    assert judge(document(complete=False, **GOOD))['summary'].endswith('as far as it was run')
+    assert verdict(document())['good'] is None
+    assert verdict(document(processed=0))['good'] is False
+    assert verdict(document(complete=False, **GOOD))['summary'].endswith('as far as it was run')
 
 
 def test_figures_in_words():

@@ -10,7 +10,7 @@ import pytest
 from asap_ros import labels
 from asap_ros.evaluation import report
 from asap_ros.evaluation.frame_table import FrameTable
-from asap_ros.evaluation.report import EvaluatedDrive, FrameCounts, MaskReference
+from asap_ros.evaluation.report import EvaluatedDrive, EvaluatedRun, FrameCounts, MaskReference
 from asap_ros.evaluation.segmentation_metrics import ConfusionMatrix
 
 CAMVID = labels.load('camvid')
@@ -18,7 +18,7 @@ SOURCE = EvaluatedDrive('drive', '/camera/image_raw', 'offline')
 REFERENCE = MaskReference('/reference/mask', labels.load('cityscapes'), 'predictions')
 
 
-def document(matrix=None, reference=None, rows=(), **changes):
+def document(matrix=None, reference=None, rows=(), configuration=None, **changes):
     rows = FrameTable.of(rows)
     scores = {
         'segmentation': report.segmentation(
@@ -27,7 +27,8 @@ def document(matrix=None, reference=None, rows=(), **changes):
         'free_space': report.free_space(rows, None),
         'road': report.road(rows, CAMVID, None, None),
     }
-    return report.build(SOURCE, FrameCounts(4, 4, 4, 4), rows, scores, **changes)
+    run = EvaluatedRun(SOURCE, FrameCounts(4, 4, 4, 4), **changes)
+    return report.build(run, rows, scores, configuration)
 
 
 def numbers(value):

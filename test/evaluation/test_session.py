@@ -13,7 +13,7 @@ from asap_ros.bags.reader import Bag
 from asap_ros.bags.warnings import Warnings
 from asap_ros.evaluation import report
 from asap_ros.evaluation.observation import Observation
-from asap_ros.evaluation.report import EvaluatedDrive, FrameCounts, MaskReference
+from asap_ros.evaluation.report import EvaluatedDrive, EvaluatedRun, FrameCounts, MaskReference
 from asap_ros.evaluation.session import EvaluationContext, EvaluationSession
 from asap_ros.evaluation.visualisation import PANEL_WIDTH
 from asap_ros.imaging import overlay
@@ -52,7 +52,7 @@ def run(folder, count=5, with_reference=True, missing=(), finish=True):
         if not finish:
             raise KeyboardInterrupt
         counts = FrameCounts(count, count, count, count - len(missing), failed=len(missing))
-        return shares, session.finish(SOURCE, counts)
+        return shares, session.finish(EvaluatedRun(SOURCE, counts))
 
 
 def video_frames(path):
