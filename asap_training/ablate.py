@@ -27,7 +27,7 @@ from asap_training.recipe import Recipe
 TIMED = 20
 EXAMPLES = """
   %(prog)s camvid_resnet18 --data camvid=data/camvid \\
-      --trunk weights/resnet18.safetensors --epochs 40 --seeds 3 --out runs/ablations
+      --encoder-weights weights/resnet18.safetensors --epochs 40 --seeds 3 --out runs/ablations
       every row with every seed; runs/ablations/table.md grows with each that is done.
       Ctrl-C saves; the same again goes on
   %(prog)s ... --rows asap wide_8 --split test
@@ -52,7 +52,7 @@ def make(options: argparse.Namespace, chosen: Recipe, row: Row, seed: int) -> bo
     settings = replace(
         chosen,
         name=f'{chosen.name}_{row.name}',
-        keep='last',
+        keep_checkpoint='last',
         network=ablation_rows.network(row, chosen.network),
     )
     job = train.prepare(of_run, settings, torch.device(options.device))
@@ -119,7 +119,7 @@ def table(options: argparse.Namespace, chosen: Recipe) -> str:
     rows = {row.name: row for row in ROWS}
     seeds = range(options.seeds)
     height, width = chosen.size
-    rounds = chosen.optimisation.epochs * chosen.optimisation.passes
+    rounds = chosen.optimisation.epochs * chosen.optimisation.epoch_repeats
     lines = [
         f'# Ablations of {chosen.name}',
         '',
@@ -188,7 +188,9 @@ def main(given: list[str] | None = None) -> None:
     parser.add_argument('recipe', help='the network "ASAP" of the tables, data and budget')
     arguments.add_data(parser)
     add_out(parser, 'folder of the runs and of table.md')
-    parser.add_argument('--trunk', type=Path, help="safetensors of the trunk's ImageNet weights")
+    parser.add_argument(
+        '--encoder-weights', type=Path, help="safetensors of the encoder's ImageNet weights"
+    )
     parser.add_argument('--epochs', type=int, help="instead of the recipe's, for every row")
     parser.add_argument('--seeds', type=int, default=3, help='runs of every row')
     parser.add_argument(

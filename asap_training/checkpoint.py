@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from asap_ros.network.asap import Asap
 from asap_ros.network.config import AsapConfig
+from asap_training import former_names
 
 FORMAT = 'asap_training/1'
 SMALLEST_HALVED = 1024
@@ -66,12 +67,12 @@ def load(path: Path) -> Checkpoint:
     try:
         with safe_open(path, 'pt') as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            tensors = {former_names.tensor(name): file.get_tensor(name) for name in file.keys()}
     except SafetensorError as error:
         raise CheckpointError(f'{path} is damaged or not safetensors: {error}') from error
     if metadata.get('format') != FORMAT:
         raise CheckpointError(f'{path} was not written by asap_training')
-    return Checkpoint(tensors, json.loads(metadata['facts']))
+    return Checkpoint(tensors, former_names.facts(json.loads(metadata['facts'])))
 
 
 def network(checkpoint: Checkpoint) -> Asap:
@@ -89,8 +90,8 @@ def load_weights(model: nn.Module, tensors: dict[str, Tensor]) -> None:
         raise CheckpointError(f'the checkpoint is of another configuration: {error}') from error
 
 
-def load_trunk(model: Asap, path: Path) -> None:
-    """Put ImageNet weights in torchvision's names (safetensors) into the network's trunk.
+def load_encoder(model: Asap, path: Path) -> None:
+    """Put ImageNet weights in torchvision's names (safetensors) into the network's encoder.
 
     The classifier's tensors and MobileNetV2's last 1x1 convolution are left out; the batch-norm
     counters may be absent. CheckpointError where anything else is missing or has another shape.
@@ -100,12 +101,12 @@ def load_trunk(model: Asap, path: Path) -> None:
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f'{path} cannot be read as safetensors: {error}') from error
-    own = model.trunk.state_dict()
+    own = model.encoder.state_dict()
     missing = [k for k in own if k not in tensors and not k.endswith('num_batches_tracked')]
     wrong = [k for k in own if k in tensors and own[k].shape != tensors[k].shape]
     if missing or wrong:
         raise CheckpointError(
-            f'{path} does not fit trunk {model.config.trunk.value}: '
+            f'{path} does not fit encoder {model.config.encoder.value}: '
             f'missing {missing[:3]}, of another shape {wrong[:3]}'
         )
-    model.trunk.load_state_dict({k: tensors[k] for k in own if k in tensors}, strict=False)
+    model.encoder.load_state_dict({k: tensors[k] for k in own if k in tensors}, strict=False)

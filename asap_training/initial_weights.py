@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from asap_ros.network.asap import Asap
 from asap_ros.network.normalisation import normalise
-from asap_training import distributed
+from asap_training import distributed, former_names
 from asap_training.checkpoint import CheckpointError
 
 PREFIX, HALF = 'model.', '.half'
@@ -83,7 +83,7 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # protobuf's exceptions share no public base class
         raise CheckpointError(f'{path} cannot be read as a network file: {error}') from error
     return {
-        t.name.removeprefix(PREFIX).removesuffix(HALF): torch.from_numpy(
+        former_names.tensor(t.name.removeprefix(PREFIX).removesuffix(HALF)): torch.from_numpy(
             numpy_helper.to_array(t).astype(np.float32)
         )
         for t in graph.initializer

@@ -21,18 +21,18 @@ class LossConfig:
     """Settings that the paper leaves open, with the values usual for OHEM on road scenes.
 
     ``alpha``, ``beta``: weights of the auxiliary losses on P3 and P4 (eq. 5).
-    ``threshold``: a pixel is hard while the probability of its class is below this.
-    ``keep``: the least share of valid pixels that counts, hard or not.
-    ``jaccard``: weight of the soft Jaccard loss on the main head; not in the paper.
+    ``ohem_threshold``: a pixel is hard while the probability of its class is below this.
+    ``ohem_min_kept_fraction``: the least share of valid pixels that counts, hard or not.
+    ``jaccard_weight``: weight of the soft Jaccard loss on the main head; not in the paper.
     ``auxiliary_stride``: the auxiliary heads, 16 and 32 times coarser than the picture, learn from
     every so many-th pixel of a row and a column: 4 saves a tenth of a step's time on a CPU.
     """
 
     alpha: float = 0.4
     beta: float = 0.4
-    threshold: float = 0.7
-    keep: float = 0.0625
-    jaccard: float = 0.0
+    ohem_threshold: float = 0.7
+    ohem_min_kept_fraction: float = 0.0625
+    jaccard_weight: float = 0.0
     auxiliary_stride: PositiveInt = 1
 
 
@@ -51,11 +51,11 @@ def ohem_cross_entropy(
     plain = functional.cross_entropy(scores, target, ignore_index=IGNORED, reduction='none')
     valid = target != IGNORED
     losses = plain[valid]
-    hard = losses > -math.log(config.threshold)
+    hard = losses > -math.log(config.ohem_threshold)
     counts = distributed.total(torch.stack([hard.sum(), valid.sum()]))
     if not counts[1]:
         return scores.sum() * 0.0
-    least = max(1, int(config.keep * counts[1]))
+    least = max(1, int(config.ohem_min_kept_fraction * counts[1]))
     if counts[0] < least:
         chosen = hardest(losses, least)
     else:
@@ -110,8 +110,8 @@ def total_loss(
     """L = L_pred + alpha L_aux1 + beta L_aux2, every head's scores resized to its target."""
     main = resize(scores.main.float(), target.shape[-2:])
     loss = ohem_cross_entropy(main, target, weight, config)
-    if config.jaccard:
-        loss = loss + config.jaccard * soft_jaccard(main, target)
+    if config.jaccard_weight:
+        loss = loss + config.jaccard_weight * soft_jaccard(main, target)
     step = config.auxiliary_stride
     coarse = target[:, step // 2 :: step, step // 2 :: step]
     for share, head in ((config.alpha, scores.aux3), (config.beta, scores.aux4)):

@@ -12,29 +12,29 @@ from asap_ros.network.asap import Asap
 from asap_training.recipe import Optimisation
 
 
-def schedule(step: int, steps: int, settings: Optimisation) -> float:
+def lr_factor(step: int, steps: int, settings: Optimisation) -> float:
     """Return the factor of the learning rate at ``step``: linear warm-up times the decay."""
-    warm = min(1.0, (step + 1) / settings.warm_up) if settings.warm_up else 1.0
+    warm = min(1.0, (step + 1) / settings.warmup_steps) if settings.warmup_steps else 1.0
     done = step / steps
-    if settings.schedule == 'cosine':
+    if settings.lr_scheduler == 'cosine':
         return warm * 0.5 * (1.0 + math.cos(math.pi * done))
     return warm * (1.0 - done) ** settings.power
 
 
 def optimiser(model: Asap, settings: Optimisation) -> torch.optim.SGD:
-    """Return SGD with a slower trunk; norms and biases are not decayed."""
+    """Return SGD with a slower encoder; norms and biases are not decayed."""
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
-        key = (name.startswith('trunk.'), parameter.ndim > 1)
+        key = (name.startswith('encoder.'), parameter.ndim > 1)
         groups.setdefault(key, []).append(parameter)
     return torch.optim.SGD(
         [
             {
                 'params': parameters,
-                'lr': settings.rate * (settings.trunk_factor if trunk else 1.0),
+                'lr': settings.lr * (settings.encoder_lr_factor if encoder else 1.0),
                 'weight_decay': settings.weight_decay if decayed else 0.0,
             }
-            for (trunk, decayed), parameters in groups.items()
+            for (encoder, decayed), parameters in groups.items()
         ],
         momentum=settings.momentum,
     )

@@ -37,7 +37,7 @@ FOLDER = Path(__file__).parent / 'recipes'
 
 Side = Annotated[int, Field(gt=0, multiple_of=STRIDE)]
 """A height or width in pixels that the network takes."""
-Schedule = Literal['poly', 'cosine']
+LrScheduler = Literal['poly', 'cosine']
 Precision = Literal['float32', 'bfloat16', 'float16']
 NO_OTHERS = ConfigDict(extra='forbid', allow_inf_nan=False)
 
@@ -96,34 +96,35 @@ class DataSource:
 
 @dataclass(frozen=True, config=NO_OTHERS)
 class Optimisation:
-    """SGD and its schedule; ``trunk_factor`` scales the learning rate of the pretrained trunk.
+    """SGD and its schedule.
 
-    ``passes``: how often an epoch goes through the data. For little data on a fast device, where
-    scoring and saving after every single pass would take longer than training.
-    ``batch``: pairs a step, over all processes together.
-    ``schedule``: how the rate falls after ``warm_up`` steps, ``poly`` (to the power ``power``) or
+    ``encoder_lr_factor``: the pretrained encoder's share of the learning rate ``lr``.
+    ``epoch_repeats``: how often an epoch goes through the data. For little data on a fast device,
+    where scoring and saving after every single pass would take longer than training.
+    ``batch_size``: pairs a step, over all processes together.
+    ``lr_scheduler``: how the learning rate falls after ``warmup_steps``, ``poly`` (to the power ``power``) or
     ``cosine``, both to zero.
-    ``clip``: largest norm of the gradient, larger ones are scaled down to it; 0 leaves them.
-    ``class_exponent``: classes weigh (median frequency / frequency) to this power in the loss.
-    ``average``: decay of the exponential moving average of the weights, which is what is scored
+    ``clip_grad_norm``: largest norm of the gradient, larger ones are scaled down to it; 0 leaves them.
+    ``class_weight_exponent``: classes weigh (median frequency / frequency) to this power in the loss.
+    ``ema_decay``: decay of the exponential moving average of the weights, which is what is scored
     and kept; 0 keeps the raw weights.
     ``precision``: what convolutions and matrix products are computed in (autocast); weights,
     norms and the loss stay float32. float16 needs CUDA.
     """
 
     epochs: PositiveInt = 50
-    passes: PositiveInt = 1
-    batch: PositiveInt = 8
-    rate: NonNegativeFloat = 0.02
-    trunk_factor: NonNegativeFloat = 0.5
+    epoch_repeats: PositiveInt = 1
+    batch_size: PositiveInt = 8
+    lr: NonNegativeFloat = 0.02
+    encoder_lr_factor: NonNegativeFloat = 0.5
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: NonNegativeFloat = 1e-4
-    schedule: Schedule = 'poly'
+    lr_scheduler: LrScheduler = 'poly'
     power: NonNegativeFloat = 0.9
-    warm_up: NonNegativeInt = 200
-    clip: NonNegativeFloat = 0.0
-    class_exponent: NonNegativeFloat = 0.0
-    average: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    warmup_steps: NonNegativeInt = 200
+    clip_grad_norm: NonNegativeFloat = 0.0
+    class_weight_exponent: NonNegativeFloat = 0.0
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
     precision: Precision = 'float32'
 
 
@@ -131,7 +132,7 @@ class Optimisation:
 class Recipe:
     """``size`` is the (height, width) that pictures are resized to for validation and test.
 
-    ``keep``: which epoch's averaged weights a run keeps as its result, the ``best`` by mIoU on
+    ``keep_checkpoint``: which epoch's averaged weights a run keeps as its result, the ``best`` by mIoU on
     validation, or the ``last`` where validation must not choose.
     """
 
@@ -144,7 +145,7 @@ class Recipe:
     augmentation: Augmentation
     optimisation: Optimisation = field(default_factory=Optimisation)
     loss: LossConfig = field(default_factory=LossConfig)
-    keep: Literal['best', 'last'] = 'best'
+    keep_checkpoint: Literal['best', 'last'] = 'best'
 
     @field_validator('augmentation')
     @classmethod

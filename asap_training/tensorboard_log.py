@@ -28,10 +28,10 @@ class Curves:
         )
 
     def loss(self, value: float) -> None:
-        """Note the loss of a step and the rate it was made with."""
+        """Note the loss of a step and its learning rate."""
         at = self.run.epoch * self.steps + self.run.step
         self.writer.add_scalar('loss/step', value, at)
-        self.writer.add_scalar('rate', self.run.optimiser.param_groups[0]['lr'], at)
+        self.writer.add_scalar('lr', self.run.optimiser.param_groups[0]['lr'], at)
 
     def epoch(self, entry: dict, matrix: ConfusionMatrix, validation: DataSet) -> None:
         """Note a finished epoch: its scores, and its masks on some frames beside the labels."""

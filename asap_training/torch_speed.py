@@ -22,6 +22,7 @@ from asap_ros.network.layers import resize
 from asap_ros.network.normalisation import MEAN, STD
 from asap_ros.segmentation import model_file
 from asap_ros.segmentation.frame_statistics import percentiles
+from asap_training import former_names
 from asap_training.arguments import ending
 from asap_training.export import fold_norms
 
@@ -91,7 +92,8 @@ def measure_model(
     name: str, size: tuple[int, int], batch: int, repeats: int, device: str, compiled: bool
 ) -> dict:
     """Return the times of one model in every mode, and of eager from host to host."""
-    config = AsapConfig.from_dict(model_file.read(model_file.locate(name)).training['config'])
+    written = model_file.read(model_file.locate(name)).training['config']
+    config = AsapConfig.from_dict(former_names.section('network', written))
     torch.manual_seed(0)
     call = Baseline(config, device)
     host = torch.randint(0, 256, (batch, *size, 3), dtype=torch.uint8)

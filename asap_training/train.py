@@ -38,10 +38,10 @@ from asap_training.training_run import TrainingRun
 
 EXAMPLES = """
   %(prog)s camvid_resnet18 --data camvid=data/camvid \\
-      --trunk weights/resnet18.safetensors --out runs/camvid_resnet18
+      --encoder-weights weights/resnet18.safetensors --out runs/camvid_resnet18
   the same again goes on where it stopped (Ctrl-C finishes the step in work and saves)
   torchrun --nproc-per-node 4 -m asap_training.train paper_cityscapes \\
-      --data cityscapes=data/cityscapes --trunk weights/resnet18.safetensors --out runs/paper
+      --data cityscapes=data/cityscapes --encoder-weights weights/resnet18.safetensors --out runs/paper
   tensorboard --logdir runs
 """
 
@@ -93,7 +93,7 @@ def train(job: TrainingJob) -> bool:
                         checkpoint.save(job.out / 'last.safetensors', run.checkpoint())
                     return False
                 seconds = time.monotonic() - start
-                images = (job.steps - first_step) * run.recipe.optimisation.batch
+                images = (job.steps - first_step) * run.recipe.optimisation.batch_size
                 finish_epoch(job, round(images / seconds, 1), start, bar, curves)
     finally:
         bar.close()
@@ -120,7 +120,7 @@ def train_epoch(
 
     for frames, targets in job.batches.epoch(run.epoch, run.step):
         facts = {'epoch': run.epoch, 'step': run.step, 'recipe': run.recipe.to_json()}
-        loss = run.descend(frames, targets, job.steps)
+        loss = run.training_step(frames, targets, job.steps)
         note(guard.hold(loss, frames, targets, facts))
         bar.update()
         if interruption.asked() and run.step < job.steps:
@@ -156,7 +156,7 @@ def finish_epoch(
     if not job.first:
         return
     # The result first: were the disk full between the two, the epoch would be made again.
-    if miou > best or run.recipe.keep == 'last':
+    if miou > best or run.recipe.keep_checkpoint == 'last':
         checkpoint.save(job.out / 'best.safetensors', run.best())
     checkpoint.save(job.out / 'last.safetensors', run.checkpoint())
     curves.epoch(entry, matrix, job.validation)
@@ -178,8 +178,8 @@ def prepare(options: argparse.Namespace, chosen: Recipe, device: torch.device) -
     run = TrainingRun(chosen, pixels, options.seed, device)
     validation = datasets.hold(validation, VALIDATION_IN_MEMORY)
     order = Order(
-        [replace(data, weight=data.weight * chosen.optimisation.passes) for data in sets],
-        chosen.optimisation.batch,
+        [replace(data, weight=data.weight * chosen.optimisation.epoch_repeats) for data in sets],
+        chosen.optimisation.batch_size,
         options.seed,
     )
     resident = options.resident == 'yes' or (
@@ -207,8 +207,8 @@ def prepare(options: argparse.Namespace, chosen: Recipe, device: torch.device) -
             print(f'started from {options.start}; trained anew: {", ".join(fresh)}')
     elif options.start:
         run.start_from(checkpoint.load(options.start))
-    elif options.trunk:
-        run.start_from_trunk(options.trunk)
+    elif options.encoder_weights:
+        run.start_from_encoder_weights(options.encoder_weights)
     return TrainingJob(run, batches, validation, options.out, first)
 
 
@@ -219,7 +219,9 @@ def main(given: list[str] | None = None) -> None:
     add_data(parser)
     add_out(parser, 'folder of the run')
     begin = parser.add_mutually_exclusive_group()
-    begin.add_argument('--trunk', type=Path, help="safetensors of the trunk's ImageNet weights")
+    begin.add_argument(
+        '--encoder-weights', type=Path, help="safetensors of the encoder's ImageNet weights"
+    )
     begin.add_argument(
         '--start',
         type=Path,

@@ -54,11 +54,11 @@ class TrainingRun:
         model = Asap(chosen.network).to(device, memory_format=torch.channels_last)
         self.model = distributed.share_norms(model, device)
         self.optimiser = optimisation.optimiser(self.model, settings)
-        self.rates = [group['lr'] for group in self.optimiser.param_groups]
+        self.base_lrs = [group['lr'] for group in self.optimiser.param_groups]
         self.scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == 'float16')
-        self.average = Average(self.model, settings.average)
+        self.average = Average(self.model, settings.ema_decay)
         frequency = (pixels / pixels.sum()).float()
-        weights = class_weights(frequency, settings.class_exponent).to(device)
+        weights = class_weights(frequency, settings.class_weight_exponent).to(device)
         self.objective: nn.Module = Objective(self.model, weights, chosen)
         if distributed.world() > 1:
             self.objective = DistributedDataParallel(
@@ -75,9 +75,9 @@ class TrainingRun:
         checkpoint.load_weights(self.model, weights.part('average'))
         self.average.restart(self.model)
 
-    def start_from_trunk(self, path: Path) -> None:
-        """Take ImageNet's weights as the start of the trunk."""
-        checkpoint.load_trunk(self.model, path)
+    def start_from_encoder_weights(self, path: Path) -> None:
+        """Take ImageNet's weights as the start of the encoder."""
+        checkpoint.load_encoder(self.model, path)
         self.average.restart(self.model)
 
     def start_from_network_file(self, path: Path, frames: Iterable[Tensor]) -> list[str]:
@@ -86,7 +86,7 @@ class TrainingRun:
         self.average.restart(self.model)
         return fresh
 
-    def descend(self, frames: Tensor, targets: Tensor, steps: int) -> Tensor:
+    def training_step(self, frames: Tensor, targets: Tensor, steps: int) -> Tensor:
         """One step of gradient descent, of ``steps`` an epoch; returns the loss, on the device.
 
         The loss is that of all processes' batches together. ``frames``: uint8 (N, h, w, 3),
@@ -94,15 +94,15 @@ class TrainingRun:
         """
         settings = self.recipe.optimisation
         number = self.epoch * steps + self.step
-        factor = optimisation.schedule(number, steps * settings.epochs, settings)
-        for group, rate in zip(self.optimiser.param_groups, self.rates):
-            group['lr'] = rate * factor
+        factor = optimisation.lr_factor(number, steps * settings.epochs, settings)
+        for group, base_lr in zip(self.optimiser.param_groups, self.base_lrs):
+            group['lr'] = base_lr * factor
         loss = self.objective(frames, targets)
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
-        if settings.clip:
+        if settings.clip_grad_norm:
             self.scaler.unscale_(self.optimiser)
-            clip_grad_norm_(self.model.parameters(), settings.clip)
+            clip_grad_norm_(self.model.parameters(), settings.clip_grad_norm)
         self.scaler.step(self.optimiser)
         self.scaler.update()
         self.average.update(number)

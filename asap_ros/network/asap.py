@@ -1,4 +1,4 @@
-"""ASAP, the network of Park et al. 2022: trunk, pyramid, FFDN, vertical attention, head."""
+"""ASAP, the network of Park et al. 2022: encoder, pyramid, FFDN, vertical attention, head."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Asap(nn.Module):
     def __init__(self, config: AsapConfig):
         super().__init__()
         self.config = config
-        self.trunk = encoders.build(config.trunk)
-        self.neck = FeaturePyramid(self.trunk.channels, config.neck_channels)
+        self.encoder = encoders.build(config.encoder)
+        self.neck = FeaturePyramid(self.encoder.channels, config.neck_channels)
         self.fusion = fusion.build(config)
         attend = config.attention is not Attention.NONE
         self.attention = SelfAttention(config) if attend else nn.Identity()
@@ -54,7 +54,7 @@ class Asap(nn.Module):
                 f'an image of {height}x{width} (height x width) does not fit: '
                 f'both must be multiples of {STRIDE}'
             )
-        return self.neck(self.trunk(image))
+        return self.neck(self.encoder(image))
 
     def scores(self, levels: list[Tensor]) -> Tensor:
         """[P1, P2, P3, P4] -> (N, K, H/fused_stride, W/fused_stride)."""

@@ -56,7 +56,7 @@ class AsapConfig:
     """
 
     classes: int = 11
-    trunk: Encoder = Encoder.RESNET18
+    encoder: Encoder = Encoder.RESNET18
     neck_channels: int = 64
     fused_stride: int = 4
     fusion: Fusion = Fusion.FFDN
@@ -98,7 +98,7 @@ class AsapConfig:
         return cls(**values)
 
 
-_ENUMERATIONS = {'trunk': Encoder, 'fusion': Fusion, 'merge': Merge, 'attention': Attention}
+_ENUMERATIONS = {'encoder': Encoder, 'fusion': Fusion, 'merge': Merge, 'attention': Attention}
 
 SLIM_4 = AsapConfig()
 """Reading of Table III at 512x1024: 64 channels at stride 4, the norms summed."""

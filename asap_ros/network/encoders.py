@@ -125,6 +125,6 @@ class MobileNetV2(nn.Module):
         return maps
 
 
-def build(trunk: Encoder) -> ResNet18 | MobileNetV2:
-    """Return the trunk with random weights; ``channels`` states the widths of its four maps."""
-    return {Encoder.RESNET18: ResNet18, Encoder.MOBILENET_V2: MobileNetV2}[trunk]()
+def build(encoder: Encoder) -> ResNet18 | MobileNetV2:
+    """Return the encoder with random weights; ``channels`` states the widths of its four maps."""
+    return {Encoder.RESNET18: ResNet18, Encoder.MOBILENET_V2: MobileNetV2}[encoder]()

@@ -15,12 +15,12 @@ from asap_ros.network.layers import ConvBlock, ConvNorm, resize
 
 
 class FeaturePyramid(nn.Module):
-    """Four trunk maps -> P1 to P4 of one width at strides 4, 8, 16 and 32."""
+    """Four encoder maps -> P1 to P4 of one width at strides 4, 8, 16 and 32."""
 
-    def __init__(self, trunk_channels: Sequence[int], channels: int):
+    def __init__(self, encoder_channels: Sequence[int], channels: int):
         super().__init__()
-        self.laterals = nn.ModuleList(ConvNorm(width, channels) for width in trunk_channels)
-        self.smooth = nn.ModuleList(ConvBlock(channels, channels) for _ in trunk_channels)
+        self.laterals = nn.ModuleList(ConvNorm(width, channels) for width in encoder_channels)
+        self.smooth = nn.ModuleList(ConvBlock(channels, channels) for _ in encoder_channels)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """Return [P1, P2, P3, P4]: (N, C_i, H/s_i, W/s_i) each -> (N, channels, H/s_i, W/s_i)."""

@@ -1,4 +1,4 @@
-"""From the pixels of a camera to the numbers that a trunk was pretrained on."""
+"""From the pixels of a camera to the numbers that an encoder was pretrained on."""
 
 from __future__ import annotations
 

@@ -40,10 +40,10 @@ def test_every_variant_of_the_tables_gives_scores(config):
     assert scores.aux4.shape == (1, 11, 2, 3)
 
 
-@pytest.mark.parametrize('trunk', Encoder)
+@pytest.mark.parametrize('encoder', Encoder)
 @pytest.mark.parametrize('size', [(32, 32), (64, 32), (96, 160)])
-def test_any_multiples_of_32(trunk, size):
-    model = Asap(replace(SLIM_4, trunk=trunk)).eval()
+def test_any_multiples_of_32(encoder, size):
+    model = Asap(replace(SLIM_4, encoder=encoder)).eval()
     assert model.label_scores(torch.randn(2, 3, *size)).shape == (2, 11, *size)
 
 
@@ -58,7 +58,7 @@ def test_other_sizes_are_refused_by_name(size):
     [
         SLIM_4,
         WIDE_8,
-        replace(SLIM_4, trunk=Encoder.MOBILENET_V2),
+        replace(SLIM_4, encoder=Encoder.MOBILENET_V2),
         replace(SLIM_4, fusion=Fusion.GENERAL),
     ],
 )
@@ -109,11 +109,11 @@ def test_counted_attention_is_the_formula(base):
 
 
 @pytest.mark.parametrize(
-    'trunk, millions', [(Encoder.RESNET18, 18.95e9), (Encoder.MOBILENET_V2, 3e9)]
+    'encoder, millions', [(Encoder.RESNET18, 18.95e9), (Encoder.MOBILENET_V2, 3e9)]
 )
-def test_trunk_costs_what_its_paper_says(trunk, millions):
-    model = Asap(replace(SLIM_4, trunk=trunk)).eval()
-    rest = model.trunk
+def test_encoder_costs_what_its_paper_says(encoder, millions):
+    model = Asap(replace(SLIM_4, encoder=encoder)).eval()
+    rest = model.encoder
     with torch.no_grad(), costs.FlopCounterMode(display=False) as counter:
         rest(torch.zeros(1, 3, 512, 1024))
     assert counter.get_total_flops() / 2 == pytest.approx(millions, rel=0.08)
@@ -131,7 +131,7 @@ def test_deployed_gives_labels_and_confidence():
 @pytest.mark.parametrize(
     'values, message',
     [
-        ({'trunk': 'vgg'}, 'trunk.*resnet18'),
+        ({'encoder': 'vgg'}, 'encoder.*resnet18'),
         ({'fused_stride': 16}, 'neither 4 nor 8'),
         ({'classes': 1}, '2 to 254'),
         ({'channels': 0}, 'channels'),

@@ -78,15 +78,15 @@ def command(tiny_recipe, tiny_camvid, tmp_path):
 def test_rows_are_made_one_by_one_and_a_stopped_call_goes_on(
     command, tmp_path, monkeypatch, capsys
 ):
-    out, original, steps = tmp_path / 'out', TrainingRun.descend, []
+    out, original, steps = tmp_path / 'out', TrainingRun.training_step, []
 
-    def descend(self, *arguments):
+    def training_step(self, *arguments):
         steps.append(self.recipe.name)
         if len(steps) == 3:
             os.kill(os.getpid(), signal.SIGINT)
         return original(self, *arguments)
 
-    monkeypatch.setattr(TrainingRun, 'descend', descend)
+    monkeypatch.setattr(TrainingRun, 'training_step', training_step)
     with pytest.raises(SystemExit) as stopped:
         ablate.main(command)
     assert stopped.value.code == 130

@@ -42,17 +42,17 @@ def test_weights_of_another_configuration_are_refused():
         checkpoint.load_weights(Asap(SLIM_4), small)
 
 
-def test_trunk_weights_fit_or_are_refused(tmp_path):
+def test_encoder_weights_fit_or_are_refused(tmp_path):
     model = Asap(SLIM_4)
     tensors = {
         k: torch.full_like(v, 0.5)
-        for k, v in model.trunk.state_dict().items()
+        for k, v in model.encoder.state_dict().items()
         if not k.endswith('num_batches_tracked')
     }
-    save_file(tensors | {'fc.weight': torch.zeros(2, 2)}, tmp_path / 'trunk.safetensors')
-    checkpoint.load_trunk(model, tmp_path / 'trunk.safetensors')
-    assert (model.trunk.conv1.weight == 0.5).all()
+    save_file(tensors | {'fc.weight': torch.zeros(2, 2)}, tmp_path / 'encoder.safetensors')
+    checkpoint.load_encoder(model, tmp_path / 'encoder.safetensors')
+    assert (model.encoder.conv1.weight == 0.5).all()
     del tensors['layer3.0.conv1.weight']
     save_file(tensors, tmp_path / 'less.safetensors')
     with pytest.raises(CheckpointError, match='layer3.0.conv1.weight'):
-        checkpoint.load_trunk(model, tmp_path / 'less.safetensors')
+        checkpoint.load_encoder(model, tmp_path / 'less.safetensors')

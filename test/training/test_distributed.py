@@ -53,7 +53,7 @@ def chosen(tiny_recipe) -> Path:
     recipe_file = tiny_recipe.with_name('chosen.yaml')
     changed = recipe.change(
         recipe.load(str(tiny_recipe)),
-        {'optimisation': {'rate': 0.002, 'class_exponent': 0.3, 'clip': 5.0}},
+        {'optimisation': {'lr': 0.002, 'class_weight_exponent': 0.3, 'clip_grad_norm': 5.0}},
     )
     recipe_file.write_text(changed.to_json())
     return recipe_file

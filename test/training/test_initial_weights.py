@@ -9,7 +9,8 @@ import torch
 from asap_ros.network.asap import Asap
 from asap_ros.network.config import AsapConfig, Fusion
 from asap_ros.network.normalisation import normalise
-from asap_training import export, initial_weights
+from asap_ros.segmentation import model_file
+from asap_training import export, former_names, initial_weights
 from asap_training.checkpoint import CheckpointError
 
 SMALL = {'classes': 4, 'neck_channels': 8, 'channels': 8, 'key_channels': 4}
@@ -44,8 +45,8 @@ def exported(model: Asap, path: Path) -> Path:
 @pytest.fixture(
     scope='module',
     params=[
-        {'trunk': 'resnet18'},
-        {'trunk': 'mobilenet_v2'},
+        {'encoder': 'resnet18'},
+        {'encoder': 'mobilenet_v2'},
         {'fusion': 'general'},
         {'merge': 'concat', 'fused_stride': 8},
         {'attention': 'conventional'},
@@ -98,17 +99,25 @@ def test_another_number_of_classes_keeps_all_but_the_classifier(trained_and_file
     [
         {'channels': 12},
         {'fusion': 'layer_norm', 'channels': 16},
-        {'trunk': 'other'},
+        {'encoder': 'other'},
         {'attention': 'none'},
     ],
 )
 def test_another_configuration_is_refused(trained_and_file, other):
     config, _, path = trained_and_file
-    if 'trunk' in other:
-        other = {'trunk': {'resnet18': 'mobilenet_v2'}.get(config.trunk.value, 'resnet18')}
+    if 'encoder' in other:
+        other = {'encoder': {'resnet18': 'mobilenet_v2'}.get(config.encoder.value, 'resnet18')}
     fresh = Asap(AsapConfig(**{**config.to_dict(), **other}))
     with pytest.raises(CheckpointError, match='another configuration'):
         initial_weights.from_network_file(fresh, path, [frames()])
+
+
+@pytest.mark.parametrize('name', model_file.shipped())
+def test_shipped_files_are_a_start(name):
+    path = model_file.locate(name)
+    written = model_file.read(path).training['config']
+    fresh = Asap(AsapConfig.from_dict(former_names.section('network', written)))
+    assert initial_weights.from_network_file(fresh, path, [frames()]) == ['aux3', 'aux4']
 
 
 def test_a_damaged_file_is_refused(tmp_path):

@@ -24,13 +24,17 @@ def scores_with(probabilities: list[float]) -> tuple[torch.Tensor, torch.Tensor]
 
 def test_only_pixels_below_the_threshold_count():
     scores, target = scores_with([0.9, 0.8, 0.6, 0.5])
-    loss = ohem_cross_entropy(scores, target, None, LossConfig(threshold=0.7, keep=0.25))
+    loss = ohem_cross_entropy(
+        scores, target, None, LossConfig(ohem_threshold=0.7, ohem_min_kept_fraction=0.25)
+    )
     assert loss.item() == pytest.approx(-(math.log(0.6) + math.log(0.5)) / 2, rel=1e-5)
 
 
 def test_the_hardest_are_kept_where_too_few_are_hard():
     scores, target = scores_with([0.99, 0.95, 0.9, 0.8])
-    loss = ohem_cross_entropy(scores, target, None, LossConfig(threshold=0.7, keep=0.5))
+    loss = ohem_cross_entropy(
+        scores, target, None, LossConfig(ohem_threshold=0.7, ohem_min_kept_fraction=0.5)
+    )
     assert loss.item() == pytest.approx(-(math.log(0.8) + math.log(0.9)) / 2, rel=1e-5)
 
 
@@ -115,5 +119,5 @@ def test_soft_jaccard_joins_the_total_on_the_main_head():
     target = torch.randint(0, 3, (1, 16, 16))
     heads = ClassScores(*(torch.randn(1, 3, n, n) for n in (16, 4, 2)))
     plain = total_loss(heads, target, None, LossConfig())
-    joined = total_loss(heads, target, None, LossConfig(jaccard=0.5))
+    joined = total_loss(heads, target, None, LossConfig(jaccard_weight=0.5))
     torch.testing.assert_close(joined, plain + 0.5 * soft_jaccard(heads.main, target))

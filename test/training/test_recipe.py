@@ -18,10 +18,10 @@ def test_packaged_recipes_are_sound(name):
 def test_the_paper_states_what_its_recipe_holds():
     paper = recipe.load('paper_cityscapes')
     settings, view = paper.optimisation, paper.augmentation
-    assert (settings.batch, settings.momentum, settings.weight_decay) == (4, 0.9, 1e-4)
+    assert (settings.batch_size, settings.momentum, settings.weight_decay) == (4, 0.9, 1e-4)
     assert view.scales == (0.75, 1.0, 1.5, 1.75, 2.0) and view.flip and view.jitter
     assert paper.size == (1024, 1024) and paper.loss.alpha and paper.loss.beta
-    assert paper.network.trunk.value == 'resnet18' and paper.network.classes == 19
+    assert paper.network.encoder.value == 'resnet18' and paper.network.classes == 19
     text = (recipe.FOLDER / 'paper_cityscapes.yaml').read_text()
     for line in text.splitlines():  # whoever adds an entry must say whose it is
         entry, _, comment = line.strip().partition('#')
@@ -63,7 +63,7 @@ def test_driving_default_never_trains_on_the_drive_it_is_tested_on(tmp_path):
         stems = {p.image.stem for p in source.open({source.data: root}, used.label_set).pairs}
         if source.data != 'rendered':
             assert stems == {'aachen_1_1700000000000000000', 'aachen_000001_000019'}
-    assert used.keep == 'last', 'validation is trained on and must not choose'
+    assert used.keep_checkpoint == 'last', 'validation is trained on and must not choose'
 
 
 @pytest.mark.parametrize(
@@ -71,12 +71,12 @@ def test_driving_default_never_trains_on_the_drive_it_is_tested_on(tmp_path):
     [
         ({'labels': 'mars'}, 'mars'),
         ({'sise': [1, 2]}, 'sise'),
-        ({'network': {'trunk': 'vgg'}}, 'vgg'),
-        ({'optimisation': {'rte': 1}}, 'rte'),
-        ({'optimisation': {'schedule': 'steps'}}, "'poly' or 'cosine'"),
+        ({'network': {'encoder': 'vgg'}}, 'vgg'),
+        ({'optimisation': {'lrr': 1}}, 'lrr'),
+        ({'optimisation': {'lr_scheduler': 'steps'}}, "'poly' or 'cosine'"),
         ({'optimisation': {'precision': 'int4'}}, "'float32', 'bfloat16'"),
         ({'optimisation': {'epochs': 0}}, 'optimisation.epochs is 0'),
-        ({'keep': 'first'}, "keep is 'first': must be 'best' or 'last'"),
+        ({'keep_checkpoint': 'first'}, "keep_checkpoint is 'first': must be 'best' or 'last'"),
         ({'size': [100, 100]}, 'size.0. is 100: must be a multiple of 32'),
         ({'augmentation': {'crop': [64, 50]}}, 'multiples of 32'),
         ({'validation': {'data': 'camvid', 'layout': 'tape'}}, 'tape'),
@@ -95,7 +95,7 @@ def test_driving_default_never_trains_on_the_drive_it_is_tested_on(tmp_path):
             "optimisation.epochs is 'six': must be a valid integer$",
         ),
         ({'optimisation': {'epochs': True}}, 'epochs is True: must be a valid integer'),
-        ({'optimisation': {'rate': '1e-4'}}, "rate is '1e-4': must be a valid number"),
+        ({'optimisation': {'lr': '1e-4'}}, "lr is '1e-4': must be a valid number"),
         ({'augmentation': {'crop': [64, 64], 'flip': 1}}, 'flip is 1: must be a valid boolean'),
         ({'augmentation': {'crop': [64, 64, 64]}}, 'crop is .* must have at most 2 items'),
         ({'augmentation': {'crop': [64, 64], 'scales': ['1']}}, "scales.0. is '1'"),
@@ -113,16 +113,22 @@ def test_recipe_faults_are_named(change, message):
 
 def test_every_fault_is_named_at_once():
     with pytest.raises(RecipeError) as refused:
-        recipe.parse(PAPER | {'keep': 'first', 'sise': 3, 'network': {'trunk': 'vgg'}})
-    for name in ("network.trunk is 'vgg'", "keep is 'first'", 'the entry sise is unknown'):
+        recipe.parse(
+            PAPER | {'keep_checkpoint': 'first', 'sise': 3, 'network': {'encoder': 'vgg'}}
+        )
+    for name in (
+        "network.encoder is 'vgg'",
+        "keep_checkpoint is 'first'",
+        'the entry sise is unknown',
+    ):
         assert name in str(refused.value)
 
 
 def test_a_number_may_have_an_exponent_without_a_point(tmp_path):
     text = (recipe.FOLDER / 'camvid_resnet18.yaml').read_text()
-    assert 'rate: 0.02' in text
-    (tmp_path / 'small.yaml').write_text(text.replace('rate: 0.02', 'rate: 1e-4'))
-    assert recipe.load(str(tmp_path / 'small.yaml')).optimisation.rate == 1e-4
+    assert 'lr: 0.02' in text
+    (tmp_path / 'small.yaml').write_text(text.replace('lr: 0.02', 'lr: 1e-4'))
+    assert recipe.load(str(tmp_path / 'small.yaml')).optimisation.lr == 1e-4
 
 
 def test_files_that_are_no_recipes_are_named(tmp_path):
@@ -147,7 +153,7 @@ def test_an_unknown_recipe_names_the_packaged_ones():
 def test_entries_can_be_changed_and_differences_are_named():
     paper = recipe.load('paper_cityscapes')
     other = recipe.change(paper, {'optimisation': {'epochs': 3}, 'network': {'channels': 64}})
-    assert other.optimisation.epochs == 3 and other.optimisation.batch == 4
+    assert other.optimisation.epochs == 3 and other.optimisation.batch_size == 4
     assert recipe.differences(paper, other) == [
         'network.channels is 256 there and 64 here',
         'optimisation.epochs is 160 there and 3 here',

@@ -12,7 +12,7 @@ from asap_training import torch_speed
 
 
 def test_the_baseline_is_the_exported_network():
-    config = AsapConfig(trunk='mobilenet_v2')
+    config = AsapConfig(encoder='mobilenet_v2')
     torch.manual_seed(0)
     baseline = torch_speed.Baseline(config, 'cpu')
     torch.manual_seed(0)

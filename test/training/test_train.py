@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from asap_training import checkpoint, recipe, train
-from asap_training.optimisation import schedule
+from asap_training import checkpoint, former_names, recipe, train
+from asap_training.optimisation import lr_factor
 from asap_training.training_run import TrainingRun
 from support import tiny_datasets
 from support.full_disk import until_the_disk_is_full
@@ -46,7 +46,7 @@ def test_cityscapes_in_its_official_layout_is_trained_on(tmp_path, capsys):
             ],
             'size': [64, 64],
             'augmentation': {'crop': [64, 64]},
-            'optimisation': {'epochs': 6, 'warm_up': 1, 'rate': 0.03, 'average': 0.5},
+            'optimisation': {'epochs': 6, 'warmup_steps': 1, 'lr': 0.03, 'ema_decay': 0.5},
         },
     )
     path = tmp_path / 'paper.yaml'
@@ -89,15 +89,15 @@ def test_cityscapes_in_its_official_layout_is_trained_on(tmp_path, capsys):
 
 def stop_after(steps: int, wish: signal.Signals, monkeypatch) -> None:
     """Send Ctrl-C, or what an init system sends, while the step of that number is at work."""
-    original, made = TrainingRun.descend, []
+    original, made = TrainingRun.training_step, []
 
-    def descend(self, *arguments):
+    def training_step(self, *arguments):
         made.append(1)
         if len(made) == steps:
             os.kill(os.getpid(), wish)
         return original(self, *arguments)
 
-    monkeypatch.setattr(TrainingRun, 'descend', descend)
+    monkeypatch.setattr(TrainingRun, 'training_step', training_step)
 
 
 @pytest.mark.parametrize(
@@ -155,11 +155,29 @@ def test_resident_data_give_the_run_that_read_data_give(
 def test_a_checkpoint_from_before_an_entry_of_recipes_goes_on(trained, tiny_recipe, tiny_camvid):
     old = checkpoint.load(trained / 'last.safetensors')
     document = json.loads(old.facts['recipe'])
-    del document['optimisation']['precision'], document['keep']
+    del document['optimisation']['precision'], document['keep_checkpoint']
     del old.facts['step'], old.facts['losses'], old.facts['scaler']
     old.facts['recipe'] = json.dumps(document)
     checkpoint.save(trained / 'last.safetensors', old)
     run(tiny_recipe, tiny_camvid, trained, '--epochs', '8')
+
+
+def test_a_checkpoint_with_the_names_of_before_goes_on(trained, tiny_recipe, tiny_camvid):
+    old = checkpoint.load(trained / 'last.safetensors')
+    document = json.loads(old.facts['recipe'])
+    assert former_names.recipe(document) == document, 'what is written has the names of today'
+    for name, renamed in former_names.ENTRIES.items():
+        entries = document[name] if name else document
+        for former, present in renamed.items():
+            entries[former] = entries.pop(present)
+    old.facts |= {'config': document['network'], 'recipe': json.dumps(document), 'epoch': 7}
+    old.tensors = {k.replace('/encoder.', '/trunk.'): v for k, v in old.tensors.items()}
+    assert any('/trunk.' in name for name in old.tensors)
+    checkpoint.save(trained / 'last.safetensors', old)
+    run(tiny_recipe, tiny_camvid, trained, '--epochs', '8')
+    assert json.loads(checkpoint.load(trained / 'last.safetensors').facts['recipe']) == (
+        former_names.recipe(document)
+    )
 
 
 def test_a_checkpoint_of_another_recipe_or_seed_is_refused(
@@ -175,13 +193,13 @@ def test_a_checkpoint_of_another_recipe_or_seed_is_refused(
 def test_a_loss_that_is_not_finite_stops_the_run_and_saves_its_batch(
     tiny_recipe, tiny_camvid, tmp_path, monkeypatch, capsys
 ):
-    original, out = TrainingRun.descend, tmp_path / 'run'
+    original, out = TrainingRun.training_step, tmp_path / 'run'
 
-    def descend(self, frames, targets, steps):
+    def training_step(self, frames, targets, steps):
         loss = original(self, frames, targets, steps)
         return loss * float('nan') if (self.epoch, self.step) == (1, 1) else loss
 
-    monkeypatch.setattr(TrainingRun, 'descend', descend)
+    monkeypatch.setattr(TrainingRun, 'training_step', training_step)
     with pytest.raises(SystemExit) as stopped:
         run(tiny_recipe, tiny_camvid, out)
     assert stopped.value.code == 1
@@ -214,7 +232,7 @@ def test_a_full_disk_ends_the_run_in_a_sentence_and_it_goes_on(
 
 
 def test_an_epoch_can_go_through_the_data_several_times(tiny_recipe, tiny_camvid, tmp_path):
-    several = recipe.change(recipe.load(str(tiny_recipe)), {'optimisation': {'passes': 3}})
+    several = recipe.change(recipe.load(str(tiny_recipe)), {'optimisation': {'epoch_repeats': 3}})
     path = tmp_path / 'several.yaml'
     path.write_text(several.to_json())
     run(path, tiny_camvid, tmp_path / 'run', '--epochs', '1')
@@ -250,7 +268,7 @@ def test_an_optional_source_that_is_not_given_is_left_out_and_said(
 
 def test_tensorboard_shows_scalars_and_samples(trained):
     events = EventAccumulator(str(trained / 'tensorboard')).Reload()
-    assert {'loss/step', 'rate', 'epoch/miou', 'iou/road'} <= set(events.Tags()['scalars'])
+    assert {'loss/step', 'lr', 'epoch/miou', 'iou/road'} <= set(events.Tags()['scalars'])
     assert len(events.Scalars('loss/step')) == 16
     miou = [round(e.value, 5) for e in events.Scalars('epoch/miou')]
     assert miou == [round(entry['miou'], 5) for entry in history(trained)]
@@ -258,33 +276,33 @@ def test_tensorboard_shows_scalars_and_samples(trained):
 
 
 def test_the_rate_warms_up_and_decays_to_zero():
-    settings = recipe.Optimisation(warm_up=10, power=0.9)
-    factors = [schedule(step, 100, settings) for step in range(100)]
+    settings = recipe.Optimisation(warmup_steps=10, power=0.9)
+    factors = [lr_factor(step, 100, settings) for step in range(100)]
     assert factors[0] == pytest.approx(0.1) and max(factors) == factors[9]
     assert factors[50] == pytest.approx(0.5**0.9) and factors[-1] < 0.02
-    cosine = recipe.Optimisation(warm_up=10, schedule='cosine')
-    factors = [schedule(step, 100, cosine) for step in range(100)]
+    cosine = recipe.Optimisation(warmup_steps=10, lr_scheduler='cosine')
+    factors = [lr_factor(step, 100, cosine) for step in range(100)]
     assert factors[0] == pytest.approx(0.1, rel=1e-3) and max(factors) == factors[9]
     assert factors[50] == pytest.approx(0.5) and factors[-1] < 0.001
 
 
 def test_gradients_are_clipped_to_the_stated_norm(tiny_recipe, tiny_camvid, tmp_path):
-    """With a clip so small that every gradient has it, weights move by the rate times it."""
+    """With a limit so small that every gradient has it, weights move by lr times it."""
     clipped = recipe.change(
         recipe.load(str(tiny_recipe)),
         {
             'optimisation': {
-                'clip': 1e-3,
+                'clip_grad_norm': 1e-3,
                 'momentum': 0.0,
                 'weight_decay': 0.0,
-                'trunk_factor': 1.0,
-                'warm_up': 0,
+                'encoder_lr_factor': 1.0,
+                'warmup_steps': 0,
             }
         },
     )
     moving = TrainingRun(clipped, torch.ones(11), 0, torch.device('cpu'))
     before = [p.detach().clone() for p in moving.model.parameters()]
-    moving.descend(
+    moving.training_step(
         torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8),
         torch.randint(0, 11, (2, 64, 64)),
         2,
