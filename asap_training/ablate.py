@@ -17,6 +17,7 @@ from asap_ros.cli.arguments import CommandParser, add_out
 from asap_ros.network import costs
 from asap_ros.network.asap import Asap
 from asap_ros.network.config import AsapConfig
+from asap_ros.network.layers import to_channels_last
 from asap_training import ablation_rows, arguments, inference, recipe, train
 from asap_training.ablation_rows import LINES, ROWS, Row
 from asap_training.arguments import ending
@@ -88,7 +89,7 @@ def write(path: Path, text: str) -> None:
 @torch.inference_mode()
 def milliseconds(config: AsapConfig, size: tuple[int, int], device: torch.device) -> float:
     """Return the median time of one frame of ``size`` through the network, on ``device``."""
-    model = Asap(config).eval().to(device, memory_format=torch.channels_last)
+    model = to_channels_last(Asap(config).eval(), device)
     frame = torch.zeros(1, 3, *size, device=device).contiguous(memory_format=torch.channels_last)
     times = []
     for _ in range(TIMED + 5):
@@ -157,10 +158,10 @@ def table(options: argparse.Namespace, chosen: Recipe) -> str:
                         line.label,
                         spread(scores, len(seeds)),
                         number(line.paper_miou, 1),
-                        number(cost and cost['macs'] / 1e9, 2),
-                        number(module and module / 1e9, 3),
+                        number(cost['macs'] / 1e9 if cost else None, 2),
+                        number(module / 1e9 if module else None, 3),
                         number(line.paper_cost, 2),
-                        number(cost and cost['ms'], 1),
+                        number(cost['ms'] if cost else None, 1),
                     ]
                 )
                 + ' |'

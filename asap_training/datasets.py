@@ -147,7 +147,7 @@ def survey(sets: list[DataSet], classes: int, progress: bool = True) -> np.ndarr
     counts, faults = np.zeros(classes), []
     for data in sets:
 
-        def examine(index: int, data=data) -> np.ndarray | str:
+        def examine(index: int, data: DataSet = data) -> np.ndarray | str:
             try:
                 seen = np.bincount(data.read(index)[1].ravel(), minlength=256)[:classes]
             except DataError as error:

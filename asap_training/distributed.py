@@ -9,8 +9,10 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.autograd.function import FunctionCtx
 
 Result = TypeVar('Result')
+Network = TypeVar('Network', bound=nn.Module)
 
 
 def rank() -> int:
@@ -77,11 +79,11 @@ class _Total(torch.autograd.Function):
     """The sum over processes, whose gradient is the sum over processes too."""
 
     @staticmethod
-    def forward(context, values: Tensor) -> Tensor:
+    def forward(context: FunctionCtx, values: Tensor) -> Tensor:
         return total(values)
 
     @staticmethod
-    def backward(context, gradient: Tensor) -> Tensor:
+    def backward(context: FunctionCtx, gradient: Tensor) -> Tensor:
         return total(gradient)
 
 
@@ -101,6 +103,8 @@ class SharedBatchNorm(nn.BatchNorm2d):
         """(N, C, H, W) -> (N, C, H, W)."""
         if not self.training:
             return super().forward(x)
+        assert self.running_mean is not None and self.running_var is not None
+        assert self.num_batches_tracked is not None and self.momentum is not None
         with torch.autocast(x.device.type, enabled=False):
             values = x.to(self.weight.dtype)
             count = values.numel() / values.shape[1] * world()
@@ -115,7 +119,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
             return (centred * gain.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)).to(x.dtype)
 
 
-def share_norms(model: nn.Module, device: torch.device) -> nn.Module:
+def share_norms(model: Network, device: torch.device) -> Network:
     """Return the model with batch norms that all processes share; alone it stays as it is.
 
     Names and shapes of the weights do not change.
@@ -123,7 +127,8 @@ def share_norms(model: nn.Module, device: torch.device) -> nn.Module:
     if world() == 1:
         return model
     if device.type == 'cuda':
-        return nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        nn.SyncBatchNorm.convert_sync_batchnorm(model)  # in place, but for a norm alone
+        return model
     for module in model.modules():
         if type(module) is nn.BatchNorm2d:
             module.__class__ = SharedBatchNorm  # the same state, another forward

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 from tqdm import tqdm
 
 from asap_ros.cli.arguments import CommandParser, resolution
 from asap_ros.evaluation.segmentation_metrics import ConfusionMatrix
 from asap_ros.imaging import overlay, pixel_formats
+from asap_ros.network.asap import Asap
 from asap_ros.network.deployed import Deployed
+from asap_ros.network.layers import to_channels_last
 from asap_ros.segmentation import model_file
 from asap_ros.segmentation.engine import Engine
 from asap_ros.segmentation.engine_selection import open_onnxruntime
@@ -38,7 +39,7 @@ FULL = 'full'
 
 
 def compare(
-    model: nn.Module,
+    model: Asap,
     engine: Engine,
     data: DataSet,
     classes: int,
@@ -120,8 +121,7 @@ def main(given: list[str] | None = None) -> None:
             source = replace(source, split=options.split, exclude=())
         data = arguments.open_source(options, source, used)
         protocol = protocol_of(options, used)
-        model = checkpoint.network(saved)
-        model = model.to(options.device, memory_format=torch.channels_last)
+        model = to_channels_last(checkpoint.network(saved), options.device)
         matrix = score(model, data, len(labels), protocol)
         result = {
             'data': data.name,

@@ -67,6 +67,7 @@ def to_onnx(model: Asap) -> onnx.ModelProto:
         output_names=['labels', 'confidence'],
         dynamic_shapes=(sizes,),
     )
+    assert program is not None, 'the dynamo exporter returns a program'
     model_proto = program.model_proto  # made anew at every access
     forget_traces(model_proto)
     return model_proto

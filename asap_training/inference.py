@@ -34,10 +34,13 @@ class Protocol:
 
     def sizes(self, own: tuple[int, int]) -> list[tuple[int, int]]:
         """Return the input sizes for a picture whose own size is ``own``, multiples of 32."""
-        return [
-            tuple(max(1, round(side * factor / STRIDE)) * STRIDE for side in self.size or own)
-            for factor in self.scales
-        ]
+        height, width = self.size or own
+        return [(to_stride(height * factor), to_stride(width * factor)) for factor in self.scales]
+
+
+def to_stride(side: float) -> int:
+    """Return the multiple of the network's stride nearest to a side, at least one."""
+    return max(1, round(side / STRIDE)) * STRIDE
 
 
 def predict(model: nn.Module, image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -61,7 +64,8 @@ def label_mask(model: nn.Module, image: np.ndarray, protocol: Protocol) -> np.nd
     if len(views) == 1:  # no softmax: the argmax of the scores themselves
         scores = _scores(model, image, views[0][0], False, device)
     else:
-        scores = sum(functional.softmax(_scores(model, image, *view, device), 1) for view in views)
+        shares = (functional.softmax(_scores(model, image, *view, device), 1) for view in views)
+        scores = sum(shares, torch.zeros((), device=device))
     return scores.argmax(1)[0].to(torch.uint8).cpu().numpy()
 
 

@@ -8,6 +8,7 @@ that undo them: the network computes what the file does, and trains like any oth
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -29,14 +30,12 @@ NOT_NEEDED = ('aux', 'classifier.')
 
 def conv_norms(module: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
     """Yield (parent, name of a convolution, name of the batch norm that directly follows it)."""
-    previous = None
-    for name, child in module.named_children():
-        if isinstance(child, nn.BatchNorm2d) and isinstance(
-            getattr(module, previous or '', None), nn.Conv2d
-        ):
-            yield module, previous, name
+    children = list(module.named_children())
+    for (before, conv), (name, norm) in pairwise(children):
+        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            yield module, before, name
+    for _, child in children:
         yield from conv_norms(child)
-        previous = name
 
 
 def from_network_file(model: Asap, path: Path, batches: Iterable[Tensor]) -> list[str]:
@@ -102,11 +101,17 @@ def _restore_norms(
     ``norms``: each with the bias that folding it left in the convolution.
     """
     for norm, offset in norms:
-        norm.running_mean.zero_()
-        norm.running_var.fill_(1.0 - norm.eps)
+        mean, variance = _statistics(norm)
+        mean.zero_()
+        variance.fill_(1.0 - norm.eps)
         norm.weight.fill_(1.0)
         norm.bias.copy_(offset)
-    sums = {norm: (0, 0.0, 0.0) for norm, _ in norms}  # pixels, sum, sum of squares
+    device = next(model.parameters()).device
+    zero = torch.zeros((), dtype=torch.float64, device=device)
+    sums: dict[nn.Module, tuple[Tensor, Tensor, Tensor]] = {
+        norm: (zero, zero, zero)  # pixels, sum, sum of squares
+        for norm, _ in norms
+    }
 
     def note(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         x = inputs[0].double()
@@ -118,18 +123,21 @@ def _restore_norms(
         )
 
     hooks = [norm.register_forward_pre_hook(note) for norm, _ in norms]
-    device = next(model.parameters()).device
     for frames in batches:
         model(normalise(frames.to(device)))
     for hook in hooks:
         hook.remove()
     for norm, offset in norms:
-        pixels, total, squares = (
-            distributed.total(torch.as_tensor(part, device=device)) for part in sums[norm]
-        )
+        pixels, total, squares = (distributed.total(part) for part in sums[norm])
         mean = total / pixels
         variance = (squares / pixels - mean.square()).clamp_min(0.0)
-        norm.running_mean.copy_(mean)
-        norm.running_var.copy_(variance)
+        for buffer, value in zip(_statistics(norm), (mean, variance)):
+            buffer.copy_(value)
         norm.weight.copy_((variance + norm.eps).sqrt())
         norm.bias.copy_(offset + mean)
+
+
+def _statistics(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Return the buffers of running mean and variance, which every norm of the network has."""
+    assert norm.running_mean is not None and norm.running_var is not None
+    return norm.running_mean, norm.running_var

@@ -63,7 +63,7 @@ class Interruption:
         }
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Give both signals back."""
         for number, handler in self._before.items():
             signal.signal(number, handler)

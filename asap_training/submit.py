@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import cv2
-import torch
 from tqdm import tqdm
 
 from asap_ros import labels as label_sets
 from asap_ros.cli.arguments import CommandParser, add_out
 from asap_ros.imaging import files
+from asap_ros.network.layers import to_channels_last
 from asap_training import checkpoint, dataset_layouts, recipe
 from asap_training.arguments import ending
 from asap_training.evaluate import add_protocol, protocol_of
@@ -47,8 +47,7 @@ def main(given: list[str] | None = None) -> None:
                 f'{options.checkpoint} is a network for the classes of '
                 f'{used.label_set.name}: the server wants those of cityscapes'
             )
-        model = checkpoint.network(saved)
-        model = model.to(options.device, memory_format=torch.channels_last)
+        model = to_channels_last(checkpoint.network(saved), options.device)
         protocol = protocol_of(options, used)
         found = dataset_layouts.pictures(options.cityscapes, 'leftImg8bit', options.split, ENDING)
         for path in tqdm(found, 'masks', unit='picture'):

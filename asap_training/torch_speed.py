@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from asap_ros.cli.arguments import CommandParser, add_model, add_size, at_least_one
 from asap_ros.network.asap import Asap
 from asap_ros.network.config import AsapConfig
-from asap_ros.network.layers import resize
+from asap_ros.network.layers import resize, to_channels_last
 from asap_ros.network.normalisation import MEAN, STD
 from asap_ros.segmentation import model_file
 from asap_ros.segmentation.frame_statistics import percentiles
@@ -39,15 +40,15 @@ class Baseline(nn.Module):
         super().__init__()
         model = Asap(config).eval()
         fold_norms(model)
-        self.half = torch.float16 if device == 'cuda' else torch.bfloat16  # the CPU's autocast
-        self.model = model.to(device, self.half, memory_format=torch.channels_last)
+        self.dtype = torch.float16 if device == 'cuda' else torch.bfloat16  # the CPU's autocast
+        self.model = to_channels_last(model, device, self.dtype)
         self.mean = torch.tensor(MEAN, device=device)
         self.scale = 1.0 / torch.tensor(STD, device=device)
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Return labels and confidence; see ``Deployed``. Norms and softmax are float32."""
         image = ((frames.float() - self.mean) * self.scale).permute(0, 3, 1, 2)
-        with torch.inference_mode(), torch.autocast(frames.device.type, self.half):
+        with torch.inference_mode(), torch.autocast(frames.device.type, self.dtype):
             scores = self.model(image)
             labels = resize(scores, image.shape[-2:]).argmax(1)
             confidence = torch.softmax(scores, 1).amax(1) * 255.0
@@ -100,19 +101,23 @@ def measure_model(
     host = host.pin_memory() if device == 'cuda' else host
     frames = host.to(device)
     modes = {'eager': call} | ({'compile': torch.compile(call)} if compiled else {})
-    found = {'model': name, 'batch': batch, 'size': list(size), 'device_ms': {}}
+    device_ms: dict[str, dict[str, float]] = {}
     for mode, function in modes.items():
-        found['device_ms'][mode] = measure(lambda f=function: f(frames), repeats, device)
+        device_ms[mode] = measure(partial(function, frames), repeats, device)
         if device == 'cuda':
-            found['device_ms'][f'{mode}_graph'] = measure(
-                as_graph(function, frames), repeats, device
-            )
-    found['host_to_host_ms'] = measure(
+            device_ms[f'{mode}_graph'] = measure(as_graph(function, frames), repeats, device)
+    host_to_host_ms = measure(
         lambda: [result.cpu() for result in call(host.to(device, non_blocking=True))],
         repeats,
         device,
     )
-    return found
+    return {
+        'model': name,
+        'batch': batch,
+        'size': list(size),
+        'device_ms': device_ms,
+        'host_to_host_ms': host_to_host_ms,
+    }
 
 
 def main(arguments: list[str] | None = None) -> None:

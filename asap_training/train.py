@@ -159,7 +159,8 @@ def finish_epoch(
     if miou > best or run.recipe.keep_checkpoint == 'last':
         checkpoint.save(job.out / 'best.safetensors', run.best())
     checkpoint.save(job.out / 'last.safetensors', run.checkpoint())
-    curves.epoch(entry, matrix, job.validation)
+    if curves:
+        curves.epoch(entry, matrix, job.validation)
     bar.write(
         f'epoch {run.epoch}/{run.recipe.optimisation.epochs}  loss {loss:.3f}  '
         f'val mIoU {miou:.4f} (best {max(best, miou):.4f})  {entry["seconds"]:.0f} s, '
@@ -182,6 +183,7 @@ def prepare(options: argparse.Namespace, chosen: Recipe, device: torch.device) -
         chosen.optimisation.batch_size,
         options.seed,
     )
+    batches: data_loading.Read | data_loading.Resident
     resident = options.resident == 'yes' or (
         options.resident == 'auto' and data_loading.fits(sets, device)
     )

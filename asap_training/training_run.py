@@ -12,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_
 
 from asap_ros.network.asap import Asap
+from asap_ros.network.layers import to_channels_last
 from asap_ros.network.normalisation import normalise
 from asap_training import checkpoint, distributed, initial_weights, optimisation, recipe
 from asap_training.checkpoint import Checkpoint, CheckpointError
@@ -51,7 +52,7 @@ class TrainingRun:
             raise RecipeError('precision float16 needs CUDA: use bfloat16 or float32 here')
         torch.manual_seed(seed)
         self.recipe, self.seed, self.device = chosen, seed, device
-        model = Asap(chosen.network).to(device, memory_format=torch.channels_last)
+        model = to_channels_last(Asap(chosen.network), device)
         self.model = distributed.share_norms(model, device)
         self.optimiser = optimisation.optimiser(self.model, settings)
         self.base_lrs = [group['lr'] for group in self.optimiser.param_groups]

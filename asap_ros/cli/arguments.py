@@ -78,7 +78,7 @@ class CommandParser(argparse.ArgumentParser):
     ``mode`` are the words that turn the command into another.
     """
 
-    def __init__(self, name: str, description: str, examples: str, mode: str = ''):
+    def __init__(self, name: str, description: str | None, examples: str, mode: str = ''):
         """Begin a command line without options."""
         super().__init__(
             prog=f'{called_as()} {mode}'.rstrip(),

@@ -67,7 +67,7 @@ class AsapConfig:
     attention_scale: bool = False
     attention_gain: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Turn strings into their enumerations and raise ConfigError on an impossible value."""
         for name, kind in _ENUMERATIONS.items():
             try:
@@ -98,7 +98,12 @@ class AsapConfig:
         return cls(**values)
 
 
-_ENUMERATIONS = {'encoder': Encoder, 'fusion': Fusion, 'merge': Merge, 'attention': Attention}
+_ENUMERATIONS: dict[str, type[Enum]] = {
+    'encoder': Encoder,
+    'fusion': Fusion,
+    'merge': Merge,
+    'attention': Attention,
+}
 
 SLIM_4 = AsapConfig()
 """Reading of Table III at 512x1024: 64 channels at stride 4, the norms summed."""

@@ -21,7 +21,7 @@ class BasicBlock(nn.Module):
         self.conv2 = nn.Conv2d(out, out, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(out)
         self.relu = nn.ReLU(inplace=True)
-        self.downsample = None
+        self.downsample: nn.Module | None = None
         if stride != 1 or channels != out:
             self.downsample = nn.Sequential(
                 nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out)
@@ -39,17 +39,20 @@ class ResNet18(nn.Module):
 
     channels = (64, 128, 256, 512)
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
-        width = 64
-        for stage, out in enumerate(self.channels, start=1):
-            blocks = [BasicBlock(width, out, 1 if stage == 1 else 2), BasicBlock(out, out, 1)]
-            self.add_module(f'layer{stage}', nn.Sequential(*blocks))
-            width = out
+        self.layer1 = self._stage(64, 64, stride=1)
+        self.layer2 = self._stage(64, 128, stride=2)
+        self.layer3 = self._stage(128, 256, stride=2)
+        self.layer4 = self._stage(256, 512, stride=2)
+
+    @staticmethod
+    def _stage(channels: int, out: int, stride: int) -> nn.Sequential:
+        return nn.Sequential(BasicBlock(channels, out, stride), BasicBlock(out, out, 1))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Return the four stages' outputs, finest first."""
@@ -61,7 +64,9 @@ class ResNet18(nn.Module):
         return maps
 
 
-def _relu6_block(channels: int, out: int, kernel: int, stride: int, groups: int = 1):
+def _relu6_block(
+    channels: int, out: int, kernel: int, stride: int, groups: int = 1
+) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(channels, out, kernel, stride, kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(out),
@@ -104,7 +109,7 @@ class MobileNetV2(nn.Module):
     )
     _outputs = (3, 6, 13, 17)  # the last block at each of the four strides
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         layers: list[nn.Module] = [_relu6_block(3, 32, 3, 2)]
         width = 32
@@ -127,4 +132,4 @@ class MobileNetV2(nn.Module):
 
 def build(encoder: Encoder) -> ResNet18 | MobileNetV2:
     """Return the encoder with random weights; ``channels`` states the widths of its four maps."""
-    return {Encoder.RESNET18: ResNet18, Encoder.MOBILENET_V2: MobileNetV2}[encoder]()
+    return ResNet18() if encoder is Encoder.RESNET18 else MobileNetV2()

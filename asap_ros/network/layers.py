@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+Module = TypeVar('Module', bound=nn.Module)
 
 
 class ConvNorm(nn.Sequential):
@@ -29,8 +35,16 @@ class AuxiliaryHead(nn.Sequential):
         super().__init__(ConvBlock(channels, channels), nn.Conv2d(channels, classes, 1))
 
 
-def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
+def resize(x: Tensor, size: Sequence[int]) -> Tensor:
     """Bilinear, pixel areas aligned (not corners): (N, C, h, w) -> (N, C, *size)."""
     if x.shape[-2:] == tuple(size):
         return x
-    return functional.interpolate(x, size=size, mode='bilinear', align_corners=False)
+    return functional.interpolate(x, size=tuple(size), mode='bilinear', align_corners=False)
+
+
+def to_channels_last(
+    module: Module, device: torch.device | str, dtype: torch.dtype | None = None
+) -> Module:
+    """Return the module on a device, its weights laid out as convolutions are fastest with."""
+    # torch's annotations leave the memory format out.
+    return module.to(device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
