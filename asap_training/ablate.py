@@ -19,9 +19,9 @@ from asap_ros.network.asap import Asap
 from asap_ros.network.config import AsapConfig
 from asap_ros.network.layers import to_channels_last
 from asap_training import ablation_rows, arguments, inference, recipe, train
-from asap_training.ablation_rows import LINES, ROWS, Row
+from asap_training.ablation_rows import LINES, ROWS, AblationRow
 from asap_training.arguments import ending
-from asap_training.inference import Protocol
+from asap_training.inference import InferenceSettings
 from asap_training.interruption import NotFinite
 from asap_training.recipe import Recipe
 
@@ -41,7 +41,7 @@ def finished(folder: Path) -> dict | None:
     return json.loads(path.read_text()) if path.is_file() else None
 
 
-def make(options: argparse.Namespace, chosen: Recipe, row: Row, seed: int) -> bool:
+def make(options: argparse.Namespace, chosen: Recipe, row: AblationRow, seed: int) -> bool:
     """Train and score one row with one seed, or go on with it; False where the user stopped it.
 
     The averaged weights of the last epoch are scored: no row is helped by a choice.
@@ -63,7 +63,7 @@ def make(options: argparse.Namespace, chosen: Recipe, row: Row, seed: int) -> bo
     source = replace(settings.validation, split=options.split or settings.validation.split)
     data = arguments.open_source(options, source, settings)
     matrix = inference.score(
-        job.run.average.model, data, settings.network.classes, Protocol(settings.size)
+        job.run.average.model, data, settings.network.classes, InferenceSettings(settings.size)
     )
     write(
         folder / 'result.json',
@@ -100,7 +100,7 @@ def milliseconds(config: AsapConfig, size: tuple[int, int], device: torch.device
 
 
 def measured(
-    out: Path, row: Row, config: AsapConfig, size: tuple[int, int], device: torch.device
+    out: Path, row: AblationRow, config: AsapConfig, size: tuple[int, int], device: torch.device
 ) -> dict:
     """Return what a row's network costs at ``size``, measured once and then kept."""
     path = out / row.name / 'cost.json'

@@ -9,7 +9,7 @@ from asap_ros.network.config import SLIM_4, WIDE_8, AsapConfig, Attention, Fusio
 
 
 @dataclass(frozen=True)
-class Row:
+class AblationRow:
     """One network to train.
 
     ``name``: its folder; ``changes``: entries of AsapConfig that differ from the recipe's.
@@ -41,15 +41,15 @@ def _shape(config: AsapConfig) -> dict:
 
 
 ROWS = (
-    Row('asap', {}),
-    Row('fusion_none', {'fusion': 'none'}),
-    Row('fusion_layer_norm', {'fusion': 'layer_norm'}),
-    Row('fusion_instance_norm', {'fusion': 'instance_norm'}),
-    Row('fusion_general', {'fusion': 'general'}),
-    Row('attention_conventional', {'attention': 'conventional'}),
-    Row('attention_horizontal', {'attention': 'horizontal'}),
-    Row('slim_4', _shape(SLIM_4)),
-    Row('wide_8', _shape(WIDE_8)),
+    AblationRow('asap', {}),
+    AblationRow('fusion_none', {'fusion': 'none'}),
+    AblationRow('fusion_layer_norm', {'fusion': 'layer_norm'}),
+    AblationRow('fusion_instance_norm', {'fusion': 'instance_norm'}),
+    AblationRow('fusion_general', {'fusion': 'general'}),
+    AblationRow('attention_conventional', {'attention': 'conventional'}),
+    AblationRow('attention_horizontal', {'attention': 'horizontal'}),
+    AblationRow('slim_4', _shape(SLIM_4)),
+    AblationRow('wide_8', _shape(WIDE_8)),
 )
 
 FUSION = 'Table II: norms in the fusion'
@@ -71,7 +71,7 @@ LINES = (
 )
 
 
-def network(row: Row, base: AsapConfig) -> AsapConfig:
+def network(row: AblationRow, base: AsapConfig) -> AsapConfig:
     """Return the network of a row.
 
     The width of the fused map stays that of the base: FFDN whose norms are concatenated has a

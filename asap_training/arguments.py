@@ -14,7 +14,7 @@ from asap_ros.cli.arguments import CommandParser
 from asap_ros.labels import LabelError
 from asap_ros.segmentation.model_file import ModelError
 from asap_training.checkpoint import CheckpointError
-from asap_training.datasets import DataError, DataSet
+from asap_training.datasets import DataError, LabelledDataset
 from asap_training.recipe import DataSource, Recipe, RecipeError
 
 
@@ -53,7 +53,7 @@ def _named_folder(text: str) -> tuple[str, Path]:
     return name, folder(path)
 
 
-def open_source(options: argparse.Namespace, source: DataSource, used: Recipe) -> DataSet:
+def open_source(options: argparse.Namespace, source: DataSource, used: Recipe) -> LabelledDataset:
     """Return the data set of a source, from the folder that ``--data`` names."""
     return source.open(dict(options.data), used.label_set)
 
@@ -62,7 +62,7 @@ def open_data(
     options: argparse.Namespace,
     used: Recipe,
     say: bool = True,
-) -> tuple[Recipe, list[DataSet], DataSet]:
+) -> tuple[Recipe, list[LabelledDataset], LabelledDataset]:
     """Return the recipe less the optional sources not given, and its training and validation sets.
 
     With ``say`` the sources left out are named on standard output.

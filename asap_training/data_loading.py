@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from asap_training import augment_batch, distributed
 from asap_training.augment import Augmentation
-from asap_training.datasets import DataError, DataSet
+from asap_training.datasets import DataError, LabelledDataset
 
 Batch = tuple[Tensor, Tensor]
 """uint8 RGB (N, h, w, 3) and int64 label ids (N, h, w), on the run's device."""
@@ -30,16 +30,16 @@ Batch = tuple[Tensor, Tensor]
 class Order:
     """Which pair stands at which position of an epoch, and the draws of its view."""
 
-    def __init__(self, sets: list[DataSet], batch: int, seed: int):
+    def __init__(self, sets: list[LabelledDataset], batch: int, seed: int):
         """Raise DataError where an epoch does not fill one batch, or processes cannot share it."""
         self.sets, self.batch, self.seed = sets, batch, seed
         pairs = len(self.of(0))
         self.steps = pairs // batch
         if not self.steps:
             raise DataError(f'{pairs} pairs an epoch do not fill one batch of {batch}')
-        if batch % distributed.world():
+        if batch % distributed.world_size():
             raise DataError(
-                f'a batch of {batch} cannot be shared by {distributed.world()} processes'
+                f'a batch of {batch} cannot be shared by {distributed.world_size()} processes'
             )
 
     @lru_cache(maxsize=2)  # noqa: B019 - an order lives as long as its run
@@ -56,12 +56,12 @@ class Order:
 
     def positions(self, step: int) -> list[int]:
         """Return this process's share of the positions of a step; an incomplete one is left."""
-        own = self.batch // distributed.world()
+        own = self.batch // distributed.world_size()
         start = step * self.batch + distributed.rank() * own
         return list(range(start, start + own))
 
 
-def _drawn(number: int, data: DataSet, random: np.random.Generator) -> np.ndarray:
+def _drawn(number: int, data: LabelledDataset, random: np.random.Generator) -> np.ndarray:
     """Return (n, 2) rows (number, index): each pair ``weight`` times, the fraction by lot."""
     whole, part = divmod(data.weight, 1.0)
     indices = np.tile(np.arange(len(data.pairs)), int(whole))
@@ -146,7 +146,11 @@ class Resident:
     """All pairs on the device, where views are cut from them a batch at a time."""
 
     def __init__(
-        self, order: Order, augmentation: Augmentation, device: torch.device, progress: bool = True
+        self,
+        order: Order,
+        augmentation: Augmentation,
+        device: torch.device,
+        progress: bool = True,
     ):
         self.order, self.augmentation, self.device = order, augmentation, device
         self.stacks: list[tuple[Tensor, Tensor]] = []
@@ -154,7 +158,7 @@ class Resident:
         for number, data in enumerate(order.sets):
             self._load(number, data, progress)
 
-    def _load(self, number: int, data: DataSet, progress: bool) -> None:
+    def _load(self, number: int, data: LabelledDataset, progress: bool) -> None:
         """Read a set and stack its pairs by size."""
         by_size: dict[tuple[int, int], list] = {}
         with ThreadPoolExecutor() as pool:
@@ -208,12 +212,12 @@ class Resident:
             yield frames, targets
 
 
-def bytes_resident(sets: list[DataSet]) -> int:
-    """Return about how many bytes ``Resident`` needs, by the size of each set's first pair."""
+def bytes_resident(sets: list[LabelledDataset]) -> int:
+    """Return about how many bytes ``Resident`` needs, by each set's first pair."""
     return sum(len(data.pairs) * 4 * data.read(0)[1].size for data in sets)
 
 
-def fits(sets: list[DataSet], device: torch.device) -> bool:
+def fits(sets: list[LabelledDataset], device: torch.device) -> bool:
     """Return whether the pairs take less than half of the memory that is free on a GPU."""
     return device.type == 'cuda' and (
         bytes_resident(sets) < 0.5 * torch.cuda.mem_get_info(device)[0]

@@ -9,10 +9,10 @@ import yaml
 from asap_ros import labels as label_sets
 from asap_ros.imaging.files import SUFFIXES
 from asap_ros.labels import LabelError, LabelSet
-from asap_training.datasets import MOST_FAULTS, DataError, Found, Pair
+from asap_training.datasets import MOST_FAULTS, DataError, DatasetIndex, Pair
 
 
-def camvid(root: Path, split: str) -> Found:
+def camvid(root: Path, split: str) -> DatasetIndex:
     """Return a split (train, val, test) of CamVid in the SegNet tutorial's layout.
 
     ``root`` holds ``train.txt``, ``train/`` and ``trainannot/``. A line of ``train.txt`` is the
@@ -33,10 +33,10 @@ def camvid(root: Path, split: str) -> Found:
         Pair(_picture(root / split, stem), _picture(root / f'{split}annot', stem))
         for stem in stems
     )
-    return Found(f'camvid/{split}', pairs, label_sets.load('camvid'))
+    return DatasetIndex(f'camvid/{split}', pairs, label_sets.load('camvid'))
 
 
-def cityscapes(root: Path, split: str) -> Found:
+def cityscapes(root: Path, split: str) -> DatasetIndex:
     """Return a split (train, val) of Cityscapes in its official layout.
 
     ``leftImg8bit/SPLIT/CITY/*_leftImg8bit.png`` beside
@@ -44,29 +44,29 @@ def cityscapes(root: Path, split: str) -> Found:
     asap_training.submit writes masks for it.
     """
     pairs = _two_trees(root, split, '_leftImg8bit', '_gtFine_labelIds')
-    return Found(f'cityscapes/{split}', pairs, label_sets.load('cityscapes'))
+    return DatasetIndex(f'cityscapes/{split}', pairs, label_sets.load('cityscapes'))
 
 
-def idd(root: Path, split: str) -> Found:
+def idd(root: Path, split: str) -> DatasetIndex:
     """Return a split of IDD Segmentation, its level-3 masks made by createLabels.py.
 
     ``leftImg8bit/SPLIT/DRIVE/*_leftImg8bit.{png,jpg}`` beside
     ``gtFine/SPLIT/DRIVE/*_gtFine_labellevel3Ids.png``.
     """
     pairs = _two_trees(root, split, '_leftImg8bit', '_gtFine_labellevel3Ids')
-    return Found(f'idd/{split}', pairs, label_sets.load('idd'))
+    return DatasetIndex(f'idd/{split}', pairs, label_sets.load('idd'))
 
 
-def idd_lite(root: Path, split: str) -> Found:
+def idd_lite(root: Path, split: str) -> DatasetIndex:
     """Return a split of IDD-lite, whose masks hold the ids of level 1.
 
     ``leftImg8bit/SPLIT/DRIVE/*_image.jpg`` beside ``gtFine/SPLIT/DRIVE/*_label.png``.
     """
     pairs = _two_trees(root, split, '_image', '_label')
-    return Found(f'idd_lite/{split}', pairs, label_sets.load('idd_lite'))
+    return DatasetIndex(f'idd_lite/{split}', pairs, label_sets.load('idd_lite'))
 
 
-def folder(root: Path, split: str) -> Found:
+def folder(root: Path, split: str) -> DatasetIndex:
     """Return a plain folder: ``images/``, ``labels/`` of the same stems, and ``labels.yaml``.
 
     ``labels.yaml`` is a label set whose ``raw_ids`` are the values in ``labels/``, or names a
@@ -79,7 +79,7 @@ def folder(root: Path, split: str) -> Found:
     if not images:
         raise DataError(f'{base / "images"} holds no picture ({", ".join(SUFFIXES)})')
     pairs = tuple(Pair(image, _picture(base / 'labels', image.stem)) for image in images)
-    return Found(str(base), pairs, labels)
+    return DatasetIndex(str(base), pairs, labels)
 
 
 LAYOUTS = {

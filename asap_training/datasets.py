@@ -31,7 +31,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Found:
+class DatasetIndex:
     """What a layout found on disk: pairs, and the label set of their annotation values."""
 
     name: str
@@ -40,7 +40,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class DataSet:
+class LabelledDataset:
     """Pairs that share one meaning of their annotation values.
 
     ``table``: uint8 (256,), from annotation values to the ids of the network's label set.
@@ -96,31 +96,31 @@ class DataSet:
 
 
 @dataclass(frozen=True)
-class HeldDataSet(DataSet):
+class CachedDataset(LabelledDataset):
     """A data set whose pairs are in memory, as ``read`` returns them."""
 
-    held: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
+    cached: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the picture and its label mask, as ``DataSet.read``."""
-        return self.held[index]
+        """Return the picture and its label mask, as ``LabelledDataset.read``."""
+        return self.cached[index]
 
 
-def hold(data: DataSet, most: int) -> DataSet:
+def cache_in_memory(data: LabelledDataset, most: int) -> LabelledDataset:
     """Return the data set in memory where it takes less than ``most`` bytes, else as it is."""
     if len(data.pairs) * 4 * data.read(0)[1].size >= most:
         return data
     parts = {f.name: getattr(data, f.name) for f in fields(data)}
-    return HeldDataSet(**parts, held=tuple(data.read(i) for i in range(len(data.pairs))))
+    return CachedDataset(**parts, cached=tuple(data.read(i) for i in range(len(data.pairs))))
 
 
-def data_set(
-    found: Found,
+def labelled_dataset(
+    found: DatasetIndex,
     target: LabelSet,
     classes: dict[str, str] | None = None,
     weight: float = 1.0,
     resize: tuple[int, int] | None = None,
-) -> DataSet:
+) -> LabelledDataset:
     """Return what was found as training data for the classes of ``target``.
 
     ``classes``, from class names there to names in ``target``, replaces the mapping that the
@@ -136,10 +136,10 @@ def data_set(
     table = mapping[source.from_raw]
     if (table == IGNORED).all():
         raise LabelError(f'{found.name}: none of its classes maps to one of {target.name}')
-    return DataSet(found.name, found.pairs, table, source.known_raw, weight, resize)
+    return LabelledDataset(found.name, found.pairs, table, source.known_raw, weight, resize)
 
 
-def survey(sets: list[DataSet], classes: int, progress: bool = True) -> np.ndarray:
+def survey(sets: list[LabelledDataset], classes: int, progress: bool = True) -> np.ndarray:
     """Read every pair once and return (classes,) labelled pixels, each set times its weight.
 
     DataError lists the pairs that are damaged or hold no labelled pixel.
@@ -147,7 +147,7 @@ def survey(sets: list[DataSet], classes: int, progress: bool = True) -> np.ndarr
     counts, faults = np.zeros(classes), []
     for data in sets:
 
-        def examine(index: int, data: DataSet = data) -> np.ndarray | str:
+        def examine(index: int, data: LabelledDataset = data) -> np.ndarray | str:
             try:
                 seen = np.bincount(data.read(index)[1].ravel(), minlength=256)[:classes]
             except DataError as error:

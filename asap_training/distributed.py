@@ -20,13 +20,13 @@ def rank() -> int:
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
-def world() -> int:
+def world_size() -> int:
     """Return how many processes there are."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
 @contextmanager
-def group(device: str) -> Iterator[torch.device]:
+def process_group(device: str) -> Iterator[torch.device]:
     """Join the processes that torchrun started and give this one's device; alone, just that."""
     if int(os.environ.get('WORLD_SIZE', 1)) == 1:
         yield torch.device(device)
@@ -42,26 +42,26 @@ def group(device: str) -> Iterator[torch.device]:
         distributed.destroy_process_group()
 
 
-def total(values: Tensor) -> Tensor:
+def all_reduce_sum(values: Tensor) -> Tensor:
     """Return the sum over all processes, without a gradient."""
-    if world() > 1:
+    if world_size() > 1:
         values = values.detach().clone()
         distributed.all_reduce(values)
     return values
 
 
-def gathered(values: Tensor) -> Tensor:
+def all_gather(values: Tensor) -> Tensor:
     """Return (n,) values of every process, one after the other; n is the same everywhere."""
-    if world() == 1:
+    if world_size() == 1:
         return values
-    parts = [torch.empty_like(values) for _ in range(world())]
+    parts = [torch.empty_like(values) for _ in range(world_size())]
     distributed.all_gather(parts, values.contiguous())
     return torch.cat(parts)
 
 
-def once(work: Callable[[], Result], device: torch.device) -> Result:
+def on_first_rank(work: Callable[[], Result], device: torch.device) -> Result:
     """Let the first process work and return its result, or raise its ValueError, everywhere."""
-    if world() == 1:
+    if world_size() == 1:
         return work()
     outcome: list = [None, None]
     if rank() == 0:
@@ -75,24 +75,24 @@ def once(work: Callable[[], Result], device: torch.device) -> Result:
     return outcome[0]
 
 
-class _Total(torch.autograd.Function):
+class _AllReduceSum(torch.autograd.Function):
     """The sum over processes, whose gradient is the sum over processes too."""
 
     @staticmethod
     def forward(context: FunctionCtx, values: Tensor) -> Tensor:
-        return total(values)
+        return all_reduce_sum(values)
 
     @staticmethod
     def backward(context: FunctionCtx, gradient: Tensor) -> Tensor:
-        return total(gradient)
+        return all_reduce_sum(gradient)
 
 
-def summed(values: Tensor) -> Tensor:
+def all_reduce_sum_with_gradient(values: Tensor) -> Tensor:
     """Return the sum over all processes, with its gradient."""
-    return _Total.apply(values) if world() > 1 else values
+    return _AllReduceSum.apply(values) if world_size() > 1 else values
 
 
-class SharedBatchNorm(nn.BatchNorm2d):
+class CpuSyncBatchNorm(nn.BatchNorm2d):
     """Batch norm over the batches of all processes, on any device.
 
     torch's SyncBatchNorm is CUDA's alone; this one is for processes on a CPU. Every process must
@@ -107,10 +107,10 @@ class SharedBatchNorm(nn.BatchNorm2d):
         assert self.num_batches_tracked is not None and self.momentum is not None
         with torch.autocast(x.device.type, enabled=False):
             values = x.to(self.weight.dtype)
-            count = values.numel() / values.shape[1] * world()
-            mean = summed(values.sum((0, 2, 3))) / count
+            count = values.numel() / values.shape[1] * world_size()
+            mean = all_reduce_sum_with_gradient(values.sum((0, 2, 3))) / count
             centred = values - mean.view(1, -1, 1, 1)
-            variance = summed(centred.square().sum((0, 2, 3))) / count
+            variance = all_reduce_sum_with_gradient(centred.square().sum((0, 2, 3))) / count
             with torch.no_grad():
                 self.num_batches_tracked.add_(1)
                 self.running_mean.lerp_(mean, self.momentum)
@@ -119,17 +119,17 @@ class SharedBatchNorm(nn.BatchNorm2d):
             return (centred * gain.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)).to(x.dtype)
 
 
-def share_norms(model: Network, device: torch.device) -> Network:
+def sync_batch_norms(model: Network, device: torch.device) -> Network:
     """Return the model with batch norms that all processes share; alone it stays as it is.
 
     Names and shapes of the weights do not change.
     """
-    if world() == 1:
+    if world_size() == 1:
         return model
     if device.type == 'cuda':
         nn.SyncBatchNorm.convert_sync_batchnorm(model)  # in place, but for a norm alone
         return model
     for module in model.modules():
         if type(module) is nn.BatchNorm2d:
-            module.__class__ = SharedBatchNorm  # the same state, another forward
+            module.__class__ = CpuSyncBatchNorm  # the same state, another forward
     return model

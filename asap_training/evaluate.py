@@ -22,8 +22,8 @@ from asap_ros.segmentation.engine import Engine
 from asap_ros.segmentation.engine_selection import open_onnxruntime
 from asap_training import arguments, checkpoint, plots, recipe
 from asap_training.arguments import add_data, ending
-from asap_training.datasets import DataSet
-from asap_training.inference import Protocol, score
+from asap_training.datasets import LabelledDataset
+from asap_training.inference import InferenceSettings, score
 
 EXAMPLES = """
   %(prog)s runs/camvid_resnet18/best.safetensors \\
@@ -41,7 +41,7 @@ FULL = 'full'
 def compare(
     model: Asap,
     engine: Engine,
-    data: DataSet,
+    data: LabelledDataset,
     classes: int,
     size: tuple[int, int],
 ) -> tuple[float, ConfusionMatrix]:
@@ -76,7 +76,7 @@ def size(text: str) -> tuple[int, int] | str:
     return text if text == FULL else resolution(text)
 
 
-def add_protocol(parser: argparse.ArgumentParser) -> None:
+def add_inference_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how pictures go through the network."""
     parser.add_argument(
         '--size',
@@ -96,10 +96,10 @@ def add_protocol(parser: argparse.ArgumentParser) -> None:
     arguments.add_device(parser)
 
 
-def protocol_of(options: argparse.Namespace, used: recipe.Recipe) -> Protocol:
-    """Return the protocol that the options of ``add_protocol`` say."""
+def inference_settings(options: argparse.Namespace, used: recipe.Recipe) -> InferenceSettings:
+    """Return the settings that the options of ``add_inference_options`` say."""
     through = None if options.size == FULL else options.size or used.size
-    return Protocol(through, tuple(options.scales), options.flip)
+    return InferenceSettings(through, tuple(options.scales), options.flip)
 
 
 def main(given: list[str] | None = None) -> None:
@@ -108,7 +108,7 @@ def main(given: list[str] | None = None) -> None:
     parser.add_argument('checkpoint', type=Path, help='what training wrote (.safetensors)')
     add_data(parser)
     parser.add_argument('--split', help='of the data (default the one that the recipe names)')
-    add_protocol(parser)
+    add_inference_options(parser)
     parser.add_argument('--figure', type=Path, help='write the confusion matrix as a picture')
     parser.add_argument('--onnx', type=Path, help='also score this network, exported from it')
     options = parser.parse_args(given)
@@ -120,14 +120,14 @@ def main(given: list[str] | None = None) -> None:
         if options.split is not None:
             source = replace(source, split=options.split, exclude=())
         data = arguments.open_source(options, source, used)
-        protocol = protocol_of(options, used)
+        settings = inference_settings(options, used)
         model = to_channels_last(checkpoint.network(saved), options.device)
-        matrix = score(model, data, len(labels), protocol)
+        matrix = score(model, data, len(labels), settings)
         result = {
             'data': data.name,
             'frames': len(data.pairs),
-            **asdict(protocol),
-            'size': protocol.size or FULL,
+            **asdict(settings),
+            'size': settings.size or FULL,
             'epoch': saved.facts['epoch'],
             **summary(matrix, labels.names),
         }
@@ -136,7 +136,7 @@ def main(given: list[str] | None = None) -> None:
         if options.onnx:
             engine = open_onnxruntime(model_file.read(options.onnx), 'cpu').engine
             agreement, exported = compare(
-                model.cpu(), engine, data, len(labels), protocol.size or used.size
+                model.cpu(), engine, data, len(labels), settings.size or used.size
             )
             result['onnx'] = {'agreement': agreement, **summary(exported, labels.names)}
     print(json.dumps(result, indent=2))

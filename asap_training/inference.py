@@ -16,11 +16,11 @@ from asap_ros.network.asap import STRIDE
 from asap_ros.network.layers import resize
 from asap_ros.network.normalisation import normalise
 from asap_training import distributed
-from asap_training.datasets import DataSet
+from asap_training.datasets import LabelledDataset
 
 
 @dataclass(frozen=True)
-class Protocol:
+class InferenceSettings:
     """How pictures go through the network when it is scored.
 
     ``size``: (height, width) that they are resized to (the paper's protocol for Cityscapes is
@@ -45,11 +45,11 @@ def to_stride(side: float) -> int:
 
 def predict(model: nn.Module, image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return ``label_mask`` at a single scale, the network's input being of ``size``."""
-    return label_mask(model, image, Protocol(size))
+    return label_mask(model, image, InferenceSettings(size))
 
 
 @torch.inference_mode()
-def label_mask(model: nn.Module, image: np.ndarray, protocol: Protocol) -> np.ndarray:
+def label_mask(model: nn.Module, image: np.ndarray, settings: InferenceSettings) -> np.ndarray:
     """Return the label mask of a picture, uint8 (H, W) at the picture's own resolution.
 
     ``image``: uint8 RGB (H, W, 3); ``model`` is in evaluation mode. The scores, not the labels,
@@ -58,8 +58,8 @@ def label_mask(model: nn.Module, image: np.ndarray, protocol: Protocol) -> np.nd
     device = next(model.parameters()).device
     views = [
         (size, mirrored)
-        for size in protocol.sizes(image.shape[:2])
-        for mirrored in ((False, True) if protocol.flip else (False,))
+        for size in settings.sizes(image.shape[:2])
+        for mirrored in ((False, True) if settings.flip else (False,))
     ]
     if len(views) == 1:  # no softmax: the argmax of the scores themselves
         scores = _scores(model, image, views[0][0], False, device)
@@ -84,7 +84,11 @@ def _scores(
 
 
 def score(
-    model: nn.Module, data: DataSet, classes: int, protocol: Protocol, progress: bool = True
+    model: nn.Module,
+    data: LabelledDataset,
+    classes: int,
+    settings: InferenceSettings,
+    progress: bool = True,
 ) -> ConfusionMatrix:
     """Return the confusion matrix of a network over a data set at its own resolution.
 
@@ -92,12 +96,12 @@ def score(
     """
     model.eval()
     matrix = ConfusionMatrix(classes)
-    own = range(distributed.rank(), len(data.pairs), distributed.world())
+    own = range(distributed.rank(), len(data.pairs), distributed.world_size())
     for index in tqdm(own, data.name, leave=False, disable=not progress):
         image, truth = data.read(index)
-        matrix.add(label_mask(model, image, protocol), truth)
-    if distributed.world() > 1:
+        matrix.add(label_mask(model, image, settings), truth)
+    if distributed.world_size() > 1:
         device = next(model.parameters()).device
         counts = torch.from_numpy(matrix.counts).to(device)
-        matrix.counts = distributed.total(counts).cpu().numpy()
+        matrix.counts = distributed.all_reduce_sum(counts).cpu().numpy()
     return matrix

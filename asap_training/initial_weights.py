@@ -128,7 +128,7 @@ def _restore_norms(
     for hook in hooks:
         hook.remove()
     for norm, offset in norms:
-        pixels, total, squares = (distributed.total(part) for part in sums[norm])
+        pixels, total, squares = (distributed.all_reduce_sum(part) for part in sums[norm])
         mean = total / pixels
         variance = (squares / pixels - mean.square()).clamp_min(0.0)
         for buffer, value in zip(_statistics(norm), (mean, variance)):

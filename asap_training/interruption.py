@@ -75,6 +75,8 @@ class Interruption:
 
     def asked(self) -> bool:
         """Return whether any process was asked to end; all processes must call this together."""
-        if distributed.world() == 1:
+        if distributed.world_size() == 1:
             return self._asked
-        return bool(distributed.total(torch.tensor(int(self._asked), device=self._device)))
+        return bool(
+            distributed.all_reduce_sum(torch.tensor(int(self._asked), device=self._device))
+        )

@@ -52,7 +52,7 @@ def ohem_cross_entropy(
     valid = target != IGNORED
     losses = plain[valid]
     hard = losses > -math.log(config.ohem_threshold)
-    counts = distributed.total(torch.stack([hard.sum(), valid.sum()]))
+    counts = distributed.all_reduce_sum(torch.stack([hard.sum(), valid.sum()]))
     if not counts[1]:
         return scores.sum() * 0.0
     least = max(1, int(config.ohem_min_kept_fraction * counts[1]))
@@ -62,22 +62,22 @@ def ohem_cross_entropy(
         chosen = hard.nonzero().squeeze(1)
     losses = losses[chosen]
     weights = torch.ones_like(losses) if weight is None else weight[target[valid][chosen]]
-    share = (losses * weights).sum() / distributed.total(weights.sum())
-    return share * distributed.world()
+    share = (losses * weights).sum() / distributed.all_reduce_sum(weights.sum())
+    return share * distributed.world_size()
 
 
 def hardest(losses: Tensor, count: int) -> Tensor:
     """Return the indices of this process's losses that are among the ``count`` largest of all."""
     own = losses.topk(min(count, losses.numel()))
-    if distributed.world() == 1:
+    if distributed.world_size() == 1:
         return own.indices
     values = own.values.detach()
     padded = functional.pad(values, (0, count - values.numel()), value=-1.0)
-    least = distributed.gathered(padded).topk(count).values[-1]
+    least = distributed.all_gather(padded).topk(count).values[-1]
     above, equal = (values > least).sum(), (values == least).sum()
     # Of losses equal to the least one, as many as are wanted, the first processes' first.
-    wanted = count - distributed.total(above)
-    before = distributed.gathered(equal[None])[: distributed.rank()].sum()
+    wanted = count - distributed.all_reduce_sum(above)
+    before = distributed.all_gather(equal[None])[: distributed.rank()].sum()
     taken = (wanted - before).clamp_min(0).minimum(equal)
     return own.indices[: above + taken]
 
@@ -94,12 +94,12 @@ def soft_jaccard(scores: Tensor, target: Tensor) -> Tensor:
     classes = scores.shape[1]
     truth = functional.one_hot(target.clamp_max(classes), classes + 1)[..., :classes]
     truth = truth.permute(0, 3, 1, 2).to(share.dtype) * valid
-    both = distributed.summed((share * truth).sum((0, 2, 3)))
-    size = distributed.total(truth.sum((0, 2, 3)))
+    both = distributed.all_reduce_sum_with_gradient((share * truth).sum((0, 2, 3)))
+    size = distributed.all_reduce_sum(truth.sum((0, 2, 3)))
     present = size > 0
     if not present.any():
         return scores.sum() * 0.0
-    union = distributed.summed(share.sum((0, 2, 3))) + size - both
+    union = distributed.all_reduce_sum_with_gradient(share.sum((0, 2, 3))) + size - both
     iou = both / union.clamp_min(1.0)
     return 1.0 - iou[present].mean()
 

@@ -21,7 +21,7 @@ def lr_factor(step: int, steps: int, settings: Optimisation) -> float:
     return warm * (1.0 - done) ** settings.power
 
 
-def optimiser(model: Asap, settings: Optimisation) -> torch.optim.SGD:
+def sgd(model: Asap, settings: Optimisation) -> torch.optim.SGD:
     """Return SGD with a slower encoder; norms and biases are not decayed."""
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():

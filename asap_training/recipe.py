@@ -30,7 +30,7 @@ from asap_ros.network.asap import STRIDE
 from asap_ros.network.config import AsapConfig
 from asap_training import dataset_layouts, datasets
 from asap_training.augment import Augmentation
-from asap_training.datasets import DataError, DataSet
+from asap_training.datasets import DataError, LabelledDataset
 from asap_training.losses import LossConfig
 
 FOLDER = Path(__file__).parent / 'recipes'
@@ -75,7 +75,7 @@ class DataSource:
             raise ValueError(f'known layouts are {", ".join(dataset_layouts.LAYOUTS)}')
         return layout
 
-    def open(self, roots: dict[str, Path], target: LabelSet) -> DataSet:
+    def open(self, roots: dict[str, Path], target: LabelSet) -> LabelledDataset:
         """Return the data set below ``roots[data]``; RecipeError where no folder was given."""
         if self.data not in roots:
             raise RecipeError(
@@ -89,7 +89,7 @@ class DataSource:
         )
         if not used:
             raise DataError(f'{found.name}: every picture is excluded by {self.exclude}')
-        return datasets.data_set(
+        return datasets.labelled_dataset(
             replace(found, pairs=used), target, self.classes, self.weight, self.resize
         )
 

@@ -14,7 +14,7 @@ from asap_ros.imaging import files
 from asap_ros.network.layers import to_channels_last
 from asap_training import checkpoint, dataset_layouts, recipe
 from asap_training.arguments import ending
-from asap_training.evaluate import add_protocol, protocol_of
+from asap_training.evaluate import add_inference_options, inference_settings
 from asap_training.inference import label_mask
 
 ENDING = '_leftImg8bit'
@@ -36,7 +36,7 @@ def main(given: list[str] | None = None) -> None:
     parser.add_argument('cityscapes', type=Path, help='the folder with leftImg8bit/')
     parser.add_argument('--split', default='test', help='of the data')
     add_out(parser, 'folder of the masks')
-    add_protocol(parser)
+    add_inference_options(parser)
     options = parser.parse_args(given)
     with ending(parser):
         saved = checkpoint.load(options.checkpoint)
@@ -48,7 +48,7 @@ def main(given: list[str] | None = None) -> None:
                 f'{used.label_set.name}: the server wants those of cityscapes'
             )
         model = to_channels_last(checkpoint.network(saved), options.device)
-        protocol = protocol_of(options, used)
+        settings = inference_settings(options, used)
         found = dataset_layouts.pictures(options.cityscapes, 'leftImg8bit', options.split, ENDING)
         for path in tqdm(found, 'masks', unit='picture'):
             target = (
@@ -57,7 +57,7 @@ def main(given: list[str] | None = None) -> None:
             if target.is_file():
                 continue
             pixels = cv2.cvtColor(files.read(path), cv2.COLOR_BGR2RGB)
-            ids = cityscapes.to_raw[label_mask(model, pixels, protocol)]
+            ids = cityscapes.to_raw[label_mask(model, pixels, settings)]
             target.parent.mkdir(parents=True, exist_ok=True)
             files.write(target, ids)
     print(f'{options.out}: {len(found)} masks; zip the folder for the server')

@@ -10,14 +10,14 @@ from torch.utils.tensorboard import SummaryWriter
 from asap_ros.evaluation.segmentation_metrics import ConfusionMatrix
 from asap_ros.imaging import overlay
 from asap_training import inference
-from asap_training.datasets import DataSet
+from asap_training.datasets import LabelledDataset
 from asap_training.training_run import TrainingRun
 
 SAMPLES = 3
 OPACITY = 0.5
 
 
-class Curves:
+class TensorBoardLogger:
     """The event file of a run below ``out/tensorboard``; see ``tensorboard --logdir``."""
 
     def __init__(self, out: Path, run: TrainingRun, steps: int):
@@ -27,13 +27,13 @@ class Curves:
             str(out / 'tensorboard'), purge_step=run.epoch * steps + run.step
         )
 
-    def loss(self, value: float) -> None:
+    def log_step(self, value: float) -> None:
         """Note the loss of a step and its learning rate."""
         at = self.run.epoch * self.steps + self.run.step
         self.writer.add_scalar('loss/step', value, at)
         self.writer.add_scalar('lr', self.run.optimiser.param_groups[0]['lr'], at)
 
-    def epoch(self, entry: dict, matrix: ConfusionMatrix, validation: DataSet) -> None:
+    def log_epoch(self, entry: dict, matrix: ConfusionMatrix, validation: LabelledDataset) -> None:
         """Note a finished epoch: its scores, and its masks on some frames beside the labels."""
         at = self.run.epoch * self.steps
         labels = self.run.recipe.label_set

@@ -29,11 +29,11 @@ from asap_training import (
 )
 from asap_training.arguments import add_data, ending
 from asap_training.data_loading import Order
-from asap_training.datasets import DataSet
-from asap_training.inference import Protocol
+from asap_training.datasets import LabelledDataset
+from asap_training.inference import InferenceSettings
 from asap_training.interruption import Interruption, LossGuard, NotFinite
 from asap_training.recipe import Recipe
-from asap_training.tensorboard_log import Curves
+from asap_training.tensorboard_log import TensorBoardLogger
 from asap_training.training_run import TrainingRun
 
 EXAMPLES = """
@@ -57,7 +57,7 @@ class TrainingJob:
 
     run: TrainingRun
     batches: data_loading.Read | data_loading.Resident
-    validation: DataSet
+    validation: LabelledDataset
     out: Path
     first: bool
 
@@ -74,7 +74,7 @@ def train(job: TrainingJob) -> bool:
     for a loss that is not finite, OSError where the state cannot be saved.
     """
     run, epochs = job.run, job.run.recipe.optimisation.epochs
-    curves = Curves(job.out, run, job.steps) if job.first else None
+    logger = TensorBoardLogger(job.out, run, job.steps) if job.first else None
     done = run.epoch * job.steps + run.step
     bar = tqdm(
         total=epochs * job.steps,
@@ -88,24 +88,24 @@ def train(job: TrainingJob) -> bool:
             while run.epoch < epochs:
                 start, first_step = time.monotonic(), run.step
                 bar.set_description(f'epoch {run.epoch + 1}/{epochs}')
-                if not train_epoch(job, interruption, bar, curves):
+                if not train_epoch(job, interruption, bar, logger):
                     if job.first:
                         checkpoint.save(job.out / 'last.safetensors', run.checkpoint())
                     return False
                 seconds = time.monotonic() - start
                 images = (job.steps - first_step) * run.recipe.optimisation.batch_size
-                finish_epoch(job, round(images / seconds, 1), start, bar, curves)
+                finish_epoch(job, round(images / seconds, 1), start, bar, logger)
     finally:
         bar.close()
-        if curves:
-            curves.close()
+        if logger:
+            logger.close()
     if job.first:
         (job.out / 'history.json').write_text(json.dumps(run.history, indent=2))
     return True
 
 
 def train_epoch(
-    job: TrainingJob, interruption: Interruption, bar: tqdm, curves: Curves | None
+    job: TrainingJob, interruption: Interruption, bar: tqdm, logger: TensorBoardLogger | None
 ) -> bool:
     """Train to the end of the epoch in work; False where the user asked to stop before it."""
     run, guard = job.run, LossGuard(job.out)
@@ -115,8 +115,8 @@ def train_epoch(
         if loss is not None:
             run.losses += loss
             bar.set_postfix(loss=f'{run.losses / run.step:.3f}', refresh=False)
-            if curves:
-                curves.loss(loss)
+            if logger:
+                logger.log_step(loss)
 
     for frames, targets in job.batches.epoch(run.epoch, run.step):
         facts = {'epoch': run.epoch, 'step': run.step, 'recipe': run.recipe.to_json()}
@@ -131,7 +131,11 @@ def train_epoch(
 
 
 def finish_epoch(
-    job: TrainingJob, images_per_second: float, start: float, bar: tqdm, curves: Curves | None
+    job: TrainingJob,
+    images_per_second: float,
+    start: float,
+    bar: tqdm,
+    logger: TensorBoardLogger | None,
 ) -> None:
     """Score the averaged weights and put down what the epoch came to."""
     run = job.run
@@ -140,7 +144,7 @@ def finish_epoch(
         run.average.model,
         job.validation,
         run.recipe.network.classes,
-        Protocol(run.recipe.size),
+        InferenceSettings(run.recipe.size),
         progress=job.first,
     )
     miou = matrix.miou() or 0.0
@@ -159,8 +163,8 @@ def finish_epoch(
     if miou > best or run.recipe.keep_checkpoint == 'last':
         checkpoint.save(job.out / 'best.safetensors', run.best())
     checkpoint.save(job.out / 'last.safetensors', run.checkpoint())
-    if curves:
-        curves.epoch(entry, matrix, job.validation)
+    if logger:
+        logger.log_epoch(entry, matrix, job.validation)
     bar.write(
         f'epoch {run.epoch}/{run.recipe.optimisation.epochs}  loss {loss:.3f}  '
         f'val mIoU {miou:.4f} (best {max(best, miou):.4f})  {entry["seconds"]:.0f} s, '
@@ -174,10 +178,12 @@ def prepare(options: argparse.Namespace, chosen: Recipe, device: torch.device) -
     chosen, sets, validation = arguments.open_data(options, chosen, say=first)
     options.out.mkdir(parents=True, exist_ok=True)
     classes = chosen.network.classes
-    pixels = distributed.once(lambda: torch.from_numpy(datasets.survey(sets, classes)), device)
-    distributed.once(lambda: datasets.survey([validation], classes), device)
+    pixels = distributed.on_first_rank(
+        lambda: torch.from_numpy(datasets.survey(sets, classes)), device
+    )
+    distributed.on_first_rank(lambda: datasets.survey([validation], classes), device)
     run = TrainingRun(chosen, pixels, options.seed, device)
-    validation = datasets.hold(validation, VALIDATION_IN_MEMORY)
+    validation = datasets.cache_in_memory(validation, VALIDATION_IN_MEMORY)
     order = Order(
         [replace(data, weight=data.weight * chosen.optimisation.epoch_repeats) for data in sets],
         chosen.optimisation.batch_size,
@@ -251,7 +257,7 @@ def main(given: list[str] | None = None) -> None:
     )
     arguments.add_device(parser)
     options = parser.parse_args(given)
-    with ending(parser, NotFinite), distributed.group(options.device) as device:
+    with ending(parser, NotFinite), distributed.process_group(options.device) as device:
         chosen = recipe.load(options.recipe)
         instead = {
             name: getattr(options, name)

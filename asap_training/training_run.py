@@ -21,7 +21,7 @@ from asap_training.optimisation import Average
 from asap_training.recipe import Recipe, RecipeError
 
 
-class Objective(nn.Module):
+class NetworkWithLoss(nn.Module):
     """Frames and targets -> the loss, the convolutions in the recipe's precision."""
 
     def __init__(self, model: Asap, weights: Tensor, settings: Recipe):
@@ -53,15 +53,15 @@ class TrainingRun:
         torch.manual_seed(seed)
         self.recipe, self.seed, self.device = chosen, seed, device
         model = to_channels_last(Asap(chosen.network), device)
-        self.model = distributed.share_norms(model, device)
-        self.optimiser = optimisation.optimiser(self.model, settings)
+        self.model = distributed.sync_batch_norms(model, device)
+        self.optimiser = optimisation.sgd(self.model, settings)
         self.base_lrs = [group['lr'] for group in self.optimiser.param_groups]
         self.scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == 'float16')
         self.average = Average(self.model, settings.ema_decay)
         frequency = (pixels / pixels.sum()).float()
         weights = class_weights(frequency, settings.class_weight_exponent).to(device)
-        self.objective: nn.Module = Objective(self.model, weights, chosen)
-        if distributed.world() > 1:
+        self.objective: nn.Module = NetworkWithLoss(self.model, weights, chosen)
+        if distributed.world_size() > 1:
             self.objective = DistributedDataParallel(
                 self.objective,
                 broadcast_buffers=False,
@@ -108,7 +108,7 @@ class TrainingRun:
         self.scaler.update()
         self.average.update(number)
         self.step += 1
-        return distributed.total(loss.detach()) / distributed.world()
+        return distributed.all_reduce_sum(loss.detach()) / distributed.world_size()
 
     def finish_epoch(self) -> float:
         """Count the epoch as finished and return its mean loss."""

@@ -22,8 +22,8 @@ def main(path: str, out: str) -> None:
     frames = torch.randint(0, 256, (4, 64, 64, 3), dtype=torch.uint8)
     targets = torch.randint(0, 11, (4, 64, 64))
     targets[:3, :40] = 255  # the processes see different numbers of labelled pixels
-    with distributed.group('cpu') as device:
-        share = 4 // distributed.world()
+    with distributed.process_group('cpu') as device:
+        share = 4 // distributed.world_size()
         own = slice(distributed.rank() * share, (distributed.rank() + 1) * share)
         for name, loss in (
             ('threshold', {'threshold': 0.7, 'keep': 0.01}),

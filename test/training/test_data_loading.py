@@ -33,11 +33,11 @@ def test_an_epoch_draws_by_weight_and_repeats(data):
 
 
 def test_a_data_set_is_held_in_memory_where_it_fits(data):
-    held = datasets.hold(data, 2**20)
+    held = datasets.cache_in_memory(data, 2**20)
     data.pairs[0].image.unlink()
     assert held.read(0)[0].shape == (64, 96, 3) and held.name == data.name
     other = replace(data, pairs=data.pairs[1:])
-    assert datasets.hold(other, 1000) is other
+    assert datasets.cache_in_memory(other, 1000) is other
 
 
 def test_too_few_pairs_for_a_batch_are_refused(data):
@@ -62,7 +62,10 @@ def test_resident_batches_are_those_that_are_read(data):
     """Two sets of different sizes: each batch mixes them in the order that was drawn."""
     sets = [data, replace(data, resize=(32, 64))]
     order = Order(sets, 4, seed=0)
-    read, resident = Read(order, VIEW, 0, CPU), Resident(order, VIEW, CPU, progress=False)
+    read, resident = (
+        Read(order, VIEW, 0, CPU),
+        Resident(order, VIEW, CPU, progress=False),
+    )
     for (frames, targets), (other, labels) in zip(
         read.epoch(1, 1), resident.epoch(1, 1), strict=True
     ):

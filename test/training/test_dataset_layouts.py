@@ -48,7 +48,7 @@ def test_cityscapes_is_paired_across_cities_and_label_ids_become_train_ids(tmp_p
         'bremen_000001_000019_leftImg8bit.png',
     ]
     assert all(p.annotation.name.endswith('_gtFine_labelIds.png') for p in found.pairs)
-    _, mask = datasets.data_set(found, labels.load('cityscapes')).read(0)
+    _, mask = datasets.labelled_dataset(found, labels.load('cityscapes')).read(0)
     assert set(np.unique(mask)) == {0, 10, 255}, 'road, sky, and the bonnet is ignored'
 
 
@@ -108,10 +108,10 @@ def test_idd_is_read_in_its_own_names(tmp_path, layout, image, annotation, value
         cv2.imwrite(str(folder / name), pixels)
     found = dataset_layouts.LAYOUTS[layout](tmp_path, 'val')
     own = labels.load(layout)
-    seen = datasets.data_set(found, own).read(0)[1][0, ::4].tolist()
+    seen = datasets.labelled_dataset(found, own).read(0)[1][0, ::4].tolist()
     assert [None if value == 255 else own.names[value] for value in seen] == expected
     if layout == 'idd':
-        table = datasets.data_set(found, labels.load('cityscapes')).table
+        table = datasets.labelled_dataset(found, labels.load('cityscapes')).table
         assert [labels.load('cityscapes').names[v] for v in table[[0, 25]]] == ['road', 'sky']
 
 
@@ -135,7 +135,7 @@ def plain(root: Path, values: list[int], text: str) -> Path:
 )
 def test_a_plain_folder_says_what_its_values_mean(tmp_path, text, values):
     found = dataset_layouts.folder(plain(tmp_path, values, text), '')
-    assert datasets.data_set(found, CAMVID).read(0)[1].tolist() == [[3, 8, 255, 0]]
+    assert datasets.labelled_dataset(found, CAMVID).read(0)[1].tolist() == [[3, 8, 255, 0]]
 
 
 @pytest.mark.parametrize(

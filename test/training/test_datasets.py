@@ -16,7 +16,7 @@ CAMVID = labels.load('camvid')
 
 
 def training(root: Path, split: str = 'train', **settings):
-    return datasets.data_set(dataset_layouts.camvid(root, split), CAMVID, **settings)
+    return datasets.labelled_dataset(dataset_layouts.camvid(root, split), CAMVID, **settings)
 
 
 def test_camvid_is_read_as_rgb_with_unlabelled_ignored(tiny_camvid):

@@ -12,7 +12,7 @@ from torch import nn
 from asap_ros import labels
 from asap_ros.evaluation.segmentation_metrics import ConfusionMatrix
 from asap_training import checkpoint, evaluate, inference, plots, recipe, submit
-from asap_training.inference import Protocol
+from asap_training.inference import InferenceSettings
 from asap_training.training_run import TrainingRun
 from support import tiny_datasets
 
@@ -37,33 +37,36 @@ class LeftIsBright(nn.Module):
 
 
 def test_sizes_of_a_protocol():
-    assert Protocol((64, 96)).sizes((360, 480)) == [(64, 96)]
-    assert Protocol(None).sizes((360, 480)) == [(352, 480)]
-    assert Protocol((1024, 1024), (0.75, 1.0)).sizes((1024, 2048)) == [(768, 768), (1024, 1024)]
-    assert Protocol(None, (0.01,)).sizes((64, 64)) == [(32, 32)]
+    assert InferenceSettings((64, 96)).sizes((360, 480)) == [(64, 96)]
+    assert InferenceSettings(None).sizes((360, 480)) == [(352, 480)]
+    assert InferenceSettings((1024, 1024), (0.75, 1.0)).sizes((1024, 2048)) == [
+        (768, 768),
+        (1024, 1024),
+    ]
+    assert InferenceSettings(None, (0.01,)).sizes((64, 64)) == [(32, 32)]
 
 
 def test_masks_have_the_pictures_own_resolution():
     image = np.random.default_rng(0).integers(0, 256, (50, 70, 3)).astype(np.uint8)
     model = LeftIsBright().eval()
     assert inference.predict(model, image, (32, 64)).shape == (50, 70)
-    assert inference.label_mask(model, image, Protocol(None)).shape == (50, 70)
+    assert inference.label_mask(model, image, InferenceSettings(None)).shape == (50, 70)
     assert model.seen == [(32, 64), (64, 64)]
 
 
 def test_mirroring_takes_a_networks_own_bias_away():
     grey = np.full((32, 64, 3), 116, np.uint8)
     model = LeftIsBright().eval()
-    plain = inference.label_mask(model, grey, Protocol(None))
+    plain = inference.label_mask(model, grey, InferenceSettings(None))
     assert plain[:, :16].all() and not plain[:, -16:].any()
-    both = inference.label_mask(model, grey, Protocol(None, flip=True))
+    both = inference.label_mask(model, grey, InferenceSettings(None, flip=True))
     np.testing.assert_array_equal(both, both[:, ::-1])
 
 
 def test_several_scales_go_through_the_network():
     model = LeftIsBright().eval()
     image = np.zeros((64, 64, 3), np.uint8)
-    inference.label_mask(model, image, Protocol((64, 64), (0.5, 1.0, 1.5), flip=True))
+    inference.label_mask(model, image, InferenceSettings((64, 64), (0.5, 1.0, 1.5), flip=True))
     assert model.seen == [(32, 32)] * 2 + [(64, 64)] * 2 + [(96, 96)] * 2
 
 
