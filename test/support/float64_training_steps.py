@@ -26,13 +26,13 @@ def main(path: str, out: str) -> None:
         share = 4 // distributed.world_size()
         own = slice(distributed.rank() * share, (distributed.rank() + 1) * share)
         for name, loss in (
-            ('threshold', {'threshold': 0.7, 'keep': 0.01}),
-            ('hardest', {'threshold': 1e-9, 'keep': 0.3}),
+            ('threshold', {'ohem_threshold': 0.7, 'ohem_min_kept_fraction': 0.01}),
+            ('hardest', {'ohem_threshold': 1e-9, 'ohem_min_kept_fraction': 0.3}),
         ):
             settings = recipe.change(chosen, {'loss': loss})
             moving = training_run.TrainingRun(settings, torch.arange(1.0, 12.0), 0, device)
             for step in range(3):
-                value = moving.descend(frames[own], targets[own], 3)
+                value = moving.training_step(frames[own], targets[own], 3)
                 tensors[f'{name}/loss/{step}'] = value
             for key, parameter in moving.model.named_parameters():
                 tensors[f'{name}/gradient/{key}'] = parameter.grad.clone()
