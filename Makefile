@@ -54,6 +54,7 @@ lint:
 	@tools/ros ruff format --check --quiet .
 	@tools/ros env PYTHONSAFEPATH= PYTHONPATH='$(CURDIR)' lint-imports --no-logo
 	@tools/ros mypy
+	@tools/training env PYTHONPATH='$(CURDIR)' mypy asap_training asap_ros/network
 
 build:
 	@tools/build

@@ -57,10 +57,14 @@ class Augmentation:
         colours = jitter(self.jitter, self.hue, random) if self.jitter or self.hue else None
         return RandomView(scaled, corner, flip, colours)
 
-    def __call__(self, image: np.ndarray, mask: np.ndarray, random: np.random.Generator):
+    def __call__(
+        self, image: np.ndarray, mask: np.ndarray, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return a view, uint8 RGB (*crop, 3), and its mask, uint8 (*crop)."""
-        view = self.draw(mask.shape, random)
-        image, mask = cut(*scale(image, mask, view.size), view.corner, self.crop)
+        height, width = mask.shape
+        view = self.draw((height, width), random)
+        image, mask = scale(image, mask, view.size)
+        image, mask = cut(image, mask, view.corner, self.crop)
         if view.flip:
             image, mask = image[:, ::-1], mask[:, ::-1]
         if view.colours is not None:
@@ -68,7 +72,9 @@ class Augmentation:
         return np.ascontiguousarray(image), np.ascontiguousarray(mask)
 
 
-def scale(image: np.ndarray, mask: np.ndarray, size: tuple[int, int]):
+def scale(
+    image: np.ndarray, mask: np.ndarray, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
     """Resize both to ``size``: the picture by area or bilinearly, the mask by nearest pixel."""
     if mask.shape == tuple(size):
         return image, mask
@@ -79,7 +85,9 @@ def scale(image: np.ndarray, mask: np.ndarray, size: tuple[int, int]):
     )
 
 
-def cut(image: np.ndarray, mask: np.ndarray, corner: tuple[int, int], size: tuple[int, int]):
+def cut(
+    image: np.ndarray, mask: np.ndarray, corner: tuple[int, int], size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the window of ``size`` at ``corner``; where it leaves the picture, pad.
 
     The picture is padded by reflection, so that no edge appears, and the mask by 255.

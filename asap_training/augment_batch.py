@@ -33,7 +33,7 @@ def views(
     targets = torch.empty(len(drawn), *crop, dtype=torch.int64, device=images.device)
     by_size: dict[tuple[int, int], list[int]] = {}
     for number, view in enumerate(drawn):
-        by_size.setdefault(tuple(view.size), []).append(number)
+        by_size.setdefault(view.size, []).append(number)
     for size, members in by_size.items():
         chosen = torch.tensor(members, device=images.device)
         places = [
@@ -42,8 +42,9 @@ def views(
         rows, columns = (torch.from_numpy(np.stack(p)).to(images.device) for p in places)
         frames[chosen] = _cut_image(resize(images[chosen], size), rows, columns)
         targets[chosen] = _cut_mask(masks[chosen], size, rows, columns)
-    if drawn[0].colours is not None:
-        colours = np.stack([view.colours for view in drawn]).astype(np.float32)
+    matrices = [view.colours for view in drawn if view.colours is not None]
+    if matrices:
+        colours = np.stack(matrices).astype(np.float32)
         frames = recolour(frames, torch.from_numpy(colours).to(images.device))
     return frames, targets
 

@@ -79,8 +79,8 @@ class Views(Dataset):
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Return a view: uint8 RGB (h, w, 3) and int64 label ids (h, w)."""
         number, index = self.order.of(key[0])[key[1]]
-        pair = self.order.sets[number].read(index)
-        image, mask = self.augmentation(*pair, self.order.random(*key))
+        image, mask = self.order.sets[number].read(index)
+        image, mask = self.augmentation(image, mask, self.order.random(*key))
         return torch.from_numpy(image), torch.from_numpy(mask).long()
 
 
@@ -176,12 +176,11 @@ class Resident:
         for members in by_size.values():
             for row, (index, _, _) in enumerate(members):
                 self.place[number, index] = len(self.stacks), row
-            self.stacks.append(
-                tuple(
-                    torch.from_numpy(np.stack([m[part] for m in members])).to(self.device)
-                    for part in (1, 2)
-                )
+            images, masks = (
+                torch.from_numpy(np.stack([m[part] for m in members])).to(self.device)
+                for part in (1, 2)
             )
+            self.stacks.append((images, masks))
 
     def epoch(self, epoch: int, first: int) -> Iterator[Batch]:
         """Yield the batches of an epoch from step ``first`` on."""
@@ -200,12 +199,14 @@ class Resident:
             )
             for stack, members in by_stack.items():
                 images, masks = self.stacks[stack]
-                slots, rows, places = zip(*members)
+                _, height, width = masks.shape
                 drawn = [
-                    self.augmentation.draw(masks.shape[1:], self.order.random(epoch, p))
-                    for p in places
+                    self.augmentation.draw((height, width), self.order.random(epoch, position))
+                    for _, _, position in members
                 ]
-                rows, slots = (torch.tensor(n, device=self.device) for n in (rows, slots))
+                slots, rows = (
+                    torch.tensor([m[part] for m in members], device=self.device) for part in (0, 1)
+                )
                 frames[slots], targets[slots] = augment_batch.views(
                     images[rows], masks[rows], drawn, self.augmentation.crop
                 )
