@@ -32,39 +32,44 @@ class RandomView:
 class Augmentation:
     """What is drawn at random (paper, section III); sizes are (height, width) in pixels.
 
-    ``scales``: factors of which one is drawn, ``crop``: the size that comes out, ``jitter``: the
-    largest relative change of brightness, contrast and saturation, ``hue``: of hue in turns.
+    ``scales``: factors of which one is drawn; ``crop_size``: the size that comes out;
+    ``colour_jitter``: the largest relative change of brightness, contrast and saturation;
+    ``hue``: of hue in turns.
     """
 
-    crop: tuple[int, int]
+    crop_size: tuple[int, int]
     scales: tuple[float, ...] = (0.75, 1.0, 1.5, 1.75, 2.0)
     flip: bool = True
-    jitter: float = 0.4
+    colour_jitter: float = 0.4
     hue: float = 0.02
 
     def draw(self, size: tuple[int, int], random: np.random.Generator) -> RandomView:
         """Draw a view of a pair of ``size`` (height, width)."""
         factor = random.choice(self.scales)
         scaled = size if factor == 1.0 else (round(size[0] * factor), round(size[1] * factor))
-        missing = [max(0, want - have) for want, have in zip(self.crop, scaled)]
+        missing = [max(0, want - have) for want, have in zip(self.crop_size, scaled)]
         border = [int(random.integers(m + 1)) for m in missing] if any(missing) else (0, 0)
         start = [
             int(random.integers(have + m - want + 1))
-            for have, m, want in zip(scaled, missing, self.crop)
+            for have, m, want in zip(scaled, missing, self.crop_size)
         ]
         corner = (start[0] - border[0], start[1] - border[1])
         flip = bool(self.flip and random.random() < 0.5)
-        colours = jitter(self.jitter, self.hue, random) if self.jitter or self.hue else None
+        colours = (
+            jitter(self.colour_jitter, self.hue, random)
+            if self.colour_jitter or self.hue
+            else None
+        )
         return RandomView(scaled, corner, flip, colours)
 
     def __call__(
         self, image: np.ndarray, mask: np.ndarray, random: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return a view, uint8 RGB (*crop, 3), and its mask, uint8 (*crop)."""
+        """Return a view, uint8 RGB (*crop_size, 3), and its mask, uint8 (*crop_size)."""
         height, width = mask.shape
         view = self.draw((height, width), random)
         image, mask = scale(image, mask, view.size)
-        image, mask = cut(image, mask, view.corner, self.crop)
+        image, mask = cut(image, mask, view.corner, self.crop_size)
         if view.flip:
             image, mask = image[:, ::-1], mask[:, ::-1]
         if view.colours is not None:

@@ -27,7 +27,7 @@ Batch = tuple[Tensor, Tensor]
 """uint8 RGB (N, h, w, 3) and int64 label ids (N, h, w), on the run's device."""
 
 
-class Order:
+class EpochSampler:
     """Which pair stands at which position of an epoch, and the draws of its view."""
 
     def __init__(self, sets: list[LabelledDataset], batch: int, seed: int):
@@ -70,10 +70,10 @@ def _drawn(number: int, data: LabelledDataset, random: np.random.Generator) -> n
     return np.column_stack([np.full_like(indices, number), indices])
 
 
-class Views(Dataset):
+class AugmentedDataset(Dataset):
     """Augmented pairs by (epoch, position)."""
 
-    def __init__(self, order: Order, augmentation: Augmentation):
+    def __init__(self, order: EpochSampler, augmentation: Augmentation):
         self.order, self.augmentation = order, augmentation
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -84,14 +84,14 @@ class Views(Dataset):
         return torch.from_numpy(image), torch.from_numpy(mask).long()
 
 
-class Read:
+class WorkerBatches:
     """Batches that worker processes read and augment ahead, from one epoch into the next."""
 
     def __init__(
-        self, order: Order, augmentation: Augmentation, workers: int, device: torch.device
+        self, order: EpochSampler, augmentation: Augmentation, workers: int, device: torch.device
     ):
         self.order, self.device, self.workers = order, device, workers
-        self.views = Views(order, augmentation)
+        self.views = AugmentedDataset(order, augmentation)
         self._ahead: Iterator | None = None
         self._next = (-1, -1)
 
@@ -101,7 +101,7 @@ class Read:
             self._ahead = iter(
                 DataLoader(
                     self.views,
-                    batch_sampler=_Keys(self.order, epoch, first),
+                    batch_sampler=_BatchSampler(self.order, epoch, first),
                     num_workers=self.workers,
                     worker_init_fn=_start_worker,
                     # Not forked: OpenCV waits for ever for threads that a fork leaves behind.
@@ -120,10 +120,10 @@ class Read:
             )
 
 
-class _Keys:
+class _BatchSampler:
     """The keys of batch after batch without end."""
 
-    def __init__(self, order: Order, epoch: int, first: int):
+    def __init__(self, order: EpochSampler, epoch: int, first: int):
         self.order, self.epoch, self.first = order, epoch, first
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
@@ -142,12 +142,12 @@ def _start_worker(_: int) -> None:
     cv2.setNumThreads(1)
 
 
-class Resident:
+class ResidentBatches:
     """All pairs on the device, where views are cut from them a batch at a time."""
 
     def __init__(
         self,
-        order: Order,
+        order: EpochSampler,
         augmentation: Augmentation,
         device: torch.device,
         progress: bool = True,
@@ -192,10 +192,14 @@ class Resident:
                 stack, row = self.place[tuple(order[position])]
                 by_stack.setdefault(stack, []).append((slot, row, position))
             frames = torch.empty(
-                len(positions), *self.augmentation.crop, 3, dtype=torch.uint8, device=self.device
+                len(positions),
+                *self.augmentation.crop_size,
+                3,
+                dtype=torch.uint8,
+                device=self.device,
             )
             targets = torch.empty(
-                len(positions), *self.augmentation.crop, dtype=torch.int64, device=self.device
+                len(positions), *self.augmentation.crop_size, dtype=torch.int64, device=self.device
             )
             for stack, members in by_stack.items():
                 images, masks = self.stacks[stack]
@@ -208,13 +212,13 @@ class Resident:
                     torch.tensor([m[part] for m in members], device=self.device) for part in (0, 1)
                 )
                 frames[slots], targets[slots] = augment_batch.views(
-                    images[rows], masks[rows], drawn, self.augmentation.crop
+                    images[rows], masks[rows], drawn, self.augmentation.crop_size
                 )
             yield frames, targets
 
 
 def bytes_resident(sets: list[LabelledDataset]) -> int:
-    """Return about how many bytes ``Resident`` needs, by each set's first pair."""
+    """Return about how many bytes ``ResidentBatches`` needs, by each set's first pair."""
     return sum(len(data.pairs) * 4 * data.read(0)[1].size for data in sets)
 
 

@@ -11,6 +11,7 @@ import re
 ENTRIES = {
     '': {'keep': 'keep_checkpoint'},
     'network': {'trunk': 'encoder'},
+    'augmentation': {'crop': 'crop_size', 'jitter': 'colour_jitter'},
     'optimisation': {
         'passes': 'epoch_repeats',
         'batch': 'batch_size',

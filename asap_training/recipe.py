@@ -51,7 +51,7 @@ class DataSource:
     """One data set of a recipe.
 
     ``data``: the name under which its folder is given on the command line (``--data NAME=DIR``).
-    ``layout``: how it lies on disk, a key of ``layouts.LAYOUTS``.
+    ``layout``: how it lies on disk, a key of ``dataset_layouts.LAYOUTS``.
     ``weight``: how often each pair is drawn in an epoch.
     ``exclude``: patterns (``aachen_000000_*``) of pictures' stems that are never used.
     ``classes``: class names there to class names here, in place of the label set's ``maps_to``.
@@ -130,7 +130,9 @@ class Optimisation:
 
 @dataclass(frozen=True, config=NO_OTHERS)
 class Recipe:
-    """``size`` is the (height, width) that pictures are resized to for validation and test.
+    """Everything that decides a run but its seed and its data's folders.
+
+    ``size``: the (height, width) that pictures are resized to for validation and test.
 
     ``keep_checkpoint``: which epoch's averaged weights a run keeps as its result, the ``best`` by mIoU on
     validation, or the ``last`` where validation must not choose.
@@ -150,8 +152,8 @@ class Recipe:
     @field_validator('augmentation')
     @classmethod
     def _crop_that_the_network_takes(cls, augmentation: Augmentation) -> Augmentation:
-        if any(side < 1 or side % STRIDE for side in augmentation.crop):
-            raise ValueError(f'crop: height and width must be positive multiples of {STRIDE}')
+        if any(side < 1 or side % STRIDE for side in augmentation.crop_size):
+            raise ValueError(f'crop_size: height and width must be positive multiples of {STRIDE}')
         return augmentation
 
     @property

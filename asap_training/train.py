@@ -28,7 +28,7 @@ from asap_training import (
     recipe,
 )
 from asap_training.arguments import add_data, ending
-from asap_training.data_loading import Order
+from asap_training.data_loading import EpochSampler
 from asap_training.datasets import LabelledDataset
 from asap_training.inference import InferenceSettings
 from asap_training.interruption import Interruption, LossGuard, NotFinite
@@ -56,7 +56,7 @@ class TrainingJob:
     """One run, its data, and where it leaves its files; ``first`` is the process that writes."""
 
     run: TrainingRun
-    batches: data_loading.Read | data_loading.Resident
+    batches: data_loading.WorkerBatches | data_loading.ResidentBatches
     validation: LabelledDataset
     out: Path
     first: bool
@@ -184,20 +184,20 @@ def prepare(options: argparse.Namespace, chosen: Recipe, device: torch.device) -
     distributed.on_first_rank(lambda: datasets.survey([validation], classes), device)
     run = TrainingRun(chosen, pixels, options.seed, device)
     validation = datasets.cache_in_memory(validation, VALIDATION_IN_MEMORY)
-    order = Order(
+    order = EpochSampler(
         [replace(data, weight=data.weight * chosen.optimisation.epoch_repeats) for data in sets],
         chosen.optimisation.batch_size,
         options.seed,
     )
-    batches: data_loading.Read | data_loading.Resident
+    batches: data_loading.WorkerBatches | data_loading.ResidentBatches
     resident = options.resident == 'yes' or (
         options.resident == 'auto' and data_loading.fits(sets, device)
     )
     if resident:
-        batches = data_loading.Resident(order, chosen.augmentation, device, progress=first)
+        batches = data_loading.ResidentBatches(order, chosen.augmentation, device, progress=first)
     else:
         workers = options.workers
-        batches = data_loading.Read(
+        batches = data_loading.WorkerBatches(
             order,
             chosen.augmentation,
             data_loading.default_workers(device) if workers is None else workers,

@@ -13,7 +13,7 @@ network: {encoder: resnet18, neck_channels: 8, channels: 8, key_channels: 4}
 train: [{data: camvid, layout: camvid, split: train}]
 validation: {data: camvid, layout: camvid, split: val}
 size: [64, 96]
-augmentation: {crop: [64, 64], scales: [1.0, 1.5]}
+augmentation: {crop_size: [64, 64], scales: [1.0, 1.5]}
 optimisation: {epochs: 2, batch_size: 4, lr: 0.02, warmup_steps: 2, ema_decay: 0.5}
 """
 

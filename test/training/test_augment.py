@@ -14,7 +14,7 @@ def coded(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_a_view_keeps_picture_and_mask_together():
-    view = Augmentation(crop=(48, 64), scales=(0.75, 1.0, 2.0), jitter=0.0, hue=0.0)
+    view = Augmentation(crop_size=(48, 64), scales=(0.75, 1.0, 2.0), colour_jitter=0.0, hue=0.0)
     for seed in range(20):
         image, mask = view(*coded(64, 96), np.random.default_rng(seed))
         assert image.shape == (48, 64, 3) and mask.shape == (48, 64)
@@ -24,7 +24,7 @@ def test_a_view_keeps_picture_and_mask_together():
 
 
 def test_padding_is_ignored_by_the_loss():
-    view = Augmentation(crop=(64, 48), scales=(1.0,), jitter=0.0, hue=0.0)
+    view = Augmentation(crop_size=(64, 48), scales=(1.0,), colour_jitter=0.0, hue=0.0)
     image, mask = view(*coded(32, 32), np.random.default_rng(0))
     assert image.shape == (64, 48, 3)
     assert (mask == 255).sum() == 64 * 48 - 32 * 32
@@ -32,7 +32,7 @@ def test_padding_is_ignored_by_the_loss():
 
 
 def test_the_same_generator_gives_the_same_view():
-    view = Augmentation(crop=(32, 32))
+    view = Augmentation(crop_size=(32, 32))
     first, second = (view(*coded(64, 64), np.random.default_rng((1, 2, 3))) for _ in range(2))
     assert np.array_equal(first[0], second[0]) and np.array_equal(first[1], second[1])
 

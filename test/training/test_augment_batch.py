@@ -30,7 +30,7 @@ def scene(height: int, width: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     ids=['jitter', 'no jitter', 'padded on all sides', 'padded on two sides'],
 )
 def test_a_batch_has_the_views_that_pairs_have_alone(size, crop, jitter):
-    view = Augmentation(crop=crop, jitter=jitter, hue=0.02 if jitter else 0.0)
+    view = Augmentation(crop_size=crop, colour_jitter=jitter, hue=0.02 if jitter else 0.0)
     pairs = [scene(*size, seed) for seed in range(24)]
     alone = [view(*pair, np.random.default_rng(n)) for n, pair in enumerate(pairs)]
     drawn = [view.draw(size, np.random.default_rng(n)) for n in range(len(pairs))]
@@ -46,7 +46,7 @@ def test_a_batch_has_the_views_that_pairs_have_alone(size, crop, jitter):
 
 def test_views_have_the_statistics_of_those_made_alone():
     """Over many draws: mean, spread and share of each class, whichever way they were made."""
-    view, pair = Augmentation(crop=(48, 64)), scene(64, 96, 0)
+    view, pair = Augmentation(crop_size=(48, 64)), scene(64, 96, 0)
     alone = [view(*pair, np.random.default_rng((0, n))) for n in range(200)]
     drawn = [view.draw((64, 96), np.random.default_rng((1, n))) for n in range(200)]
     images, masks = (torch.from_numpy(part).expand(200, *part.shape) for part in pair)

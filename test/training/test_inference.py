@@ -36,7 +36,7 @@ class LeftIsBright(nn.Module):
         )
 
 
-def test_sizes_of_a_protocol():
+def test_input_sizes():
     assert InferenceSettings((64, 96)).sizes((360, 480)) == [(64, 96)]
     assert InferenceSettings(None).sizes((360, 480)) == [(352, 480)]
     assert InferenceSettings((1024, 1024), (0.75, 1.0)).sizes((1024, 2048)) == [
@@ -70,7 +70,7 @@ def test_several_scales_go_through_the_network():
     assert model.seen == [(32, 32)] * 2 + [(64, 64)] * 2 + [(96, 96)] * 2
 
 
-def test_the_command_scores_by_every_protocol(trained_once, capsys, tmp_path):
+def test_the_command_scores_with_all_inference_settings(trained_once, capsys, tmp_path):
     command = [
         str(trained_once / 'run' / 'best.safetensors'),
         '--data',

@@ -19,7 +19,7 @@ def test_the_paper_states_what_its_recipe_holds():
     paper = recipe.load('paper_cityscapes')
     settings, view = paper.optimisation, paper.augmentation
     assert (settings.batch_size, settings.momentum, settings.weight_decay) == (4, 0.9, 1e-4)
-    assert view.scales == (0.75, 1.0, 1.5, 1.75, 2.0) and view.flip and view.jitter
+    assert view.scales == (0.75, 1.0, 1.5, 1.75, 2.0) and view.flip and view.colour_jitter
     assert paper.size == (1024, 1024) and paper.loss.alpha and paper.loss.beta
     assert paper.network.encoder.value == 'resnet18' and paper.network.classes == 19
     text = (recipe.FOLDER / 'paper_cityscapes.yaml').read_text()
@@ -78,7 +78,7 @@ def test_driving_default_never_trains_on_the_drive_it_is_tested_on(tmp_path):
         ({'optimisation': {'epochs': 0}}, 'optimisation.epochs is 0'),
         ({'keep_checkpoint': 'first'}, "keep_checkpoint is 'first': must be 'best' or 'last'"),
         ({'size': [100, 100]}, 'size.0. is 100: must be a multiple of 32'),
-        ({'augmentation': {'crop': [64, 50]}}, 'multiples of 32'),
+        ({'augmentation': {'crop_size': [64, 50]}}, 'multiples of 32'),
         ({'validation': {'data': 'camvid', 'layout': 'tape'}}, 'tape'),
         (
             {'train': [{'data': 'camvid', 'layout': 'camvid', 'weight': 0}]},
@@ -96,9 +96,15 @@ def test_driving_default_never_trains_on_the_drive_it_is_tested_on(tmp_path):
         ),
         ({'optimisation': {'epochs': True}}, 'epochs is True: must be a valid integer'),
         ({'optimisation': {'lr': '1e-4'}}, "lr is '1e-4': must be a valid number"),
-        ({'augmentation': {'crop': [64, 64], 'flip': 1}}, 'flip is 1: must be a valid boolean'),
-        ({'augmentation': {'crop': [64, 64, 64]}}, 'crop is .* must have at most 2 items'),
-        ({'augmentation': {'crop': [64, 64], 'scales': ['1']}}, "scales.0. is '1'"),
+        (
+            {'augmentation': {'crop_size': [64, 64], 'flip': 1}},
+            'flip is 1: must be a valid boolean',
+        ),
+        (
+            {'augmentation': {'crop_size': [64, 64, 64]}},
+            'crop_size is .* must have at most 2 items',
+        ),
+        ({'augmentation': {'crop_size': [64, 64], 'scales': ['1']}}, "scales.0. is '1'"),
         (
             {'validation': {'data': 'x', 'layout': 'folder', 'classes': {'road': 1}}},
             'classes.road is 1: must be a valid string',

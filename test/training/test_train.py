@@ -45,7 +45,7 @@ def test_cityscapes_in_its_official_layout_is_trained_on(tmp_path, capsys):
                 }
             ],
             'size': [64, 64],
-            'augmentation': {'crop': [64, 64]},
+            'augmentation': {'crop_size': [64, 64]},
             'optimisation': {'epochs': 6, 'warmup_steps': 1, 'lr': 0.03, 'ema_decay': 0.5},
         },
     )
