@@ -102,10 +102,12 @@ class Optimisation:
     ``epoch_repeats``: how often an epoch goes through the data. For little data on a fast device,
     where scoring and saving after every single pass would take longer than training.
     ``batch_size``: pairs a step, over all processes together.
-    ``lr_scheduler``: how the learning rate falls after ``warmup_steps``, ``poly`` (to the power ``power``) or
-    ``cosine``, both to zero.
-    ``clip_grad_norm``: largest norm of the gradient, larger ones are scaled down to it; 0 leaves them.
-    ``class_weight_exponent``: classes weigh (median frequency / frequency) to this power in the loss.
+    ``lr_scheduler``: how the learning rate falls after ``warmup_steps`` steps, ``poly`` (to the
+    power ``power``) or ``cosine``, both to zero.
+    ``clip_grad_norm``: largest norm of the gradient, larger ones are scaled down to it; 0 leaves
+    them.
+    ``class_weight_exponent``: classes weigh (median frequency / frequency) to this power in the
+    loss.
     ``ema_decay``: decay of the exponential moving average of the weights, which is what is scored
     and kept; 0 keeps the raw weights.
     ``precision``: what convolutions and matrix products are computed in (autocast); weights,
@@ -133,9 +135,8 @@ class Recipe:
     """Everything that decides a run but its seed and its data's folders.
 
     ``size``: the (height, width) that pictures are resized to for validation and test.
-
-    ``keep_checkpoint``: which epoch's averaged weights a run keeps as its result, the ``best`` by mIoU on
-    validation, or the ``last`` where validation must not choose.
+    ``keep_checkpoint``: which epoch's averaged weights a run keeps as its result, the ``best`` by
+    mIoU on validation, or the ``last`` where validation must not choose.
     """
 
     name: str

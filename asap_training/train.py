@@ -41,7 +41,8 @@ EXAMPLES = """
       --encoder-weights weights/resnet18.safetensors --out runs/camvid_resnet18
   the same again goes on where it stopped (Ctrl-C finishes the step in work and saves)
   torchrun --nproc-per-node 4 -m asap_training.train paper_cityscapes \\
-      --data cityscapes=data/cityscapes --encoder-weights weights/resnet18.safetensors --out runs/paper
+      --data cityscapes=data/cityscapes --encoder-weights weights/resnet18.safetensors \\
+      --out runs/paper
   tensorboard --logdir runs
 """
 
