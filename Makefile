@@ -3,6 +3,11 @@
 OUT ?= out/run
 SCENARIO ?= urban
 PYTEST ?=
+# A process per core. Each takes a stretch of files in order, and one that is done early takes from
+# another, so that what a module shares is made once, at most twice.
+PARALLEL = -n auto --maxprocesses 8 --dist worksteal
+# The largest file to be committed beside the network files.
+LARGEST_KB = 512
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint build
@@ -20,9 +25,11 @@ help:
 	@echo '         make run BAG=~/drives/monday'
 	@echo '         make run BAG=~/drives/monday RATE=1.0 OUT=out/monday'
 	@echo 'make test [PYTEST="-k images -x"]'
-	@echo '    every test: those of the node in the ROS environment, those of the network and of'
-	@echo '    training in the training environment'
-	@echo 'make lint   style, types and likely mistakes'
+	@echo '    every test, on all cores: those of the network and of training in the training'
+	@echo '    environment, all others in the ROS environment'
+	@echo "    e.g. make test PYTEST='-m \"not slow\"'          without those of 5 s and more"
+	@echo '         make test PYTEST="-n 0 -k images --pdb"   one by one, in this terminal'
+	@echo 'make lint   style, spelling, imports, types, large files: what a commit must pass'
 	@echo 'make build  the package with colcon, into .colcon/'
 	@echo
 	@echo 'tools/ros COMMAND and tools/training COMMAND run anything else in either environment,'
@@ -45,16 +52,19 @@ endif
 
 test:
 	@status=0; \
-	tools/ros python -m pytest -rs $(PYTEST) || status=$$?; \
-	tools/training python -m pytest -rs $(PYTEST) test/network test/training || status=$$?; \
+	tools/ros python -m pytest -rs $(PARALLEL) $(PYTEST) || status=$$?; \
+	tools/training python -m pytest -rs $(PARALLEL) $(PYTEST) test/network test/training || status=$$?; \
 	exit $$status
 
 lint:
 	@tools/ros ruff check .
 	@tools/ros ruff format --check --quiet .
+	@tools/ros codespell
 	@tools/ros env PYTHONSAFEPATH= PYTHONPATH='$(CURDIR)' lint-imports --no-logo
 	@tools/ros mypy
 	@tools/training env PYTHONPATH='$(CURDIR)' mypy asap_training asap_ros/network
+	@large=$$(git ls-files -z -- ':!models' | xargs -0 sh -c 'find "$$@" -size +$(LARGEST_KB)k' sh); \
+	test -z "$$large" || { echo "larger than $(LARGEST_KB) KiB: $$large" >&2; exit 1; }
 
 build:
 	@tools/build

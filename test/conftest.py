@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import importlib.util
 import itertools
 import os
 import random
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -18,15 +20,22 @@ HERE = Path(__file__).parent
 HAS_ROS = importlib.util.find_spec('rclpy') is not None
 HAS_TORCH = importlib.util.find_spec('torch') is not None
 NEEDS_TORCH = ('network', 'training')
+ROS_PACKAGES = 'ament_index_python|launch|rclpy|sensor_msgs'
+IMPORTS_ROS = re.compile(rf"^(?:import |from |pytest\.importorskip\(')(?:{ROS_PACKAGES})\b", re.M)
 
 # Tests of the network and of training belong to the environment that has torch (`make test` runs
 # both environments); everything else belongs to the one that has ROS.
 collect_ignore = [] if HAS_TORCH else list(NEEDS_TORCH)
 
 
+def distributes(config) -> bool:
+    """Return whether this process leaves all tests to workers (pytest-xdist)."""
+    return not hasattr(config, 'workerinput') and config.getoption('dist', 'no') != 'no'
+
+
 def pytest_configure(config):
     """Set the stage before anything starts a ROS process or imports a test."""
-    if not HAS_ROS:
+    if not HAS_ROS or distributes(config):
         return
     import domain_coordinator
 
@@ -49,8 +58,21 @@ def pytest_configure(config):
 def pytest_report_header(config):
     """Say which half of the tests this environment runs."""
     left_out = f'; left out: {", ".join(collect_ignore)} (no torch)' if collect_ignore else ''
-    ros = f'ROS domain {os.environ["ROS_DOMAIN_ID"]}' if HAS_ROS else 'no ROS'
+    domain = 'of each worker' if distributes(config) else os.environ.get('ROS_DOMAIN_ID')
+    ros = f'ROS domain {domain}' if HAS_ROS else 'no ROS'
     return f'asap_ros: {ros}, {"torch" if HAS_TORCH else "no torch"}{left_out}'
+
+
+def pytest_itemcollected(item):
+    """Mark the tests of a module that imports ROS."""
+    if imports_ros(item.path):
+        item.add_marker('ros')
+
+
+@functools.cache
+def imports_ros(path: Path) -> bool:
+    """Return whether a module of tests imports a package of ROS, or is skipped without it."""
+    return IMPORTS_ROS.search(path.read_text()) is not None
 
 
 @pytest.fixture(scope='session')

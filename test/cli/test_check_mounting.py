@@ -85,6 +85,7 @@ def test_live_camera(ros, capsys):
     assert re.search('horizon at row 25[56]', out)
 
 
+@pytest.mark.slow
 def test_live_camera_whose_pose_nobody_knows(ros, capsys, monkeypatch):
     monkeypatch.setattr(check_mounting, 'PATIENCE', 3.0)
     with camera(info(), []):

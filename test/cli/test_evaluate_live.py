@@ -20,7 +20,7 @@ from support import bags_with_truth
 from support.paths import ROOT
 
 pytest.importorskip('rclpy', reason='needs the ROS environment')
-pytestmark = pytest.mark.usefixtures('own_domain')
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('own_domain')]
 
 
 def start(bag, out, model, *given):

@@ -32,6 +32,7 @@ def document(folder):
     return made
 
 
+@pytest.mark.slow
 def test_metric_truth_is_found_and_met(judged):
     made = document(judged)
     space, road = made['free_space'], made['road']
@@ -89,6 +90,7 @@ def test_results_can_be_judged_again_as_masks(judged, tmp_path):
     assert made['frames']['processed'] == 50 and made['road']['availability'] is None
 
 
+@pytest.mark.slow
 def test_without_metric_truth_masks_stand_in_and_what_is_unknown_is_null(tmp_path):
     bag = bags_with_truth.write(
         tmp_path / 'bend',

@@ -37,6 +37,7 @@ def test_jobs_of_a_killed_worker_are_done_again_and_none_is_lost(tmp_path):
         assert type(error).__name__ == 'KilledWorker'
 
 
+@pytest.mark.slow
 def test_drives_spread_over_workers_come_to_one_summary(tmp_path, tiny_file, capsys):
     bags = [tiny_bags.write(tmp_path / f'drive{k}', frames=2) for k in range(3)]
     broken = tmp_path / 'broken'
@@ -117,6 +118,7 @@ def alive(pid):
         return False
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_workers_and_leaves_no_half_files(tmp_path, tiny_file):
     bags = [tiny_bags.write(tmp_path / f'drive{k}', frames=1500) for k in range(2)]
     out = tmp_path / 'out'

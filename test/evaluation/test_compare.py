@@ -88,6 +88,7 @@ def test_of_the_same_frames_what_is_hard_counts_in_both():
     assert apart.high - apart.low > 0.02 and apart.better is None
 
 
+@pytest.mark.slow
 def test_the_interval_holds_the_truth_as_often_as_it_says():
     held = 0
     for seed in range(40):

@@ -15,6 +15,7 @@ FRAMES = 10_000
 SETTLED = 1_000
 
 
+@pytest.mark.slow
 def test_memory_stays_and_headers_are_the_inputs_own(make_segmenter):
     segmenter = make_segmenter().start('mask', 'confidence', 'mask/camera_info', 'timings')
     segmenter.calibrate(camera_info())

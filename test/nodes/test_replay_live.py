@@ -16,7 +16,7 @@ from support import tiny_bags
 from support.paths import SUPPORT
 
 pytest.importorskip('rclpy', reason='needs the ROS environment')
-pytestmark = pytest.mark.usefixtures('own_domain')
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('own_domain')]
 
 REMAPPED = (
     'image:=/camera/image_raw',

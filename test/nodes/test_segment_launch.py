@@ -162,6 +162,7 @@ def test_autostart_can_be_left_out(camera):
     assert asker.state() == 'unconfigured'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('whole_group', [False, True], ids=['launch alone', 'as a terminal does'])
 def test_ctrl_c_ends_everything(tmp_path, tiny_file, params_file, camera, whole_group):
     with launched(tmp_path, f'model:={tiny_file}', f'params_file:={params_file}', *FRONT) as (

@@ -11,6 +11,7 @@ from asap_simulation import picture_folder
 CITYSCAPES = labels.load('cityscapes')
 
 
+@pytest.mark.slow
 def test_frames_for_training_differ_and_are_the_same_for_one_seed():
     made = list(picture_folder.samples(7, 3, 64, 96))
     again = list(picture_folder.samples(2, 3, 64, 96))

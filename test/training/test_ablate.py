@@ -75,6 +75,7 @@ def command(tiny_recipe, tiny_camvid, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_rows_are_made_one_by_one_and_a_stopped_call_goes_on(
     command, tmp_path, monkeypatch, capsys
 ):

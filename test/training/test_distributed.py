@@ -59,6 +59,7 @@ def chosen(tiny_recipe) -> Path:
     return recipe_file
 
 
+@pytest.mark.slow
 def test_the_arithmetic_of_two_processes_is_that_of_one(chosen, tmp_path):
     """In float64, so that nothing but the arithmetic shows.
 
@@ -82,6 +83,7 @@ def test_the_arithmetic_of_two_processes_is_that_of_one(chosen, tmp_path):
         torch.testing.assert_close(two[name], tensor, atol=1e-6, rtol=1e-5, msg=name)
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_result_of_one(chosen, tiny_camvid, tmp_path):
     """The whole command by torchrun: data shared out, validation too, one checkpoint."""
     run_training(chosen, tiny_camvid, tmp_path / 'one')

@@ -15,6 +15,7 @@ from asap_ros.segmentation.engine_selection import open_onnxruntime
 from asap_training import checkpoint, evaluate, export, golden_frame, recipe
 
 
+@pytest.mark.slow
 def test_export_keeps_what_torch_sees(trained, tiny_camvid, tmp_path, tiny_golden, capsys):
     """The whole path: checkpoint, ONNX file, engine; both sides label the same pixels."""
     path = tmp_path / 'made' / 'tiny.onnx'
@@ -42,6 +43,7 @@ def test_export_keeps_what_torch_sees(trained, tiny_camvid, tmp_path, tiny_golde
     assert scores['onnx']['miou'] == pytest.approx(scores['miou'], abs=0.02)
 
 
+@pytest.mark.slow
 def test_an_untrained_network_is_not_exported_as_if_it_were(tmp_path):
     torch.manual_seed(0)
     model = Asap(SLIM_4).eval()

@@ -13,6 +13,8 @@ from asap_ros.segmentation import model_file
 from asap_training import export, former_names, initial_weights
 from asap_training.checkpoint import CheckpointError
 
+pytestmark = pytest.mark.slow
+
 SMALL = {'classes': 4, 'neck_channels': 8, 'channels': 8, 'key_channels': 4}
 
 

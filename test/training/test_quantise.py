@@ -10,6 +10,8 @@ from asap_ros.segmentation import model_file
 from asap_ros.segmentation.engine_selection import open_onnxruntime
 from asap_training import checkpoint, evaluate, export, quantise
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def exported(trained, tmp_path, tiny_golden):
