@@ -50,11 +50,11 @@ else
 	    $(if $(PARAMS),params_file:="$$(realpath -m -- $(PARAMS))")
 endif
 
+# 5 is pytest's status where a selection leaves no test: that may be so in one environment.
 test:
-	@status=0; \
-	tools/ros python -m pytest -rs $(PARALLEL) $(PYTEST) || status=$$?; \
-	tools/training python -m pytest -rs $(PARALLEL) $(PYTEST) test/network test/training || status=$$?; \
-	exit $$status
+	@tools/ros python -m pytest -rs $(PARALLEL) $(PYTEST); ros=$$?; \
+	tools/training python -m pytest -rs $(PARALLEL) $(PYTEST) test/network test/training; training=$$?; \
+	case "$$ros $$training" in '0 0' | '0 5' | '5 0') ;; *) exit 1 ;; esac
 
 lint:
 	@tools/ros ruff check .
