@@ -85,10 +85,12 @@ def polar_scan(
     # Farthest first, so that the nearest is what stays.
     ranges[at] = np.where(known[usable], distance[usable], np.nan)
     classes[at] = space.blocker[usable]
+    # The view begins at the lower edge of a column's first pixel, where the foot of what touches
+    # the bumper is placed as well. From an origin beside the camera something may be nearer still.
     seen = np.flatnonzero(space.start >= 0)
-    near_x, near_y = camera.ground(seen, space.start[seen])
-    nearest = np.hypot(near_x - origin[0], near_y - origin[1])
-    nearest = nearest[np.isfinite(nearest)]
+    near_x, near_y = camera.ground(seen, space.start[seen] + 0.5)
+    nearest = np.append(np.hypot(near_x - origin[0], near_y - origin[1]), ranges)
+    nearest = nearest[np.isfinite(nearest)].astype(np.float32)
     return Scan(
         origin=origin,
         angle_min=-half * options.scan_increment,

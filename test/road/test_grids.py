@@ -4,13 +4,27 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from asap_ros.labels import IGNORED
 from asap_ros.road import grids
-from asap_ros.road.free_space import hood_rows, project_to_ground
+from asap_ros.road.free_space import boundary_points, hood_rows, project_to_ground
 from asap_ros.road.options import RoadOptions
 from support.road_steps import free_space_of
-from support.synthetic_roads import CAR, LABELS, MOUNT, ROAD, SIDEWALK, Box, Mount, Truth, render
+from support.synthetic_roads import (
+    CAR,
+    LABELS,
+    MOUNT,
+    PERSON,
+    ROAD,
+    SIDEWALK,
+    SKY,
+    Box,
+    Mount,
+    Truth,
+    render,
+)
 
 WIDE = Truth(offset=0.0, heading=0.0, width=200.0)
 AHEAD = Mount(x=1.7, y=0.2, yaw=0.05)
@@ -54,6 +68,44 @@ def test_scan_is_unknown_where_the_nearest_thing_is():
     mask[340:360, 380:640] = IGNORED
     scan = grids.polar_scan(free_space_of(mask), RoadOptions())
     assert np.isnan(scan.ranges[np.abs(scan_angles(scan)) < 0.09]).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.floats(1.0, 3.0),
+    st.floats(0.0, 0.3),
+    st.sampled_from([0.0, 0.6, -0.9, 1.57, 3.1]),
+    st.floats(-1.5, 2.0),
+    st.floats(-1.0, 1.0),
+    st.sampled_from([0.0, 0.05, 0.2]),
+    st.sampled_from([0.25, 0.5, 1.0]),
+    st.floats(0.1, 0.7),
+    st.floats(0.05, 0.3),
+    st.integers(0, 2),
+)
+def test_what_touches_the_bumper_is_in_scan_grid_and_boundary(
+    up, pitch, yaw, x, y, hood, scale, left, width, lift
+):
+    """Somebody whose feet are at, or up to two rows above, the lowest row that is looked at."""
+    mount = replace(MOUNT, up=up, pitch=pitch, yaw=yaw, x=x, y=y, f=600.0).resized(scale)
+    options = RoadOptions(hood_fraction=hood, grid_behind=30.0, grid_size=60.0)
+    mask = np.full((mount.height, mount.width), ROAD, np.uint8)
+    mask[: int(mount.camera().horizon(mount.cx)) + 1] = SKY
+    columns = slice(int(left * mount.width), int((left + width) * mount.width))
+    lowest = int(hood_rows(mount.width, mount.height, options).max())
+    mask[mount.height // 4 : lowest + 1 - lift, columns] = PERSON
+    space = free_space_of(mask, options, mount)
+    person = space.blocker == PERSON
+    assert person[columns].all() and (space.contact[columns] >= lowest - lift).all()
+    for origin in (None, (0.0, 0.0)):
+        scan = grids.polar_scan(space, options, origin)
+        finite = np.isfinite(scan.ranges)
+        assert (scan.ranges[finite] >= np.float32(scan.range_min)).all()
+    points = boundary_points(space)
+    assert (points[:, 3] == PERSON).sum() == person.sum()
+    grid = grids.occupancy_grid(space, grids.grid_table(mount.camera(), options))
+    inside = person & (np.abs(space.x) < 29) & (np.abs(space.y) < 29)
+    assert all(cell_of(grid, *at) == 100 for at in zip(space.x[inside], space.y[inside]))
 
 
 def test_thin_post_is_in_the_scan_and_the_grid():
