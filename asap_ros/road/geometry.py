@@ -25,6 +25,20 @@ class Status(IntFlag):
     SHORT_VIEW = 1024
     PITCH_OUT_OF_PRIOR = 2048
     COASTING = 4096
+    NOT_AHEAD = 8192
+
+
+REASONS = (
+    Status.NO_CALIBRATION
+    | Status.NO_TF
+    | Status.STALE
+    | Status.LOW_CONFIDENCE
+    | Status.INTERSECTION
+    | Status.SHORT_VIEW
+    | Status.PITCH_OUT_OF_PRIOR
+    | Status.NOT_AHEAD
+)
+"""Bits that are a reason why a road is invalid; the others say how to take a valid one."""
 
 
 class ReferenceCurve(IntEnum):
@@ -111,6 +125,11 @@ class RoadGeometry:
     blocker_class: int = NO_BLOCKER
     blocker_distance: float = field(default_factory=_nan)
     blocker_distance_sigma: float = field(default_factory=_nan)
+
+    def __post_init__(self):
+        """Raise ValueError for an invalid road without a reason."""
+        if not self.valid and not self.status & REASONS:
+            raise ValueError(f'an invalid road needs a reason, {self.status!r} is none')
 
 
 def invalid(status: Status) -> RoadGeometry:

@@ -22,9 +22,10 @@ MAX_COAST = {True: 0.5, False: 0.25}
 MAX_REFUSED = 3
 """Reliable fits in a row that the gate refuses before they are right and the past is wrong."""
 
-SHARED = 3.0
-"""Frames that follow one another share errors (the same kerb, the same mistaken pixels): each
-adds only 1/SHARED of the information that it would have on its own."""
+SHARED, SHARED_TIME = 3.0, 0.3
+"""Frames that follow one another share errors (the same kerb, the same mistaken pixels): each adds
+only a share of the information that it would have on its own. That is 1/SHARED for frames up to
+0.1 s apart, and all of it for frames that are SHARED_TIME (s) and more apart."""
 
 DRIFT = np.array([0.1, 0.01, 1e-3, 1e-4, 0.3, 0.0])
 """How the road departs from a clothoid, per root second, in the order of the parameters."""
@@ -132,9 +133,14 @@ class Tracker:
             elapsed = 0.0
         self._time = time
         predicted = self._estimate and self._predict(self._estimate, elapsed, motion)
+        # A road that is too old to be carried on is too old to refuse a fit by.
+        outdated = time - self._seen > MAX_COAST[motion is not None]
         if fit is not None:
             updated = self._update(
-                predicted, inflate_pitch(fit, self.mount_pitch) if doubtful else fit
+                predicted,
+                inflate_pitch(fit, self.mount_pitch) if doubtful else fit,
+                elapsed,
+                outdated,
             )
             if updated is not None:
                 self._learn_pitch(fit, elapsed)
@@ -145,7 +151,7 @@ class Tracker:
         self._estimate = predicted
         if predicted is None:
             return None
-        if time - self._seen > MAX_COAST[motion is not None]:
+        if outdated:
             self.reset()
             self._time = time
             return None
@@ -179,18 +185,23 @@ class Tracker:
         covariance[PITCH, PITCH] = max(MIN_BOUNCE, self.bounce) ** 2
         return _Estimate(parameters, covariance)
 
-    def _update(self, predicted: _Estimate | None, fit: Fit) -> _Estimate | None:
-        """Return the estimate with a fit taken in, None where the gate refuses the fit."""
+    def _update(
+        self, predicted: _Estimate | None, fit: Fit, elapsed: float, outdated: bool
+    ) -> _Estimate | None:
+        """Return the estimate with a fit taken in, None where the gate refuses the fit.
+
+        Where the past is ``outdated`` the gate makes the fit a new beginning instead.
+        """
         anew = _Estimate(fit.parameters.copy(), fit.covariance.copy())
         if predicted is None:
             return anew
-        information = fit.information / SHARED
+        information = fit.information / float(np.clip(SHARED_TIME / max(elapsed, 1e-9), 1, SHARED))
         updated = np.linalg.inv(np.linalg.inv(predicted.covariance) + information)
         innovation = fit.parameters - predicted.parameters
         pull = information @ innovation
         if innovation @ pull - pull @ updated @ pull > GATE:
             self._refused += 1
-            return anew if self._refused >= MAX_REFUSED else None
+            return anew if outdated or self._refused >= MAX_REFUSED else None
         return _Estimate(predicted.parameters + updated @ pull, 0.5 * (updated + updated.T))
 
     def _learn_pitch(self, fit: Fit, elapsed: float) -> None:

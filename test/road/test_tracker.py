@@ -2,11 +2,17 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from asap_ros.road import clothoid
 from asap_ros.road.clothoid import K0, K1, PITCH, WIDTH
 from asap_ros.road.clothoid_fit import default_prior, fit_road
+from asap_ros.road.geometry import REASONS, Status, invalid
+from asap_ros.road.labelled_frame import LabelledFrame
+from asap_ros.road.road_model import RoadModel
 from asap_ros.road.tracker import EgoMotion, Tracker, move, move_jacobian
-from support.synthetic_roads import MOUNT, Truth, edge_points
+from support.synthetic_roads import LABELS, MOUNT, Box, Truth, edge_points, render
 
 PRIOR = default_prior(7.0, 3.0, 0.0175)
 ROAD = np.array([0.5, 0.05, 0.004, 2e-4, 7.0, 0.0])
@@ -158,3 +164,63 @@ def test_a_doubtful_pitch_is_believed_less():
     sure, unsure = (Tracker().step(0.0, None, fit, doubtful) for doubtful in (False, True))
     assert unsure.covariance[PITCH, PITCH] > 10 * sure.covariance[PITCH, PITCH]
     assert np.linalg.eigvalsh(unsure.covariance).min() > 0
+
+
+@pytest.mark.parametrize('odometry', [True, False])
+@pytest.mark.parametrize('rate', [0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0])
+def test_at_any_frame_rate_a_seen_road_is_valid(rate, odometry):
+    """Exact masks of a winding road: every frame shows it, whatever the frame before did."""
+    model, camera, speed = RoadModel(LABELS), MOUNT.camera(), 10.0
+    found = []
+    for k in range(16):
+        phase, wave = 2 * np.pi * speed * k / rate / 100.0, 2 * np.pi / 100.0
+        truth = Truth(0.3, 0.0, 0.02 * np.sin(phase), 0.02 * wave * np.cos(phase))
+        step = speed / rate if k else 0.0
+        motion = EgoMotion(step, truth.curvature * step) if odometry else None
+        frame = LabelledFrame(render(truth), None, camera)
+        found.append(model.analyse(frame, k / rate, motion).geometry)
+    assert all(geometry.valid for geometry in found), [g.status for g in found]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0.5, 60.0), st.booleans(), st.floats(0.0, 1.0))
+def test_whatever_comes_at_whatever_rate_an_invalid_road_has_a_reason(seed, rate, odometry, share):
+    rng = np.random.default_rng(seed)
+    mount = MOUNT.resized(0.25)
+    model, camera = RoadModel(LABELS), mount.camera()
+    for k in range(8):
+        truth = Truth(offset=rng.normal(0, 1), curvature=rng.normal(0, 0.01))
+        box = Box(rng.uniform(4, 30), rng.uniform(-4, 4), 1.8, 1.5)
+        mask = render(truth, mount, (box,) if rng.random() < share else ())
+        motion = EgoMotion(10 / rate, 0.0) if odometry else None
+        geometry = model.analyse(LabelledFrame(mask, None, camera), k / rate, motion).geometry
+        assert geometry.valid or geometry.status & REASONS
+
+
+def test_an_invalid_road_without_a_reason_cannot_be_built():
+    for status in (Status.OK, Status.RIGHT_OCCLUDED, Status.COASTING):
+        with pytest.raises(ValueError, match='needs a reason'):
+            invalid(status)
+
+
+@pytest.mark.parametrize('rate', [1.0, 2.0, 5.0])
+def test_bands_hold_where_frames_are_too_far_apart_to_share_errors(rate):
+    errors = []
+    for seed in range(25):
+        rng, tracker = np.random.default_rng(seed), Tracker()
+        start = rng.uniform(0, 6)
+        for k in range(12):
+            phase, wave = start + 2 * np.pi * 10 * k / rate / 120, 2 * np.pi / 120
+            truth = Truth(0.3, 0.0, 0.01 * np.sin(phase), 0.01 * wave * np.cos(phase))
+            points = edge_points(truth, sigma=1.0, rng=rng)
+            track = tracker.step(k / rate, None, fit_road(MOUNT.camera(), points, PRIOR))
+            if k >= 3:
+                error = clothoid.curvature(track.parameters - truth_parameters(truth), 20.0)
+                errors.append(error / clothoid.curvature_sigma(track.covariance, 20.0))
+    errors = np.abs(errors)
+    assert 0.60 < (errors < 1.0).mean() < 0.80
+    assert 0.90 < (errors < 1.96).mean() < 0.98
+
+
+def truth_parameters(truth):
+    return np.append(truth.parameters, 0.0)
