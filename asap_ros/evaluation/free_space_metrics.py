@@ -79,7 +79,7 @@ def compare(
     """
     row = np.minimum(_rows(space), start + 0.5)
     true_row = np.minimum(truth.row, start + 0.5)
-    # ColumnContacts in which the truth lies below what is looked at tell nothing.
+    # Columns in which the truth lies below what is looked at tell nothing.
     known = truth.known & (start > space.camera.horizon(np.arange(len(start))))
     seen = space.state != UNKNOWN
     within = known & seen & (np.abs(row - true_row) <= WITHIN)

@@ -60,6 +60,8 @@ def assess_fit(
     from that, radians.
     """
     status = _occlusion(edges, camera)
+    if not camera.looks_ahead:
+        status |= Status.NOT_AHEAD
     if fit is None:
         return FitQuality(np.empty(0), status | Status.SHORT_VIEW, False)
     inlier = fit.weight > 0

@@ -38,7 +38,7 @@ class ColumnContacts:
     vehicle. By column, all (W,): ``start`` the lowest row that is looked at; ``contact`` the
     first row above it that is not free, -1 where there is none; ``met`` the class there, and
     ``confidence`` 0 to 1, of that label, 1 where none was given. ``ahead``: the first and the last
-    column that the vehicle's width covers where the ground is first seen, (0, -1) for none.
+    column that the vehicle's width covers where the ground ahead is first seen, (0, -1) for none.
     """
 
     free: np.ndarray
@@ -146,12 +146,13 @@ def find_contacts(
     road = drivable(np.ascontiguousarray(below), labels)
     if hood.min() < bottom - 1:
         road[np.arange(top, bottom)[:, None] > hood] = 0
-    # ColumnContacts as rows, lowest pixel first: what follows walks up columns in contiguous memory.
+    # Columns as rows, lowest pixel first: what follows walks up columns in contiguous memory.
     classes = cv2.rotate(below, cv2.ROTATE_90_CLOCKWISE)
     start = _first_from(classes != IGNORED, np.clip(bottom - 1 - hood, 0, bottom - top))
     lowest = np.where(start < bottom - top, bottom - 1 - start, -1)
     ahead = _columns_ahead(lowest, camera, options)
-    free = _fill(road, lowest - top, ahead)
+    seeds = ahead if camera.looks_ahead else _columns_along_axis(lowest, camera, options)
+    free = _fill(road, lowest - top, seeds)
     contact = _first_from(cv2.rotate(free, cv2.ROTATE_90_CLOCKWISE) == 0, start)
     last = bottom - top - 1
     blocker = classes[columns, np.minimum(contact, last)]
@@ -160,6 +161,8 @@ def find_contacts(
     for above in (1, 2, 3):
         higher = classes[columns, np.minimum(contact + above, last)]
         blocker = np.where(is_drivable[blocker], higher, blocker)
+    # Road that is joined to no ground that the vehicle can reach is no obstacle: it is unknown.
+    blocker = np.where(is_drivable[blocker], np.uint8(IGNORED), blocker)
     whole = np.zeros((height, width), np.uint8)
     whole[top:bottom] = free
     contact = np.where(contact <= last, bottom - 1 - contact, -1)
@@ -184,12 +187,31 @@ def _first_from(flags: np.ndarray, begin: np.ndarray) -> np.ndarray:
 def _columns_ahead(start: np.ndarray, camera: Camera, options: RoadOptions) -> tuple[int, int]:
     """Return the columns that the vehicle's width covers where the ground is first seen.
 
-    ``start`` (W,) as in ``ColumnContacts``.
+    ``start`` (W,) as in ``ColumnContacts``. A camera that does not look ahead sees none.
     """
-    columns = np.arange(len(start))
-    _, y = camera.ground(columns, start)
-    ahead = np.flatnonzero(np.abs(y) <= 0.5 * options.vehicle_width)
-    return (int(ahead[0]), int(ahead[-1])) if len(ahead) else (0, -1)
+    if not camera.looks_ahead:
+        return 0, -1
+    _, y = camera.ground(np.arange(len(start)), start)
+    return _span(np.abs(y) <= 0.5 * options.vehicle_width)
+
+
+def _columns_along_axis(
+    start: np.ndarray, camera: Camera, options: RoadOptions
+) -> tuple[int, int]:
+    """Return the columns within the vehicle's width about the way that the camera looks.
+
+    The ground beside and behind the vehicle is joined to it as the ground ahead is.
+    """
+    x, y = camera.ground(np.arange(len(start)), start)
+    along = camera.rotation[:2, 2] / np.hypot(*camera.rotation[:2, 2])
+    x, y = x - camera.translation[0], y - camera.translation[1]
+    return _span(np.abs(along[0] * y - along[1] * x) <= 0.5 * options.vehicle_width)
+
+
+def _span(inside: np.ndarray) -> tuple[int, int]:
+    """Return the first and the last column of ``inside`` bool (W,), (0, -1) for none."""
+    columns = np.flatnonzero(inside)
+    return (int(columns[0]), int(columns[-1])) if len(columns) else (0, -1)
 
 
 def _fill(road: np.ndarray, start: np.ndarray, ahead: tuple[int, int]) -> np.ndarray:

@@ -16,6 +16,9 @@ from asap_ros.road.pose import CameraError, PoseError, check_pose, rotation_y
 HORIZON_EPS = 1e-3
 """Rays that fall by less than this per metre travelled are at or above the horizon."""
 
+AHEAD = 20.0
+"""Metres before the camera at which the vehicle's way must be in view of one that looks ahead."""
+
 MIN_UPRIGHT = 0.1
 """How far the image's down must point down in base_link for the image to have a horizon."""
 
@@ -60,6 +63,12 @@ class Camera:
     def pitch(self) -> float:
         """The optical axis against the ground plane, radians, positive nose down."""
         return float(-np.arcsin(np.clip(self.rotation[2, 2], -1.0, 1.0)))
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Return whether the vehicle's way is in view: the ground AHEAD metres before the camera."""
+        u, _ = self.project(self.translation[0] + AHEAD, 0.0)
+        return bool(-0.5 <= u <= self.width - 0.5)  # NaN, behind the camera, is not
 
     def pitched(self, angle: float) -> Camera:
         """Return this camera with its nose ``angle`` radians further down, at its place."""

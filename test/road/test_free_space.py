@@ -1,11 +1,13 @@
 """The boundary of free space, column by column, against boxes whose feet are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asap_ros.labels import IGNORED
+from asap_ros.labels import IGNORED, Role
 from asap_ros.road.free_space import BLOCKED, FREE, UNKNOWN, boundary_points, hood_rows
 from asap_ros.road.options import RoadOptions
 from support.road_steps import free_space_of
@@ -152,3 +154,37 @@ def test_any_mask(seed, height, width, pitch, roll, hood):
     for u in columns:
         assert space.free[space.contact[u] + 1 : space.start[u] + 1, u].all()
         assert not space.free[space.contact[u], u]
+
+
+@pytest.mark.parametrize('yaw', [0.0, 0.8, -0.8, 1.57, -1.57, 2.4, 3.14])
+def test_a_camera_that_looks_any_way_has_free_space_of_its_own(yaw):
+    mount = replace(MOUNT, f=600.0, pitch=0.1, yaw=yaw, x=0.5, y=np.sign(yaw) * 0.9)
+    mask = np.full((mount.height, mount.width), ROAD, np.uint8)
+    mask[: int(mount.camera().horizon(mount.cx)) + 2] = SKY
+    mask[100:400, 600:640] = CAR
+    space = free_space_of(mask, mount=mount)
+    assert set(np.unique(space.blocker[space.state == BLOCKED])) == {CAR}
+    assert (space.state[:590] == FREE).all() and (space.state[650:] == FREE).all()
+
+
+def test_road_that_is_joined_to_no_ground_the_vehicle_can_reach_is_unknown():
+    """A queue: the lead car's foot lies below the picture; the lanes beside it are empty."""
+    mask = np.full((512, 1024), ROAD, np.uint8)
+    mask[: int(MOUNT.camera().horizon(MOUNT.cx)) + 2] = SKY
+    mask[150:, 220:800] = CAR
+    space = free_space_of(mask)
+    assert (space.state[220:800] == BLOCKED).all() and (space.blocker[220:800] == CAR).all()
+    beside = np.r_[0:220, 800:1024]
+    assert (space.state[beside] == UNKNOWN).all() and (space.blocker[beside] == IGNORED).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(-3.2, 3.2), st.floats(0.0, 0.3), st.floats(0.0, 0.5))
+def test_what_blocks_is_never_drivable(seed, yaw, pitch, hood):
+    rng = np.random.default_rng(seed)
+    blocks = rng.choice(np.array([ROAD, ROAD, CAR, SIDEWALK, IGNORED], np.uint8), (8, 16))
+    mask = np.kron(blocks, np.ones((16, 16), np.uint8))
+    mount = replace(MOUNT.resized(0.25), yaw=yaw, pitch=pitch)
+    space = free_space_of(mask, RoadOptions(hood_fraction=hood), mount)
+    drivable = LABELS.is_role(Role.DRIVABLE)
+    assert not drivable[space.blocker].any()
