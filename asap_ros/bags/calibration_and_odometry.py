@@ -13,7 +13,7 @@ from asap_ros.bags.reader import Bag, BagError
 from asap_ros.bags.topics import DriveTopics
 from asap_ros.bags.warnings import Warnings
 from asap_ros.parameters.segmenter_parameters import SegmenterParameters
-from asap_ros.road.calibration import Calibration, doubt_rectified
+from asap_ros.road.calibration import Calibration, calibration_doubts
 from asap_ros.road.motion_log import MAX_SILENCE, MotionLog
 from asap_ros.road.pose import Pose, PoseError, check_pose
 from asap_ros.road.projection import Camera
@@ -63,12 +63,9 @@ class CalibrationAndOdometry:
                 twist = value.twist.twist
                 moves.append((message.stamp_ns / 1e9, twist.linear.x, twist.angular.z))
         infos.sort(key=lambda entry: entry[0])
-        if (
-            infos
-            and parameters.rectified
-            and (doubt := doubt_rectified(drive.image.name, infos[-1][1].d))
-        ):
-            self.warnings.add(doubt)
+        if infos:
+            for doubt in calibration_doubts(infos[-1][1], drive.image.name, parameters.rectified):
+                self.warnings.add(doubt)
         moves = sorted(m for m in moves if np.isfinite(m).all())
         self._info_stamps = [stamp for stamp, _ in infos]
         self._infos = [info for _, info in infos]

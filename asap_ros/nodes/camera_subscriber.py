@@ -13,7 +13,7 @@ from asap_ros.nodes import diagnostics, message_conversions, parameters
 from asap_ros.nodes.frame_processor import FrameProcessor
 from asap_ros.nodes.latest_item_worker import LatestItemWorker
 from asap_ros.nodes.publishers import Publishers
-from asap_ros.road.calibration import doubt_rectified
+from asap_ros.road.calibration import Calibration, calibration_doubts
 from asap_ros.segmentation.frame_statistics import Counts
 
 
@@ -80,10 +80,16 @@ class CameraSubscriber:
             self._node, self._image.topic_name, kind, self._image.qos_profile
         )
 
-    def doubt_rectified(self) -> str:
-        """Return why the images may not be rectified, empty where nothing speaks against it."""
+    def calibration_doubts(self) -> list[str]:
+        """Return what in the latest camera_info contradicts itself or its use."""
         info = self.processor.camera_info
-        return '' if info is None else doubt_rectified(self._image.topic_name, info.d)
+        if info is None:
+            return []
+        return calibration_doubts(
+            Calibration.from_message(info),
+            self._image.topic_name,
+            self._node.get_parameter('rectified').value,
+        )
 
     def _on_image(self, message: Image | CompressedImage) -> None:
         """Hand the newest frame to the worker; runs on the executor's thread."""

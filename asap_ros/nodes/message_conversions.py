@@ -43,13 +43,17 @@ def scaled_camera_info(
 ) -> CameraInfo:
     """Return the camera_info of a grid of (height, width) that covers the whole image.
 
-    ``image``: (height, width) of the image itself, None where it is not known. ROI and binning are worked into K and P, so
-    that the result describes a full image of the grid's size. A pixel's centre is at a whole
-    number: f' = s f, c' = s (c + 0.5) - 0.5. Raises CameraError where K or P is not finite
-    or not positive, or where camera_info speaks of another image size.
+    ``image``: (height, width) of the image itself, None where it is not known. ROI and binning
+    are worked into K and P, so that the result describes a full image of the grid's size. A
+    pixel's centre is at a whole number: f' = s f, c' = s (c + 0.5) - 0.5. A matrix of zeros is
+    one that the camera does not state; it stays so. Raises CameraError where neither is stated,
+    where one is not finite or not positive, or where camera_info is of another image size.
     """
     k, p = np.reshape(info.k, (3, 3)).copy(), np.reshape(info.p, (3, 4)).copy()
-    for name, matrix in (('K', k), ('P', p)):
+    stated = [(name, matrix) for name, matrix in (('K', k), ('P', p)) if matrix.any()]
+    if not stated:
+        raise CameraError('camera_info: K and P are zero: calibrate the camera or fix its driver')
+    for name, matrix in stated:
         if not np.isfinite(matrix).all() or matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
             raise CameraError(
                 f'camera_info: {name} must be finite with positive focal lengths, it is '
@@ -64,7 +68,7 @@ def scaled_camera_info(
     if image is not None:
         calibration.check_images(image)
     binning = max(1, info.binning_x), max(1, info.binning_y)
-    for matrix in (k, p):
+    for _, matrix in stated:
         for axis, offset in enumerate((info.roi.x_offset, info.roi.y_offset)):
             scale = grid[1 - axis] / (width, height)[axis] / binning[axis]
             matrix[axis, axis] *= scale

@@ -45,6 +45,7 @@ class Segmenter(LifecycleNode):
         parameters.declare(self)
         self._configuration: Configuration | None = None
         self._camera: CameraSubscriber | None = None
+        self._logged_doubts: set[str] = set()
         self._reset_statistics()
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 1)
         # Steady: under use_sim_time a clock that stands still must not silence the diagnosis.
@@ -215,7 +216,9 @@ class Segmenter(LifecycleNode):
         fault = camera.processor.calibration_fault
         if fault or not configuration.publishers.wanted(road_publisher.OUTPUTS):
             return fault
-        doubt = camera.doubt_rectified() if parameters.read(self).rectified else ''
-        if doubt:
-            self.get_logger().warning(doubt, once=True)
-        return configuration.road.fault or doubt
+        doubts = camera.calibration_doubts()
+        for doubt in doubts:
+            if doubt not in self._logged_doubts:
+                self._logged_doubts.add(doubt)
+                self.get_logger().warning(doubt)
+        return configuration.road.fault or '; '.join(doubts)

@@ -11,8 +11,16 @@ import numpy as np
 from asap_ros.road.pose import CameraError, Pose
 from asap_ros.road.projection import Camera
 
-PINHOLE_MODELS = ('', 'plumb_bob', 'rational_polynomial', 'thin_prism_fisheye')
+PINHOLE_MODELS = ('', 'plumb_bob', 'rational_polynomial')
 """Distortion models of CameraInfo that are a plain pinhole when all of D is zero."""
+
+
+MAX_TURN = np.radians(0.2)
+"""Radians by which R may turn rectified images before the frame of the transform matters."""
+
+MIN_SCALE, SAME_SCALE = 0.1, 0.03
+"""How far from 1 the factor between K and P must be to be doubted, and how far the factors of
+focal lengths and optical centre may differ to be one: a rectification keeps the centre."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +28,7 @@ class Calibration:
     """The numbers of a sensor_msgs/CameraInfo, named as there.
 
     ``width``, ``height`` and the ROI are in pixels of the full sensor; ``k`` has 9 numbers,
-    ``p`` 12 (or none), ``d`` any count. A ROI of width or height 0 is the whole image.
+    ``p`` 12 and ``r`` 9 (or none), ``d`` any count. A ROI of width or height 0 is the whole image.
     ``do_rectify`` of the ROI is not needed: image_proc keeps the raw window's pixel grid.
     """
 
@@ -29,6 +37,7 @@ class Calibration:
     k: tuple[float, ...]
     d: tuple[float, ...] = ()
     p: tuple[float, ...] = ()
+    r: tuple[float, ...] = ()
     distortion_model: str = 'plumb_bob'
     binning_x: int = 1
     binning_y: int = 1
@@ -47,6 +56,7 @@ class Calibration:
             k=tuple(np.asarray(info.k, float).tolist()),
             d=tuple(np.asarray(info.d, float).tolist()),
             p=tuple(np.asarray(info.p, float).tolist()),
+            r=tuple(np.asarray(info.r, float).tolist()),
             distortion_model=info.distortion_model,
             binning_x=info.binning_x,
             binning_y=info.binning_y,
@@ -94,7 +104,7 @@ def projection_matrix(calibration: Calibration, rectified: bool) -> np.ndarray:
         np.any(np.array(calibration.d, float) != 0)
         or calibration.distortion_model not in PINHOLE_MODELS
     )
-    if rectified and p[0] != 0:
+    if rectified and p.any():
         matrix = p.reshape(3, 4)
     elif distorted:
         raise CameraError(
@@ -120,18 +130,64 @@ def projection_matrix(calibration: Calibration, rectified: bool) -> np.ndarray:
     return matrix
 
 
-def doubt_rectified(topic: str, d: Sequence[float]) -> str:
-    """Return why images that are declared to be rectified may not be; '' if nothing says so.
+def calibration_doubts(calibration: Calibration, topic: str, rectified: bool) -> list[str]:
+    """Return what in a calibration contradicts itself or its use, a sentence each.
 
-    ``topic``: where they come from; ``d``: the distortion in their CameraInfo, which stands there
-    beside rectified images too.
+    ``topic`` is where the images come from. A calibration that cannot be used at all is
+    ``projection_matrix``'s to refuse; these can be used, and the answer may be wrong in metres.
     """
-    if 'image_raw' not in topic.split('/') or not np.any(np.array(d, float) != 0):
-        return ''
-    return (
-        f'the road is found as if {topic} were rectified (rectified is true), but its name '
-        'says otherwise and camera_info has non-zero D: use image_rect of image_proc'
-    )
+    k, p = np.array(calibration.k, float), np.array(calibration.p, float)
+    if not rectified or k.shape != (9,) or p.shape != (12,) or not p.any():
+        return []
+    doubts = []
+    distorted = bool(np.any(np.array(calibration.d, float) != 0))
+    if distorted and 'image_raw' in topic.split('/'):
+        doubts.append(
+            f'the road is found as if {topic} were rectified (rectified is true), but its name '
+            'says otherwise and camera_info has non-zero D: use image_rect of image_proc'
+        )
+    elif distorted and np.array_equal(p.reshape(3, 4)[:, :3], k.reshape(3, 3)):
+        doubts.append(
+            'P of camera_info equals K although D is not zero: are the images rectified, and by '
+            'this P? Otherwise run rectify_node of image_proc and use its image_rect'
+        )
+    if k.any():
+        doubts += _doubt_scale(k.reshape(3, 3), p.reshape(3, 4))
+    width, height = calibration.width, calibration.height
+    if not (0 <= p[2] < width and 0 <= p[6] < height):
+        doubts.append(
+            f'the optical centre ({p[2]:.0f}, {p[6]:.0f}) of P lies outside of the '
+            f'{width}x{height} images of camera_info: is it the calibration of another mode?'
+        )
+    turn = rotation_angle(calibration.r)
+    if turn > MAX_TURN:
+        doubts.append(
+            f'R of camera_info turns the rectified images by {np.degrees(turn):.1f} degrees '
+            'against the camera: the transform must be that of the rectified optical frame'
+        )
+    return doubts
+
+
+def _doubt_scale(k: np.ndarray, p: np.ndarray) -> list[str]:
+    """Return the doubt that P is K of another resolution: all of it by one factor."""
+    factors = np.array([p[0, 0], p[1, 1], p[0, 2], p[1, 2]]) / [k[0, 0], k[1, 1], k[0, 2], k[1, 2]]
+    scale = float(np.median(factors))
+    if not np.isfinite(factors).all() or abs(scale - 1) < MIN_SCALE:
+        return []
+    if np.abs(factors / scale - 1).max() > SAME_SCALE:
+        return []
+    return [
+        f'P of camera_info is {scale:.2f} times K in focal lengths and optical centre alike: it '
+        'is the calibration of images of another resolution'
+    ]
+
+
+def rotation_angle(r: Sequence[float]) -> float:
+    """Return by how many radians a rotation matrix of 9 numbers turns; 0 where none is stated."""
+    matrix = np.array(r, float)
+    if matrix.shape != (9,) or not matrix.any():
+        return 0.0
+    return float(np.arccos(np.clip((matrix[[0, 4, 8]].sum() - 1) / 2, -1.0, 1.0)))
 
 
 def build_camera(

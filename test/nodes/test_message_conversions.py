@@ -159,6 +159,18 @@ def test_uncalibrated_camera():
         )
 
 
+@pytest.mark.parametrize('field, other', [('k', 'p'), ('p', 'k')])
+def test_a_matrix_that_is_not_stated_stays_zero(field, other):
+    info, whole = camera(), camera()
+    setattr(info, field, [0.0] * len(getattr(info, field)))
+    found, expected = (
+        message_conversions.scaled_camera_info(i, image_of(i), (64, 128), HEADER)
+        for i in (info, whole)
+    )
+    assert not np.any(getattr(found, field))
+    assert list(getattr(found, other)) == list(getattr(expected, other))
+
+
 @pytest.mark.parametrize('image', [(512, 1024), (2048, 1024), (1024, 2047)])
 def test_camera_info_of_another_size(image):
     with pytest.raises(CameraError, match='is of 2048x1024 images, but the image is'):

@@ -16,7 +16,7 @@ from visualization_msgs.msg import Marker
 
 from asap_ros.imaging import message_codec
 from asap_ros.nodes import camera_subscriber
-from asap_ros.road.calibration import doubt_rectified
+from asap_ros.road.calibration import calibration_doubts
 from asap_ros.road.geometry import Status
 from support.live_segmenter import pixels
 from support.live_vehicle import (
@@ -164,8 +164,10 @@ def test_distortion_of_rectified_images_is_gone(make_vehicle):
 def test_images_that_may_not_be_rectified_are_told_of(make_vehicle, monkeypatch, capfd):
     monkeypatch.setattr(
         camera_subscriber,
-        'doubt_rectified',
-        lambda topic, d: doubt_rectified(topic.replace('image', 'image_raw'), d),
+        'calibration_doubts',
+        lambda calibration, topic, rectified: calibration_doubts(
+            calibration, topic.replace('image', 'image_raw'), rectified
+        ),
     )
     car = told(make_vehicle, distorted, 'road_geometry')
     car.see(render(Truth()))

@@ -4,8 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
-from asap_ros.road.calibration import Calibration, build_camera, doubt_rectified, projection_matrix
+from asap_ros.road.calibration import (
+    Calibration,
+    build_camera,
+    calibration_doubts,
+    projection_matrix,
+)
 from asap_ros.road.pose import CameraError, pose_from_mounting
 
 K = (2262.5, 0, 1097.0, 0, 2265.3, 513.1, 0, 0, 1)
@@ -72,6 +78,11 @@ def test_a_raw_image_without_distortion_is_projected_by_k():
         (replace(CALIBRATION, d=(-0.3, 0.1, 0, 0, 0), p=()), True, 'no P.*rectify'),
         (replace(CALIBRATION, d=(np.nan,)), False, 'rectify'),
         (replace(CALIBRATION, distortion_model='equidistant'), False, 'equidistant.*rectify'),
+        (
+            replace(CALIBRATION, distortion_model='thin_prism_fisheye'),
+            False,
+            'thin_prism.*rectify',
+        ),
         (replace(CALIBRATION, k=(0.0,) * 9, p=()), True, 'not calibrated'),
         (replace(CALIBRATION, k=(np.nan, *K[1:])), False, 'not calibrated'),
         (replace(CALIBRATION, p=(np.nan, *P[1:])), True, 'not calibrated'),
@@ -89,9 +100,35 @@ def test_rectified_images_of_a_distorted_camera_are_welcome():
     build_camera(replace(CALIBRATION, d=(-0.3, 0.1, 0, 0, 0)), POSE, 1024, 512, True)
 
 
+DISTORTION = (-0.3, 0.1, 0.0, 0.0, 0.0)
+HALF = tuple(0.5 * np.array(P[:11])) + (0.0,)
+TURN = Rotation.from_euler('y', 2.3, degrees=True).as_matrix().ravel()
+
+
+def doubts(topic='/front/image_rect', rectified=True, **changes):
+    return ' | '.join(calibration_doubts(replace(CALIBRATION, **changes), topic, rectified))
+
+
 def test_a_raw_topic_with_distortion_is_no_rectified_one():
-    distortion = (-0.3, 0.1, 0.0, 0.0, 0.0)
     for topic in ('/front/image_raw', '/front/image_raw/compressed'):
-        assert 'image_rect' in doubt_rectified(topic, distortion)
-        assert not doubt_rectified(topic, (0.0,) * 5)
-    assert not doubt_rectified('/front/image_rect', distortion)
+        assert 'image_rect' in doubts(topic, d=DISTORTION)
+        assert not doubts(topic) and not doubts(topic, rectified=False, d=DISTORTION)
+
+
+@pytest.mark.parametrize(
+    'changes, says',
+    [
+        ({}, ''),
+        ({'p': (2000.0, *P[1:])}, ''),
+        ({'p': (1500.0, 0, 1090.0, 0, 0, 1500.0, 520.0, *P[7:]), 'd': DISTORTION}, ''),
+        ({'p': HALF}, 'P of camera_info is 0.50 times K'),
+        ({'p': (*K[:3], 0, *K[3:6], 0, *K[6:], 0), 'd': DISTORTION}, 'equals K although D'),
+        ({'p': (*P[:2], 2100.0, *P[3:])}, 'outside of the 2048x1024 images'),
+        ({'r': tuple(TURN)}, 'turns the rectified images by 2.3 degrees'),
+        ({'r': (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0)}, ''),
+        ({'k': (0.0,) * 9}, ''),
+        ({'p': (0.0,) * 12}, ''),
+    ],
+)
+def test_what_contradicts_itself_in_a_camera_info_is_doubted(changes, says):
+    assert says in doubts(**changes) and bool(doubts(**changes)) == bool(says)
