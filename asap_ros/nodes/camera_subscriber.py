@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from rclpy.lifecycle import LifecycleNode
@@ -44,7 +45,7 @@ class CameraSubscriber:
         self.processor = processor
         self._worker = LatestItemWorker(processor.process, processor.report_crash)
         self._last_received = time.monotonic()
-        self._last_offered = 0.0
+        self._last_offered = -math.inf
         self._last_stamp = 0
         self._compressed = parameters.read(node).compressed
         self._image = node.create_subscription(

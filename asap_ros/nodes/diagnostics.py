@@ -73,6 +73,7 @@ class FrameReport:
     no_frame_timeout: float
     rate: float = 0.0
     last_fault: str = ''
+    stamp_fault: str = ''
     calibration_fault: str = ''
 
     @property
@@ -104,6 +105,8 @@ def frame_status(
         )
     elif report.last_fault:
         status.summary(DiagnosticStatus.ERROR, report.last_fault)
+    elif report.stamp_fault:
+        status.summary(DiagnosticStatus.WARN, report.stamp_fault)
     elif report.calibration_fault:
         status.summary(DiagnosticStatus.WARN, report.calibration_fault)
     elif not report.wanted:

@@ -24,6 +24,10 @@ from asap_ros.segmentation.engine import EngineError
 from asap_ros.segmentation.frame_statistics import Counts, Latencies
 from asap_ros.segmentation.pipeline import Pipeline, resample
 
+MAX_AHEAD = 0.1
+"""Seconds that a stamp may lie in the future, for the clocks of two computers, before it counts as
+wrong."""
+
 RATE_WINDOW = 5.0
 """Seconds over which the rate of frames is taken."""
 
@@ -32,8 +36,8 @@ class FrameProcessor:
     """Labels the frames of one activation and publishes a result for each one.
 
     ``camera_info``: the latest one, whoever receives it sets it. ``fault``: why the latest frame
-    was not labelled; ``calibration_fault``: why it has no ``~/mask/camera_info``; empty where
-    there is none. All work is done in the thread that calls ``process``.
+    was not labelled; ``calibration_fault``: why it has no ``~/mask/camera_info``;
+    ``stamp_fault``: what is wrong with its stamp; empty where there is none. All work is done in the thread that calls ``process``.
     """
 
     def __init__(
@@ -53,7 +57,7 @@ class FrameProcessor:
         self._image_size: tuple[int, int] | None = None
         self._announced: float | None = None
         self.camera_info: CameraInfo | None = None
-        self.fault = self.calibration_fault = ''
+        self.fault = self.calibration_fault = self.stamp_fault = ''
 
     def process(self, message: Image | CompressedImage) -> None:
         """Process one frame and publish what came of it."""
@@ -114,13 +118,20 @@ class FrameProcessor:
         """Return the frame's labels, or why it has none; count it and log what went wrong."""
         max_age = self._parameters.max_age
         age = self._age(message.header)
+        self.stamp_fault = ''
         if max_age and age > max_age:
             self._counts.stale += 1
-            return Invalid(
-                self._grid(),
-                road_publisher.STALE,
-                f'frames are stale: {age:.3f} s old on arrival, max_age is {max_age} s',
+            if message_conversions.nanoseconds(message.header.stamp) == 0:
+                fault = 'the stamp of the frames is 0: their publisher must set header.stamp'
+            else:
+                fault = f'frames are stale: {age:.3f} s old on arrival, max_age is {max_age} s'
+            return Invalid(self._grid(), road_publisher.STALE, fault)
+        if age < -MAX_AHEAD:
+            self.stamp_fault = (
+                f'the stamps of the frames are {-age:.3f} s in the future: set the clocks of '
+                'camera and computer by one source, or use_sim_time alike on both sides'
             )
+            self._node.get_logger().warning(self.stamp_fault, throttle_duration_sec=10.0)
         try:
             result = self._run_network(message, timings)
         except (ImageError, EngineError) as error:

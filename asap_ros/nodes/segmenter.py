@@ -205,6 +205,7 @@ class Segmenter(LifecycleNode):
             no_frame_timeout=parameters.read(self).silence,
             rate=camera.processor.rate(),
             last_fault=camera.processor.fault,
+            stamp_fault=camera.processor.stamp_fault,
             calibration_fault=self._calibration_fault(configuration, camera),
         )
 

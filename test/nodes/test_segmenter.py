@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import cv2
 import numpy as np
@@ -217,6 +218,14 @@ def test_rate_limit(make_segmenter):
     segmenter.set('max_rate', 0.0)
     segmenter.send(segmenter.frame(3))
     assert segmenter.counts == Counts(received=4, processed=2, dropped=2)
+
+
+def test_rate_limit_on_a_machine_that_has_just_booted(make_segmenter, monkeypatch):
+    booted, monotonic = time.monotonic() - 5.0, time.monotonic
+    monkeypatch.setattr(time, 'monotonic', lambda: monotonic() - booted)
+    segmenter = make_segmenter(max_rate=0.001).start('mask', 'timings')
+    segmenter.send(segmenter.frame())
+    assert segmenter.counts == Counts(received=1, processed=1)
 
 
 def test_only_the_newest_frame_is_processed(make_segmenter, monkeypatch):

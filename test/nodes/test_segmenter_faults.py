@@ -230,3 +230,26 @@ def test_worker_survives_them_all(make_segmenter):
         segmenter.send(segmenter.frame(number, encoding='rgb9' if number % 2 else 'rgb8'))
     assert segmenter.counts == Counts(received=20, processed=10, failed=10)
     assert [t for t in threading.enumerate() if t.name == 'newest-worker'] == worker
+
+
+@pytest.mark.parametrize('ahead, level', [(0.05, b'\x00'), (60.0, b'\x01')])
+def test_stamps_in_the_future_are_processed_and_said(make_segmenter, ahead, level):
+    segmenter = make_segmenter().start('mask', 'timings')
+    now = segmenter.node.get_clock().now().nanoseconds
+    frame = segmenter.frame()
+    stamp = now + round(ahead * 1e9)
+    frame.header.stamp.sec, frame.header.stamp.nanosec = divmod(stamp, 10**9)
+    segmenter.send(frame)
+    assert segmenter.counts.processed == 1
+    says = 's in the future' if level == b'\x01' else ''
+    status = segmenter.status('frames', says)
+    assert status.level == level
+
+
+def test_a_stamp_that_is_unset_is_called_so(make_segmenter):
+    segmenter = make_segmenter(max_age=5.0).start('mask', 'timings')
+    frame = segmenter.frame()
+    frame.header.stamp.sec = frame.header.stamp.nanosec = 0
+    segmenter.send(frame)
+    assert segmenter.counts.stale == 1
+    segmenter.status('frames', 'stamp of the frames is 0')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import sys
 import time
@@ -28,7 +29,7 @@ def main(arguments: list[str]) -> int:
     """Build what a BuildRequest asks for; ``arguments``: number of the pipe, the request."""
     os.nice(LOWER_PRIORITY)
     with os.fdopen(int(arguments[0]), 'w', buffering=1) as pipe:
-        reported = 0.0
+        reported = -math.inf
 
         def send(**document: Any) -> None:
             pipe.write(json.dumps(document) + '\n')
