@@ -13,6 +13,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from asap_ros.nodes import diagnostics, parameters, road_publisher
 from asap_ros.nodes.camera_subscriber import CameraSubscriber
 from asap_ros.nodes.frame_processor import FrameProcessor, traced
+from asap_ros.nodes.lifecycle_services import refuse_impossible_transitions
 from asap_ros.nodes.publishers import Publishers
 from asap_ros.nodes.road_publisher import RoadPublisher
 from asap_ros.parameters.segmenter_parameters import SegmenterParameters
@@ -42,6 +43,7 @@ class Segmenter(LifecycleNode):
     def __init__(self, **options: Any) -> None:
         """Declare the parameters; everything else waits for *configure*."""
         super().__init__('segmenter', **options)
+        refuse_impossible_transitions(self)
         parameters.declare(self)
         self._configuration: Configuration | None = None
         self._camera: CameraSubscriber | None = None
