@@ -48,13 +48,23 @@ def read(path: Path, flags: int = cv2.IMREAD_COLOR) -> np.ndarray:
     Raises ImageError, naming the file, where it cannot be read or not all of it is there.
     """
     try:
-        data = path.read_bytes()
-        inspect(data)
+        return decode(path.read_bytes(), flags)
     except (OSError, ImageError) as error:
         raise ImageError(f'{path} cannot be read as a picture: {error}') from error
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+
+
+def decode(data: bytes, flags: int = cv2.IMREAD_COLOR) -> np.ndarray:
+    """Return the pixels of a whole picture file's bytes as OpenCV gives them for ``flags`` (BGR).
+
+    Raises ImageError where they are of another kind, too large or not all there.
+    """
+    file = inspect(data)
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise ImageError(f'OpenCV cannot decode the {file.kind}: {error}') from error
     if pixels is None:
-        raise ImageError(f'{path} cannot be read as a picture')
+        raise ImageError(f'the {file.kind} is damaged')
     return pixels
 
 

@@ -126,7 +126,7 @@ class RoadGeometry:
     blocker_distance: float = field(default_factory=_nan)
     blocker_distance_sigma: float = field(default_factory=_nan)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Raise ValueError for an invalid road without a reason."""
         if not self.valid and not self.status & REASONS:
             raise ValueError(f'an invalid road needs a reason, {self.status!r} is none')

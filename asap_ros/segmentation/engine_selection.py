@@ -227,6 +227,7 @@ def _build_missing(
     process = BuildProcess(
         BuildRequest(
             str(model.path.resolve()),
+            model.sha256,
             target.runtime.name,
             resolve_targets(target.runtime, options.plan, target.gpu),
             str(cache.folder),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,12 @@ import onnxruntime
 
 from asap_ros import labels as label_sets
 from asap_ros import resources
+from asap_ros.imaging import files
 from asap_ros.labels import LabelSet
 
 KEY = 'asap_ros'
+NO_FOLDER = '/dev/null/none'
+"""A folder that cannot be."""
 CONTRACT = 1
 STRIDE = 32
 TENSORS = {'image': 4, 'labels': 3, 'confidence': 3}
@@ -42,13 +45,14 @@ class GoldenFrame:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A network file, read and found sound.
+    """A network file, read once and found sound.
 
-    ``labels``: what its label ids mean; ``training``: data, recipe and scores as the file states
+    ``content``: its bytes, which engines are made of; ``path`` only names it. ``labels``: what its label ids mean; ``training``: data, recipe and scores as the file states
     them; ``software``: version of the project that wrote it; ``sha256``: of the whole file.
     """
 
     path: Path
+    content: bytes = field(repr=False)
     sha256: str
     labels: LabelSet
     golden: GoldenFrame
@@ -101,7 +105,7 @@ def read(path: Path) -> ModelFile:
         content = path.read_bytes()
     except OSError as error:
         raise ModelError(f'{path} cannot be read: {error.strerror}') from error
-    options = onnxruntime.SessionOptions()
+    options = session_options()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     try:
@@ -109,6 +113,11 @@ def read(path: Path) -> ModelFile:
             content, options, providers=['CPUExecutionProvider']
         )
     except Exception as error:  # the runtime's exceptions share no public base class
+        if 'external data' in str(error).lower():
+            raise ModelError(
+                f'{path} keeps weights in another file, which is not loaded: export it with all '
+                f'of them inside ({error})'
+            ) from error
         raise ModelError(f'{path} is damaged or not an ONNX network: {error}') from error
     _check_tensors(path, session)
     entries = session.get_modelmeta().custom_metadata_map
@@ -133,7 +142,7 @@ def read(path: Path) -> ModelFile:
         raise
     except label_sets.LabelError as error:
         raise ModelError(str(error)) from error
-    except (KeyError, TypeError, ValueError, cv2.error) as error:
+    except (KeyError, TypeError, ValueError) as error:  # an ImageError is a ValueError
         raise ModelError(f'{path} carries damaged metadata: {error!r}') from error
     height, width = golden.mask.shape
     if golden.frame.shape[:2] != (height, width) or height % STRIDE or width % STRIDE:
@@ -141,7 +150,22 @@ def read(path: Path) -> ModelFile:
             f'{path} carries a golden frame of shape {golden.frame.shape} and a mask of shape '
             f'{golden.mask.shape}: both must be of one size, a multiple of {STRIDE}'
         )
-    return ModelFile(path, hashlib.sha256(content).hexdigest(), labels, golden, training, software)
+    return ModelFile(
+        path, content, hashlib.sha256(content).hexdigest(), labels, golden, training, software
+    )
+
+
+def session_options() -> onnxruntime.SessionOptions:
+    """Return options of ONNX Runtime for bytes that must be whole in themselves.
+
+    Without them the runtime would look for weights kept elsewhere in the folder that the process
+    happens to run in.
+    """
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry(
+        'session.model_external_initializers_file_folder_path', NO_FOLDER
+    )
+    return options
 
 
 def check_size(size: tuple[int, int]) -> None:
@@ -171,9 +195,5 @@ def _encode(pixels: np.ndarray) -> str:
 
 
 def _decode(text: str, dimensions: int) -> np.ndarray:
-    octets = np.frombuffer(base64.b64decode(text), np.uint8)
     flags = cv2.IMREAD_COLOR if dimensions == 3 else cv2.IMREAD_GRAYSCALE
-    pixels = cv2.imdecode(octets, flags) if octets.size else None
-    if pixels is None:
-        raise KeyError('the golden frame is not a picture')
-    return pixels
+    return files.decode(base64.b64decode(text), flags)

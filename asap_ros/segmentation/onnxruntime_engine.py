@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import onnxruntime
 
 from asap_ros.segmentation.engine import EngineError, check_frames
-from asap_ros.segmentation.model_file import ModelFile
+from asap_ros.segmentation.model_file import ModelFile, session_options
 
 NAME = 'onnxruntime'
 PROVIDERS = {'cuda': 'CUDAExecutionProvider', 'cpu': 'CPUExecutionProvider'}
@@ -43,8 +41,8 @@ class OnnxRuntimeEngine:
             )
         else:
             wanted = [PROVIDERS[provider]]
-        self._path, self._wanted, self._threads = model.path, wanted, threads
-        session = load(model.path, wanted, threads)
+        self._model, self._wanted, self._threads = model, wanted, threads
+        session = load(model, wanted, threads)
         self._session: onnxruntime.InferenceSession | None = session
         self.provider: str = session.get_providers()[0]
         # The runtime falls back to the CPU by itself, with no more than a line in its log.
@@ -71,18 +69,18 @@ class OnnxRuntimeEngine:
 
     def reopen(self) -> None:
         """Load the network anew. Raises EngineError where that fails."""
-        self._session = load(self._path, self._wanted, self._threads)
+        self._session = load(self._model, self._wanted, self._threads)
 
     def close(self) -> None:
         """Let go of the network; safe to call again."""
         self._session = None
 
 
-def load(path: Path, providers: list[str], threads: int) -> onnxruntime.InferenceSession:
+def load(model: ModelFile, providers: list[str], threads: int) -> onnxruntime.InferenceSession:
     """Return a session of ONNX Runtime. Raises EngineError where it cannot load the network."""
-    options = onnxruntime.SessionOptions()
+    options = session_options()
     options.intra_op_num_threads = threads
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+        return onnxruntime.InferenceSession(model.content, options, providers=providers)
     except Exception as error:  # the runtime's exceptions share no public base class
-        raise EngineError(f'ONNX Runtime cannot load {path}: {error}') from error
+        raise EngineError(f'ONNX Runtime cannot load {model.path}: {error}') from error

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 
+import cv2
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, numpy_helper
 
 from asap_ros import resources
 from asap_ros.segmentation import model_file
 from asap_ros.segmentation.model_file import KEY, ModelError
+from asap_ros.segmentation.onnxruntime_engine import OnnxRuntimeEngine
 from support import tiny_model
 
 
@@ -164,3 +168,39 @@ def test_golden_frame_that_no_network_takes(tmp_path):
     )
     path = tiny_model.write(tmp_path / 'odd.onnx', entries)
     assert 'multiple of 32' in refusal(path)
+
+
+def test_weights_in_another_file_are_refused_by_name(tmp_path, tiny_file, monkeypatch):
+    """Also where that file lies in the folder that the process runs in."""
+    network = onnx.load(tiny_file)
+    for tensor in network.graph.initializer:  # only raw data can be kept elsewhere
+        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor), tensor.name))
+    path = tmp_path / 'split.onnx'
+    onnx.save(network, path, save_as_external_data=True, location='weights.bin', size_threshold=0)
+    assert (tmp_path / 'weights.bin').exists()
+    monkeypatch.chdir(tmp_path)
+    assert 'keeps weights in another file' in refusal(path)
+
+
+def test_what_runs_is_what_was_hashed(tmp_path, tiny_file):
+    path = tmp_path / 'swapped.onnx'
+    path.write_bytes(tiny_file.read_bytes())
+    model = model_file.read(path)
+    path.write_bytes(b'something else')
+    engine = OnnxRuntimeEngine(model, 'cpu')
+    labels, _ = engine.infer(model.golden.frame[None])
+    np.testing.assert_array_equal(labels[0], model.golden.mask)
+    engine.close()
+    engine.reopen()
+
+
+def test_a_golden_frame_that_is_a_bomb_or_of_another_kind_is_refused(tmp_path):
+    bomb = cv2.imencode('.png', np.zeros((1, 1), np.uint8))[1].tobytes()
+    header = bomb[12:16] + (60000).to_bytes(4, 'big') * 2 + bomb[24:29]
+    huge = bomb[:12] + header + zlib.crc32(header).to_bytes(4, 'big') + bomb[33:]
+    bitmap = cv2.imencode('.bmp', np.zeros((32, 32), np.uint8))[1].tobytes()
+    for number, (data, says) in enumerate(((huge, 'more than the'), (bitmap, 'not JPEG, PNG'))):
+        text = base64.b64encode(data).decode()
+        golden = {'frame': text, 'mask': text}
+        path = tiny_model.write(tmp_path / f'{number}.onnx', damaged(golden=golden))
+        assert says in refusal(path)

@@ -109,13 +109,6 @@ def test_runtime_that_falls_back_by_itself_is_found_out(model, monkeypatch):
     assert facts.provider == 'CPUExecutionProvider'
 
 
-def test_file_that_vanished_since_it_was_read(tmp_path):
-    model = model_file.read(tiny_model.write(tmp_path / 'gone.onnx'))
-    model.path.unlink()
-    with pytest.raises(EngineError, match='cannot load .*gone.onnx'):
-        OnnxRuntimeEngine(model)
-
-
 def test_wrong_golden_mask_is_refused(tmp_path):
     model = wrong_by(tmp_path, pixels=64)  # of 8192: 99.22 % agree
     with pytest.raises(EngineError, match=r'only 99\.22% of the golden frame .*m\.onnx'):

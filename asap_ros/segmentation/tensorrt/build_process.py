@@ -27,10 +27,12 @@ WORKER = 'asap_ros.segmentation.tensorrt.build_worker'
 class BuildRequest:
     """What is to be built.
 
-    ``model``: path of the network file; ``runtime``: by name; ``cache``: the folder.
+    ``model``: path of the network file, which must still be that of ``sha256``; ``runtime``: by
+    name; ``cache``: the folder.
     """
 
     model: str
+    sha256: str
     runtime: str
     options: PlanOptions
     cache: str

@@ -45,6 +45,8 @@ def main(arguments: list[str]) -> int:
             request = parse_request(arguments[1])
             runtime = runtimes.load(request.runtime)
             model = model_file.read(Path(request.model))
+            if model.sha256 != request.sha256:
+                raise ModelError(f'{model.path} has changed since it was loaded: load it anew')
             gpu = target.find_gpu(runtime, request.options.archs)
             cache = PlanCache(Path(request.cache))
             find_or_build(runtime, model, request.options, cache, gpu, report=report)

@@ -80,7 +80,7 @@ def make_typed_network(
             f'precision {precision!r} is unknown: {", ".join(PRECISIONS)} are possible'
         )
     check_size(size)
-    network = onnx.load(model.path)
+    network = onnx.load_from_string(model.content)
     quantised = any(node.op_type in QUANTISATION for node in network.graph.node)
     if precision == 'int8' and not quantised:
         raise PrecisionError(

@@ -21,6 +21,7 @@ PATIENCE = 120.0
 def request(shipped, cache, **changes):
     values = {
         'model': str(shipped.path),
+        'sha256': shipped.sha256,
         'runtime': 'tensorrt_rtx',
         'options': OPTIONS,
         'cache': str(cache.folder),
