@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from glob import escape
 from pathlib import Path, PurePath
 
 import yaml
@@ -78,7 +79,19 @@ def folder(root: Path, split: str) -> DatasetIndex:
     images = sorted(p for p in (base / 'images').glob('*') if p.suffix.lower() in SUFFIXES)
     if not images:
         raise DataError(f'{base / "images"} holds no picture ({", ".join(SUFFIXES)})')
+    stems = [image.stem for image in images]
+    twice = sorted({stem for stem in stems if stems.count(stem) > 1})
+    if twice:
+        raise DataError(f'{base / "images"} has two pictures of one stem: {", ".join(twice)}')
     pairs = tuple(Pair(image, _picture(base / 'labels', image.stem)) for image in images)
+    alone = sorted(
+        p.name
+        for p in (base / 'labels').glob('*')
+        if p.suffix.lower() in SUFFIXES and p.stem not in stems
+    )
+    if alone:
+        shown = ', '.join(alone[:MOST_FAULTS])
+        raise DataError(f'{len(alone)} labels in {base / "labels"} have no picture: {shown}')
     return DatasetIndex(str(base), pairs, labels)
 
 
@@ -147,7 +160,13 @@ def _own_labels(path: Path) -> LabelSet:
 
 
 def _picture(folder: Path, stem: str) -> Path:
-    for suffix in SUFFIXES:
-        if (folder / f'{stem}{suffix}').is_file():
-            return folder / f'{stem}{suffix}'
-    raise DataError(f'{folder / stem} is missing (looked for {", ".join(SUFFIXES)})')
+    """Return the one picture of a stem, its ending in any case; DataError for none or several."""
+    found = [p for p in folder.glob(f'{escape(stem)}.*') if p.suffix.lower() in SUFFIXES]
+    found = sorted(p for p in found if p.stem == stem)
+    if not found:
+        raise DataError(f'{folder / stem} is missing (looked for {", ".join(SUFFIXES)})')
+    if len(found) > 1:
+        raise DataError(
+            f'{folder} has several pictures {", ".join(p.name for p in found)}: which?'
+        )
+    return found[0]

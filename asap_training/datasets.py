@@ -13,6 +13,7 @@ from tqdm import tqdm
 from asap_ros.imaging import files, overlay, pixel_formats
 from asap_ros.imaging.files import ImageError
 from asap_ros.labels import IGNORED, LabelError, LabelSet
+from asap_training import label_files
 
 MOST_FAULTS = 20
 """Damaged pairs that an error names one by one."""
@@ -63,13 +64,11 @@ class LabelledDataset:
         annotation is unknown.
         """
         pair = self.pairs[index]
-        image = self._decode(pair.image, cv2.IMREAD_COLOR)
-        annotation = self._decode(pair.annotation, cv2.IMREAD_UNCHANGED)
-        if annotation.ndim != 2 or annotation.dtype != np.uint8:
-            raise DataError(
-                f'{self.name}: {pair.annotation} must have one channel of 8 bits, '
-                f'it is {annotation.dtype} {annotation.shape}'
-            )
+        try:
+            image = files.read(pair.image)
+            annotation = label_files.read(pair.annotation)
+        except ImageError as error:
+            raise DataError(f'{self.name}: {error}') from error
         if annotation.shape != image.shape[:2]:
             raise DataError(
                 f'{self.name}: {pair.image} is {image.shape[1]}x{image.shape[0]} but '
@@ -86,13 +85,6 @@ class LabelledDataset:
             image = pixel_formats.resize(image, self.resize)
             annotation = overlay.resize_mask(annotation, self.resize)
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB), self.table[annotation]
-
-    def _decode(self, path: Path, flags: int) -> np.ndarray:
-        """Return a picture's pixels as OpenCV gives them; DataError where not all are there."""
-        try:
-            return files.read(path, flags)
-        except ImageError as error:
-            raise DataError(f'{self.name}: {error}') from error
 
 
 @dataclass(frozen=True)

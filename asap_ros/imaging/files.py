@@ -34,18 +34,24 @@ class ImageError(ValueError):
 
 @dataclass(frozen=True)
 class ImageFile:
-    """A complete image file: ``kind`` jpeg, png or webp; ``grey`` where it has no colours."""
+    """A complete image file: ``kind`` jpeg, png or webp; ``grey`` where it has no colours.
+
+    ``bits`` a channel, or of a palette's indices; ``lossless`` where pixels are kept exactly.
+    """
 
     kind: str
     height: int
     width: int
     grey: bool
+    bits: int = 8
+    lossless: bool = False
 
 
 def read(path: Path, flags: int = cv2.IMREAD_COLOR) -> np.ndarray:
     """Return the pixels of a whole picture file as OpenCV gives them for ``flags`` (BGR).
 
-    Raises ImageError, naming the file, where it cannot be read or not all of it is there.
+    Pixels are as they are stored: an EXIF orientation turns nothing, here as in every reader of
+    this project, since a mask beside a picture has none. Raises ImageError, naming the file, where it cannot be read or not all of it is there.
     """
     try:
         return decode(path.read_bytes(), flags)
@@ -60,7 +66,7 @@ def decode(data: bytes, flags: int = cv2.IMREAD_COLOR) -> np.ndarray:
     """
     file = inspect(data)
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
         raise ImageError(f'OpenCV cannot decode the {file.kind}: {error}') from error
     if pixels is None:
@@ -83,12 +89,13 @@ def write(path: Path, pixels: np.ndarray) -> None:
     os.replace(partial, path)
 
 
-def inspect(data: bytes) -> ImageFile:
+def inspect(data: bytes, most_bits: int = 8) -> ImageFile:
     """Return what kind and size of image ``data`` is, having seen that the file is complete.
 
     A JPEG must reach its end marker, a WebP the length it states, a PNG its last chunk with
     every checksum right. What neither JPEG nor WebP can show is damage in their midst. Raises
-    ImageError for anything else, for 16 bits a channel and for more than MAX_PIXELS pixels.
+    ImageError for anything else, for more than ``most_bits`` a channel and for more than MAX_PIXELS
+    pixels.
     """
     if not data:
         raise ImageError('the compressed image is empty')
@@ -101,6 +108,10 @@ def inspect(data: bytes) -> ImageFile:
     else:
         raise ImageError(
             f'the data begin with {data[:4].hex(" ")}, which is not JPEG, PNG or WebP'
+        )
+    if file.bits > most_bits:
+        raise ImageError(
+            f'{file.kind.upper()} of {file.bits} bits a channel: only {most_bits} are decoded'
         )
     if file.height < 1 or file.width < 1:
         raise ImageError(f'{file.kind} image of {file.width}x{file.height} pixels: zero-sized')
@@ -166,9 +177,7 @@ def _png(data: bytes) -> ImageFile:
             header = struct.unpack_from('>IIBB', data, at + 8)
         if name == b'IEND':
             width, height, bits, colour_type = header
-            if bits > 8:
-                raise ImageError(f'PNG of {bits} bits a channel: only 8 are decoded')
-            return ImageFile('png', height, width, colour_type in (0, 4))
+            return ImageFile('png', height, width, colour_type in (0, 4), bits, lossless=True)
         at = end + 4
     raise ImageError(f'PNG cut off: no end chunk in its {len(data)} bytes')
 
@@ -189,4 +198,9 @@ def _webp(data: bytes) -> ImageFile:
         width, height = (1 + int.from_bytes(data[at : at + 3], 'little') for at in (24, 27))
     else:
         raise ImageError(f'WebP that begins with an unknown chunk {chunk!r}')
-    return ImageFile('webp', height, width, grey=False)
+    return ImageFile('webp', height, width, grey=False, lossless=_webp_is_lossless(data))
+
+
+def _webp_is_lossless(data: bytes) -> bool:
+    """Return whether the pictures of a WebP are lossless: the extended format holds either."""
+    return data[12:16] == b'VP8L' or (data[12:16] == b'VP8X' and b'VP8 ' not in data)

@@ -161,3 +161,29 @@ def test_a_folder_without_labels_pictures_or_a_partner_is_named(tmp_path):
     cv2.imwrite(str(tmp_path / 'images' / 'b.png'), np.zeros((1, 1, 3), np.uint8))
     with pytest.raises(DataError, match='labels/b is missing'):
         dataset_layouts.folder(tmp_path, '')
+
+
+def test_endings_are_taken_in_any_case(tmp_path):
+    for name in ('images/A.JPG', 'labels/A.PNG'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b'')
+    (tmp_path / 'labels.yaml').write_text('label_set: camvid')
+    (pair,) = dataset_layouts.folder(tmp_path, '').pairs
+    assert (pair.image.name, pair.annotation.name) == ('A.JPG', 'A.PNG')
+
+
+@pytest.mark.parametrize(
+    'names, says',
+    [
+        (('images/a.jpg', 'images/a.png', 'labels/a.png'), 'two pictures of one stem: a'),
+        (('images/a.jpg', 'labels/a.png', 'labels/a.webp'), 'several pictures a.png, a.webp'),
+        (('images/a.jpg', 'labels/a.png', 'labels/b.png'), '1 labels in .* no picture: b.png'),
+    ],
+)
+def test_pictures_and_labels_that_do_not_pair_are_named(tmp_path, names, says):
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b'')
+    (tmp_path / 'labels.yaml').write_text('label_set: camvid')
+    with pytest.raises(DataError, match=says):
+        dataset_layouts.folder(tmp_path, '')
