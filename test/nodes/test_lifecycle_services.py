@@ -24,8 +24,8 @@ POSSIBLE = {
 }
 
 
-def state(bench):
-    return bench.node._state_machine.current_state[1]
+def state(segmenter):
+    return segmenter.node._state_machine.current_state[1]
 
 
 def requests(possible):
@@ -38,19 +38,19 @@ def requests(possible):
 
 
 @pytest.mark.parametrize('name', POSSIBLE)
-def test_impossible_transitions_are_refused_and_the_node_lives(stand, name):
-    bench = stand()
+def test_impossible_transitions_are_refused_and_the_node_lives(make_segmenter, name):
+    segmenter = make_segmenter()
     if name in ('inactive', 'active'):
-        bench.node.trigger_configure()
+        segmenter.node.trigger_configure()
     if name == 'active':
-        bench.node.trigger_activate()
+        segmenter.node.trigger_activate()
     if name == 'finalized':
-        bench.node.trigger_shutdown()
-    assert state(bench) == name
-    client = bench.camera.create_client(ChangeState, '/segmenter/change_state')
-    bench.wait(client.service_is_ready, 'the service')
+        segmenter.node.trigger_shutdown()
+    assert state(segmenter) == name
+    client = segmenter.camera.create_client(ChangeState, '/segmenter/change_state')
+    segmenter.wait(client.service_is_ready, 'the service')
     for transition in requests(POSSIBLE[name]):
         answer = client.call_async(ChangeState.Request(transition=transition))
-        bench.wait(answer.done, 'an answer')
+        segmenter.wait(answer.done, 'an answer')
         assert not answer.result().success, transition
-        assert state(bench) == name
+        assert state(segmenter) == name
