@@ -78,7 +78,14 @@ def play(context):
         # After Ctrl-C it scores and writes what there is.
         sigterm_timeout='60',
         sigkill_timeout='30',
-        parameters=[{**given, 'params_file': LaunchConfiguration('params_file').perform(context)}],
+        parameters=[
+            {
+                **given,
+                'params_file': str(
+                    Path(LaunchConfiguration('params_file').perform(context)).expanduser()
+                ),
+            }
+        ],
     )
     return [
         RegisterEventHandler(OnProcessExit(target_action=replay, on_exit=end)),

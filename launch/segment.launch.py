@@ -23,6 +23,7 @@ from launch_ros.actions import LifecycleNode, Node
 from launch_ros.substitutions import FindPackageShare
 
 from asap_ros.nodes.fastdds_profile import profile_variables
+from asap_ros.parameters import loading
 
 SHARE = FindPackageShare('asap_ros')
 ARGUMENTS = (
@@ -63,13 +64,14 @@ def segmenter(context):
     if LaunchConfiguration('compressed').perform(context):
         overrides['compressed'] = truth(context, 'compressed')
     image = LaunchConfiguration('image_topic').perform(context)
+    path, warnings = parameter_file(context)
     node = LifecycleNode(
         package='asap_ros',
         executable='segmenter',
         name='segmenter',
         output='screen',
         namespace=LaunchConfiguration('namespace'),
-        parameters=[LaunchConfiguration('params_file'), overrides],
+        parameters=[str(path), overrides],
         remappings=[
             ('image', image),
             ('image/compressed', f'{image}/compressed'),
@@ -77,7 +79,20 @@ def segmenter(context):
             ('odometry', LaunchConfiguration('odometry_topic')),
         ],
     )
-    return [node]
+    return [*(LogInfo(msg=f'warning: {sentence}') for sentence in warnings), node]
+
+
+def parameter_file(context):
+    """Return the path of the parameter file, and sentences about what in it has no effect.
+
+    ROS itself starts a node on its defaults where the file is missing or is for another node.
+    """
+    path = Path(LaunchConfiguration('params_file').perform(context)).expanduser()
+    if not path.is_file():
+        raise RuntimeError(f'params_file: there is no file {path}')
+    namespace = LaunchConfiguration('namespace').perform(context).strip('/')
+    name = f'/{namespace}/segmenter' if namespace else '/segmenter'
+    return path, loading.load(path, name).warnings
 
 
 def truth(context, name):

@@ -13,7 +13,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from asap_ros.parameters.definition import Definition, ParameterError
-from asap_ros.parameters.segmenter_parameters import DEFINITIONS, SegmenterParameters
+from asap_ros.parameters.segmenter_parameters import DEFINITIONS, SegmenterParameters, unknown
 
 
 def declare(node: Node) -> None:
@@ -22,6 +22,14 @@ def declare(node: Node) -> None:
         default = Parameter.Type.DOUBLE_ARRAY if one.default == () else one.default
         node.declare_parameter(one.name, default, descriptor(one))
     node.add_on_set_parameters_callback(check)
+    # The overrides are kept by rclpy alone; without a word, a misspelt name runs on a default.
+    given = {
+        name: override.value
+        for name, override in node._parameter_overrides.items()
+        if not node.has_parameter(name)
+    }
+    for sentence in unknown(given):
+        node.get_logger().warning(sentence)
 
 
 def descriptor(one: Definition) -> ParameterDescriptor:

@@ -14,6 +14,9 @@ from support.paths import ROOT
 
 pytest.importorskip('rclpy', reason='needs the ROS environment')
 
+import time
+from pathlib import Path
+
 import launch_pytest
 import rclpy
 from launch import LaunchDescription
@@ -198,3 +201,31 @@ def test_argument_that_is_no_boolean_is_refused(tmp_path, argument):
         assert process.wait(TIMEOUT) == 1
     name, value = argument.split(':=')
     assert f'{name}' in log.read_text() and f"'{value}'" in log.read_text()
+
+
+def test_a_parameter_file_that_is_not_there_ends_the_launch(tmp_path):
+    with launched(tmp_path, 'params_file:=~/no/such.yaml') as (process, log):
+        assert process.wait(TIMEOUT) == 1
+    assert f'there is no file {Path.home()}/no/such.yaml' in log.read_text()
+
+
+def test_what_of_a_parameter_file_has_no_effect_is_named(tmp_path, monkeypatch, tiny_file):
+    (tmp_path / 'mine.yaml').write_text(
+        'camera_segmenter: {ros__parameters: {threads: 1}}\n'
+        'segmenter: {ros__parameters: {network_hight: 64}}\n'
+    )
+    monkeypatch.setenv('HOME', str(tmp_path))
+    arguments = ('params_file:=~/mine.yaml', f'model:={tiny_file}', 'autostart:=false')
+    with launched(tmp_path, *arguments) as (process, log):
+        wait_for(lambda: log.read_text().count('network_hight') >= 2, log)
+        process.send_signal(signal.SIGINT)
+        process.wait(TIMEOUT)
+    said = log.read_text()
+    assert 'is network_height meant?' in said and 'camera_segmenter' in said
+
+
+def wait_for(done, log):
+    end = time.monotonic() + TIMEOUT
+    while not done():
+        assert time.monotonic() < end, log.read_text()
+        time.sleep(0.1)
